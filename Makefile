@@ -1,0 +1,57 @@
+# The one developer interface. `make help` lists every command.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+STARTED := $(shell date +%s.%N)
+
+PYTHON ?= python3
+STACK ?= local
+ENGINE ?= embedded
+DATA ?=
+VENV := .venv
+PY := $(VENV)/bin/python
+UV_VERSION := 0.13.9
+STAMP := $(VENV)/.installed
+LOCKS := requirements/runtime.txt requirements/dev.txt trainer/requirements.txt
+
+# Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: help install check format lint types layers test lock clean
+
+help: ## List the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP) ## Install everything into .venv/
+
+$(STAMP): $(LOCKS) pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python {v[0]}.{v[1]} found at {sys.executable}: 3.11 or 3.12 is needed. Run make PYTHON=/path/to/python3.11")'
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	$(VENV)/bin/uv pip install --quiet --python $(PY) $(foreach lock,$(LOCKS),-r $(lock)) -e .
+	@$(PY) -m compileall -q contracts infra pipeline engine local trainer/train
+	@echo "install: compiling what is imported on the way"
+	@$(PY) -c "import train.main, train.evaluate, torch._dynamo" & \
+	 $(PY) -c "import kfp, pulumi_gcp.vertex, pulumi_gcp.colab, duckdb, sqlglot, google.cloud.aiplatform_v1, google_cloud_pipeline_components.v1.custom_job" & \
+	 wait
+	@touch $@
+
+check: install ## Format, lint, types and layers
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/basedpyright --level error
+	$(VENV)/bin/lint-imports
+
+format: install ## Format and repair what the linter can
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+test: install ## All tests
+	$(PY) -m pytest -n 2 --dist loadgroup
+
+lock: install ## Resolve requirements/*.in and trainer/requirements.in anew, all together
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt
+	for group in requirements/runtime requirements/dev trainer/requirements; do \
+	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate -c $(VENV)/lock.txt $$group.in -o $$group.txt; done
+
+clean: ## Remove .venv/ and caches; .local/ stays
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,0 +1,60 @@
+"""The files that a training run leaves under MODEL_DIR/RUN_ID, as far as the pipeline and the reports read them."""
+
+from pydantic import BaseModel, ConfigDict
+
+TRAINING_FILE = "training.json"
+EVALUATION_FILE = "evaluation.json"
+
+PRIMARY_METRIC = "ndcg@10"
+MOST_POPULAR = "most_popular"
+MARKOV = "markov"
+
+
+class _Artifact(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class CurvePoint(_Artifact):
+    """One evaluation on the validation items while training; `seconds` since the first step."""
+
+    step: int
+    seconds: float
+    train_loss: float
+    metrics: dict[str, float]
+
+
+class TrainingSummary(_Artifact):
+    """training.json, written by the trainer when it has stored the model."""
+
+    run_id: str
+    git_sha: str
+    started: str  # RFC 3339, UTC: the process began
+    first_step: str  # RFC 3339, UTC: the first optimizer step was done
+    seconds: float
+    steps: int
+    stopped_by: str  # early_stopping, max_minutes, max_epochs
+    data_fingerprint: str
+    users: int
+    items: int
+    interactions: int
+    curve: list[CurvePoint]
+    metrics: dict[str, float]  # on the test items
+
+
+class ScoredModel(_Artifact):
+    uri: str
+    metrics: dict[str, float]
+
+
+class EvaluationReport(_Artifact):
+    """evaluation.json: full ranking on the held-out items, all models on the same users and the same catalog."""
+
+    run_id: str
+    model: ScoredModel
+    champion: ScoredModel | None  # the registered champion on the same data; None where there is none
+    baselines: dict[str, dict[str, float]]  # by name: most_popular, markov
+    users: int
+    items: int
+    k: int
+    protocol: str
+    data_fingerprint: str
