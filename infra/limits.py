@@ -67,7 +67,7 @@ _CRON_FIELDS = (
 def name_rule(kind: str, name: str) -> str | None:
     """`kind` is a key of the table above: project, label, persistent resource, bucket, dataset, …"""
     pattern, words = _NAMES[kind]
-    return None if re.fullmatch(pattern, name) else f"a {kind} name has {words}"
+    return None if re.fullmatch(pattern, name) else f"is no {kind} name ({words})"
 
 
 def region_rule(region: str) -> str | None:

@@ -116,7 +116,7 @@ class Platform:
         grants = [*self._identity.grants, *self._store.grants, *self._warehouse.grants, *self._repository.grants]
         pools = [self._training_pool.persistent_resource, self._steps_pool.persistent_resource]
         self._schedule = PipelineSchedule(
-            "schedule",
+            "retraining",
             settings=self._settings.schedule,
             display_name=naming.SCHEDULE,
             location=self._settings.region,

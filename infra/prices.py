@@ -39,8 +39,7 @@ _RATES = {
 
 @dataclass(frozen=True)
 class Cost:
-    """USD a day. `low` and `high` differ under autoscaling; both are None, with the reason, where a price is not known.
-    """
+    """USD a day; `low` and `high` differ under autoscaling. None, with the reason, where a price is not known."""
 
     low: float | None
     high: float | None
@@ -64,20 +63,21 @@ def _replica_usd_per_hour(pool: PoolSpec, region: str) -> float | str:
     rates = _RATES.get(region)
     if rates is None:
         return f"no prices of {region} are known here (known: {', '.join(_RATES)})"
-    machine = _machine_usd_per_hour(pool.machine.machine_type, rates)
-    if machine is None or (pool.machine.accelerator_count and not pool.machine.machine_type.startswith("g2-")):
-        return f"the price of {pool.machine.machine_type} with {pool.machine.accelerator_type or 'no accelerator'} is not known here"
+    machine = _machine_usd_per_hour(pool, rates)
+    if machine is None:
+        asked = f"{pool.machine.machine_type} with {pool.machine.accelerator_type or 'no accelerator'}"
+        return f"the price of {asked} is not known here"
     disk = rates.disks.get(pool.disk.boot_disk_type)
     if disk is None:
         return f"the price of {pool.disk.boot_disk_type} in {region} is not known here"
     return _VERTEX_PREMIUM * (machine + disk * pool.disk.boot_disk_size_gb / _HOURS_PER_MONTH)
 
 
-def _machine_usd_per_hour(machine_type: str, rates: _Rates) -> float | None:
+def _machine_usd_per_hour(pool: PoolSpec, rates: _Rates) -> float | None:
+    machine_type, l4s = pool.machine.machine_type, pool.machine.accelerator_count
     family, _, vcpus = machine_type.rpartition("-")
-    if machine_type in MACHINES and family == "n1-standard":
+    if machine_type in MACHINES and family == "n1-standard" and not l4s:
         return int(vcpus) * rates.n1_standard_vcpu
     if machine_type in MACHINES and family == "g2-standard":
-        (l4s,) = MACHINES[machine_type].accelerators["NVIDIA_L4"]
         return int(vcpus) * rates.g2_standard_vcpu + l4s * rates.l4
     return None

@@ -59,7 +59,7 @@ def _project(project: str, region: str) -> Iterator[Problem]:
 
 def _named_after(kind: str, name: str) -> str | None:
     rule = limits.name_rule(kind, name)
-    return rule and f"the {kind} is named after it, {name!r}, and {rule}"
+    return rule and f"names the {kind} {name!r}, which {rule}"
 
 
 def _region(region: str) -> Iterator[Problem]:

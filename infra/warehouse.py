@@ -45,7 +45,7 @@ class Warehouse(pulumi.ComponentResource):
     ) -> None:
         super().__init__("recsys:infra:Warehouse", name, None, opts)
         self._after = list(after)
-        self._protect = protect
+        self._guarded = protect  # `_protect` is Pulumi's own, and children inherit it
         self.grants: list[pulumi.Resource] = []
         for spec in datasets:
             dataset = self._declare_dataset(name, spec, location=location, labels=labels)
@@ -58,13 +58,13 @@ class Warehouse(pulumi.ComponentResource):
         self, name: str, spec: DatasetSpec, *, location: str, labels: dict[str, str]
     ) -> gcp.bigquery.Dataset:
         # Unlike every other type here, the provider would create a dataset's replacement first and meet its own id.
-        opts = ResourceOptions(parent=self, depends_on=self._after, protect=self._protect, delete_before_replace=True)
+        opts = ResourceOptions(parent=self, depends_on=self._after, protect=self._guarded, delete_before_replace=True)
         return gcp.bigquery.Dataset(
             f"{name}-{spec.dataset_id}",
             dataset_id=spec.dataset_id,
             location=location,
             description=spec.description,
-            delete_contents_on_destroy=not self._protect,
+            delete_contents_on_destroy=not self._guarded,
             labels=labels,
             opts=opts,
         )
@@ -87,9 +87,9 @@ class Warehouse(pulumi.ComponentResource):
                 type=table.partition_unit, field=table.partition_field, expiration_ms=spec.expiry_days * _DAY_MS
             ),
             clusterings=list(table.clustering) or None,
-            deletion_protection=self._protect,
+            deletion_protection=self._guarded,
             labels=labels,
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            opts=ResourceOptions(parent=self, protect=self._guarded),
         )
 
     def _grant_viewers(
