@@ -160,6 +160,26 @@ def deploy(
     `config` changes single keys of it: a mapping value is merged into the stack file's, None removes the key.
     """
     settings = _engine_config(stack_config(stack, config or {}))
+    if program is not None:
+        return _run(program, stack, settings, environment or {}, preview=preview)
+    # The platform is deterministic and no test changes what it declared, so that equal deployments are run once.
+    key = json.dumps([stack, settings, dict(environment or {}), preview])
+    if key not in _PLATFORMS:
+        _PLATFORMS[key] = _run(platform, stack, settings, environment or {}, preview=preview)
+    return _PLATFORMS[key]
+
+
+_PLATFORMS: dict[str, Deployment] = {}
+
+
+def _run(
+    program: Callable[[], None],
+    stack: str,
+    settings: dict[str, str],
+    environment: Mapping[str, str],
+    *,
+    preview: bool,
+) -> Deployment:
     deployment = Deployment()
 
     def run() -> None:
@@ -168,12 +188,10 @@ def deploy(
         engine: Any = mocks.MockEngine(None)
         configure(Settings(project=PROJECT, stack=stack, monitor=monitor, engine=engine, dry_run=preview))
         pulumi.runtime.set_all_config(settings)
-        asyncio.run(pulumi.runtime.run_in_stack(program or platform))
+        asyncio.run(pulumi.runtime.run_in_stack(program))
 
-    logging.getLogger("asyncio").setLevel(
-        logging.CRITICAL
-    )  # after a failure it reports every future that nobody awaited
-    with _environment(environment or {}):
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # a failed run leaves futures that nobody awaits
+    with _environment(environment):
         contextvars.Context().run(run)
     return deployment
 

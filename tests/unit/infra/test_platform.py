@@ -43,7 +43,7 @@ def test_what_expires_lies_under_the_prefixes_that_expire() -> None:
 
 
 def test_two_deployments_declare_the_same_names_and_inputs() -> None:
-    first, second = deploy(stack="prod"), deploy(stack="prod")
+    first, second = deploy(platform, stack="prod"), deploy(platform, stack="prod")
 
     assert {record.urn: record.inputs for record in first.records} == {
         record.urn: record.inputs for record in second.records
