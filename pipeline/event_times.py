@@ -1,13 +1,15 @@
 """The unit of a column of event times, found from its values, and the times in microseconds.
 
-Owns: seconds, milliseconds, microseconds and nanoseconds since 1970, and ordinals (places in a sequence without a calendar). Does
-not own: whether the times make sense (validation.py).
+Owns: seconds, milliseconds, microseconds and nanoseconds since 1970, and ordinals (places in a sequence without a
+calendar). Does not own: whether the times make sense (validation.py).
 """
+
+# pyright: reportAttributeAccessIssue=false
 
 from enum import StrEnum
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 
 MICROSECOND = pa.timestamp("us", tz="UTC")
 _LAST_SECOND = 253_402_300_799  # 9999-12-31: what Arrow, Python and BigQuery can still print
@@ -47,7 +49,9 @@ _PER_SECOND = {
 
 def is_time_type(kind: pa.DataType) -> bool:
     """Whether a column of this type can hold event times."""
-    return pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+    return (
+        pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_timestamp(kind) or pa.types.is_date(kind)
+    )
 
 
 def detect_unit(values: pa.ChunkedArray) -> TimeUnit:
@@ -61,7 +65,7 @@ def detect_unit(values: pa.ChunkedArray) -> TimeUnit:
 
 
 def to_microseconds(values: pa.ChunkedArray, unit: TimeUnit) -> pa.ChunkedArray:
-    """Int64 microseconds since 1970, before the year 10000; not-a-number becomes null, negative values stay negative."""
+    """Int64 microseconds since 1970, before the year 10000; not-a-number becomes null, negative values stay."""
     if unit is TimeUnit.TIMESTAMPS:
         return _from_temporal(values)
     per_second = _PER_SECOND[unit]

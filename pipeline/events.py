@@ -1,17 +1,21 @@
 """Events as the platform keeps them: ids as strings, UTC microseconds, one order, one fingerprint.
 
-Owns: the canonical form of a table of events and what follows from it (order, exact duplicates, the cut between history and log,
-the fingerprint). Does not own: whether the events may be used (validation.py), nor where they lie (objects.py).
+Owns: the canonical form of a table of events and what follows from it (order, exact duplicates, the cut between history
+and log, the fingerprint). Does not own: whether the events may be used (validation.py), nor where they lie
+(objects.py).
 
-A canonical table has the columns user_id and item_id (dictionary-encoded strings), timestamp (int64 microseconds since 1970),
-event_order (int64) and, where the source has one, rating (float64). Values may be null or out of range: rules are checked on it.
+A canonical table has the columns user_id and item_id (dictionary-encoded strings), timestamp (int64 microseconds since
+1970), event_order (int64) and, where the source has one, rating (float64). Values may be null or out of range: rules
+are checked on it.
 """
+
+# pyright: reportAttributeAccessIssue=false
 
 import hashlib
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
 from contracts.table_schemas import INTERACTION_COLUMNS
@@ -22,9 +26,14 @@ ORDER = "event_order"
 _HASHED_ROWS = 1 << 20
 
 
+def schema_of(path: Path) -> pa.Schema:
+    """The schema of a parquet file. Raises `OSError` or `pyarrow.ArrowException` where it is none."""
+    return pq.read_schema(path)
+
+
 def read_columns(path: Path) -> pa.Table:
-    """The event columns of a parquet file as they are; ids that are strings come dictionary-encoded, which bounds memory."""
-    names = pq.read_schema(path).names
+    """The event columns of a parquet file as they are; strings come dictionary-encoded, which bounds memory."""
+    names = schema_of(path).names
     wanted = [name for name in (*INTERACTION_COLUMNS, RATING, ORDER) if name in names]
     # ParquetFile and not read_table: the latter makes a dataset of the path and takes folder names for columns.
     with pq.ParquetFile(path, read_dictionary=["user_id", "item_id"]) as file:
@@ -73,7 +82,7 @@ def in_order(events: pa.Table) -> pa.Table:
 
 
 def drop_exact_duplicates(events: pa.Table) -> tuple[pa.Table, int]:
-    """The events without the repetitions of an earlier row (same user, item, time and rating), and how many were dropped."""
+    """The events without repetitions of an earlier row (same user, item, time and rating), and how many there were."""
     kept = first_of_each(events, rating_counts=True)
     return (events, 0) if kept is None else (events.take(kept), events.num_rows - len(kept))
 
@@ -88,7 +97,8 @@ def first_of_each(events: pa.Table, *, rating_counts: bool = False, order_counts
     """The places, ascending, of the first row of each group of equal rows; None where no two rows are equal."""
     items = events["item_id"].combine_chunks()
     users = events["user_id"].combine_chunks()
-    # One integer for user and item: grouping by integers is several times faster than by strings. Null counts as a value of its own.
+    # One integer for user and item: grouping by integers is several times faster than by strings. Null counts as a
+    # value of its own.
     pair = pc.add(
         pc.multiply(pc.fill_null(users.indices.cast(pa.int64()), -1), len(items.dictionary) + 1),
         pc.fill_null(items.indices.cast(pa.int64()), len(items.dictionary)),
@@ -108,7 +118,7 @@ def first_of_each(events: pa.Table, *, rating_counts: bool = False, order_counts
 
 
 def fingerprint(events: pa.Table) -> str:
-    """SHA-256 (hex) of the events in their order: independent of files, chunks, encodings and of `event_order`'s numbers."""
+    """SHA-256 (hex) of the events in their order: independent of files, chunks and encodings."""
     streams = [hashlib.sha256() for _ in range(6)]
     for start in range(0, events.num_rows, _HASHED_ROWS):
         part = events.slice(start, _HASHED_ROWS)

@@ -3,12 +3,14 @@
 Owns: the thresholds and the words. Does not own: reading, or the rules on files and columns (validation.py).
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 from pydantic import BaseModel, ConfigDict
 
 from contracts.problems import Problem
@@ -57,58 +59,91 @@ def no_rows(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Finding | None
 
 
 def null_values(column: str, rule: str) -> RowRule:
+    missing = Finding(
+        rule=rule,
+        column=column,
+        says=f"each interaction must have a {column}",
+        fix="Drop these rows or fill them in",
+    )
+
     def check(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Finding | None:
-        says = f"each interaction must have a {column}"
-        return _found(rule, column, pc.is_null(events[column]), events, says, "Drop these rows or fill them in", shows="row")
+        return _found(missing, pc.is_null(events[column]), events, shows="row")
 
     return check
 
 
 def empty_ids(column: str) -> RowRule:
+    blank_id = Finding(rule="empty_ids", column=column, says="an id must not be blank", fix="Drop these rows")
+
     def check(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Finding | None:
         ids = events[column].combine_chunks()
         blank = pc.indices_nonzero(pc.equal(pc.utf8_trim_whitespace(ids.dictionary), ""))
         if not len(blank):
             return None
         mask = pc.is_in(ids.indices, value_set=blank.cast(ids.indices.type))
-        return _found("empty_ids", column, mask, events, "an id must not be blank", "Drop these rows", shows="row")
+        return _found(blank_id, mask, events, shows="row")
 
     return check
 
 
 def negative_times(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Finding | None:
-    says = "times must not lie before 1970"
-    return _found("negative_timestamps", "timestamp", pc.less(events["timestamp"], 0), events, says, "Correct or drop these rows")
+    finding = Finding(
+        rule="negative_timestamps",
+        column="timestamp",
+        says="times must not lie before 1970",
+        fix="Correct or drop these rows",
+    )
+    return _found(finding, pc.less(events["timestamp"], 0), events)
 
 
 def impossible_times(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Finding | None:
-    mask = pc.greater_equal(events["timestamp"], _microseconds(_LATEST_POSSIBLE))
-    says = f"times must lie before {_LATEST_POSSIBLE.year}; most of the column is in another unit"
-    return _found("impossible_timestamps", "timestamp", mask, events, says, "Write all times in one unit")
+    finding = Finding(
+        rule="impossible_timestamps",
+        column="timestamp",
+        says=f"times must lie before {_LATEST_POSSIBLE.year}; most of the column is in another unit",
+        fix="Write all times in one unit",
+    )
+    return _found(finding, pc.greater_equal(events["timestamp"], _microseconds(_LATEST_POSSIBLE)), events)
 
 
 def future_times(events: pa.Table, _unit: TimeUnit, now: datetime) -> Finding | None:
+    finding = Finding(
+        rule="future_timestamps",
+        column="timestamp",
+        says="times lie in the future",
+        fix="Check the clock and the time zone of the source",
+        verdict="warned",
+    )
     times = events["timestamp"]
     late = pc.greater(times, _microseconds(now + timedelta(days=1)))
-    mask = pc.and_(late, pc.less(times, _microseconds(_LATEST_POSSIBLE)))
-    fix = "Check the clock and the time zone of the source"
-    return _found("future_timestamps", "timestamp", mask, events, "times lie in the future", fix, verdict="warned")
+    return _found(finding, pc.and_(late, pc.less(times, _microseconds(_LATEST_POSSIBLE))), events)
 
 
 def early_times(events: pa.Table, unit: TimeUnit, _now: datetime) -> Finding | None:
+    finding = Finding(
+        rule="early_timestamps",
+        column="timestamp",
+        says=f"times lie before {_EARLIEST_USUAL.year}",
+        fix="Check the unit of the times",
+        verdict="warned",
+    )
     if unit is TimeUnit.ORDINALS:
         return None
     times = events["timestamp"]
     mask = pc.and_(pc.greater_equal(times, 0), pc.less(times, _microseconds(_EARLIEST_USUAL)))
-    says, fix = f"times lie before {_EARLIEST_USUAL.year}", "Check the unit of the times"
-    return _found("early_timestamps", "timestamp", mask, events, says, fix, verdict="warned")
+    return _found(finding, mask, events)
 
 
 def infinite_ratings(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Finding | None:
+    finding = Finding(
+        rule="infinite_ratings",
+        column=RATING,
+        says="a rating must be a finite number or null",
+        fix="Set these to null",
+    )
     if RATING not in events.column_names:
         return None
-    mask = pc.invert(pc.is_finite(events[RATING]))
-    return _found("infinite_ratings", RATING, mask, events, "a rating must be a finite number or null", "Set these to null")
+    return _found(finding, pc.invert(pc.is_finite(events[RATING])), events)
 
 
 ROW_RULES: tuple[RowRule, ...] = (
@@ -149,32 +184,33 @@ def too_little(events: pa.Table) -> Finding | None:
         f"users with at least {MIN_EVENTS_PER_USER} interactions": (long_enough, MIN_USERS),
         "items": (len(distinct_ids(events, "item_id")), MIN_ITEMS),
     }
-    short = [f"{count} {what} where at least {least} are needed" for what, (count, least) in found.items() if count < least]
+    short = [
+        f"{count} {what} where at least {least} are needed" for what, (count, least) in found.items() if count < least
+    ]
     if not short:
         return None
-    return Finding(rule="too_little_data", column="*", rows=events.num_rows, says="; ".join(short), fix="Bring more data")
+    return Finding(
+        rule="too_little_data", column="*", rows=events.num_rows, says="; ".join(short), fix="Bring more data"
+    )
 
 
 def _found(
-    rule: str,
-    column: str,
+    finding: Finding,
     mask: pa.ChunkedArray | pa.Array,
     events: pa.Table,
-    says: str,
-    fix: str,
     *,
-    verdict: Literal["refused", "dropped", "warned"] = "refused",
     shows: Literal["value", "row"] = "value",
 ) -> Finding | None:
+    """The finding with its rows counted and the first of them as the example; None where the mask holds nowhere."""
     rows = pc.sum(mask).as_py() or 0
     if not rows:
         return None
-    first = pc.index(mask, pa.scalar(True)).as_py()
+    first = pc.index(mask, pa.scalar(value=True)).as_py()
     place = f"row {events['event_order'][first].as_py()}"
     if shows == "value":
-        value = events[column][first].as_py()
-        place = f"{_shown(value) if column == 'timestamp' else value} in {place}"
-    return Finding(rule=rule, column=column, rows=rows, example=place, says=says, fix=fix, verdict=verdict)
+        value = events[finding.column][first].as_py()
+        place = f"{_shown(value) if finding.column == 'timestamp' else value} in {place}"
+    return finding.model_copy(update={"rows": rows, "example": place})
 
 
 def _shown(microseconds: int) -> str:

@@ -1,15 +1,17 @@
 """What data must be before anything is loaded, trained or registered: one list of rules, one report.
 
-Owns: the rules on a file of interactions and its catalog of items, for the raw file before ingestion and for a run's snapshot alike.
-Does not own: how events are put in order or duplicates are dropped (events.py).
+Owns: the rules on a file of interactions and its catalog of items, for the raw file before ingestion and for a run's
+snapshot alike. Does not own: how events are put in order or duplicates are dropped (events.py).
 """
+
+# pyright: reportAttributeAccessIssue=false
 
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict
 
@@ -33,7 +35,7 @@ class ValidationReport(BaseModel):
     items: int = 0
     first_event: str = ""
     last_event: str = ""
-    time_unit: str = ""
+    time_unit: TimeUnit | None = None
     dropped_duplicates: int = 0
     findings: tuple[Finding, ...] = ()
 
@@ -50,7 +52,9 @@ class ValidationReport(BaseModel):
         lines = [f"{self.subject}: {'accepted' if self.accepted else 'REFUSED'}"]
         if self.interactions:
             span = f", {self.first_event} to {self.last_event}" if self.first_event else ""
-            lines.append(f"  {self.interactions:,} interactions of {self.users:,} users with {self.items:,} items{span}")
+            lines.append(
+                f"  {self.interactions:,} interactions of {self.users:,} users with {self.items:,} items{span}"
+            )
         if self.time_unit:
             lines.append(f"  times are {self.time_unit}")
         order = ("refused", "dropped", "warned")
@@ -105,7 +109,7 @@ def check_events(
         items=len(ev.distinct_ids(events, "item_id")),
         first_event=_date(pc.min(events["timestamp"])) if unit is not TimeUnit.ORDINALS else "",
         last_event=_date(pc.max(events["timestamp"])) if unit is not TimeUnit.ORDINALS else "",
-        time_unit=str(unit),
+        time_unit=unit,
         dropped_duplicates=dropped,
         findings=tuple(findings),
     )
@@ -140,7 +144,11 @@ def check_items(path: Path, interaction_items: pa.Array | None = None) -> list[F
         schema = pq.read_schema(path)
         if "item_id" not in schema.names:
             says = f"there must be a column 'item_id'; the file has {', '.join(schema.names) or 'no columns'}"
-            return [Finding(rule="missing_column", column="items.item_id", says=says, fix="Rename the id's column to item_id")]
+            return [
+                Finding(
+                    rule="missing_column", column="items.item_id", says=says, fix="Rename the id's column to item_id"
+                )
+            ]
         if fault := _type_fault("item_id", schema.field("item_id").type, file="items."):
             return [fault]
         with pq.ParquetFile(path) as file:
@@ -155,12 +163,20 @@ def unreadable(path: Path, error: Exception) -> Finding:
     """The file is missing, empty, cut off or not parquet."""
     size = path.stat().st_size if path.is_file() else None
     if size is None:
-        rule, says, fix = "missing_file", f"there is no file {path.name}", f"Put {path.name} there, or name another folder"
+        rule, says, fix = (
+            "missing_file",
+            f"there is no file {path.name}",
+            f"Put {path.name} there, or name another folder",
+        )
     elif size == 0:
         rule, says, fix = "empty_file", f"{path.name} has 0 bytes", _READABLE
     else:
         reason = str(error).splitlines()[0].rstrip(".")
-        rule, says, fix = "unreadable_file", f"{path.name} ({size:,} bytes) is no whole parquet file: {reason}", _READABLE
+        rule, says, fix = (
+            "unreadable_file",
+            f"{path.name} ({size:,} bytes) is no whole parquet file: {reason}",
+            _READABLE,
+        )
     return Finding(rule=rule, column=path.name, says=says, fix=fix)
 
 
@@ -177,14 +193,18 @@ def _type_fault(name: str, kind: pa.DataType, file: str = "") -> Finding | None:
     if fits:
         return None
     says = f"{name} must hold {wanted}, not {kind}"
-    return Finding(rule="wrong_type", column=file + name, example=str(kind), says=says, fix=f"Cast {name} before writing the file")
+    return Finding(
+        rule="wrong_type", column=file + name, example=str(kind), says=says, fix=f"Cast {name} before writing the file"
+    )
 
 
 def _id_findings(ids: pa.DictionaryArray, interaction_items: pa.Array | None) -> list[Finding]:
     findings = []
     if not len(ids):
         says = "the catalog has no rows"
-        findings.append(Finding(rule="empty_file", column="items.item_id", says=says, fix="Fill items.parquet, or leave it out"))
+        findings.append(
+            Finding(rule="empty_file", column="items.item_id", says=says, fix="Fill items.parquet, or leave it out")
+        )
     if ids.null_count:
         says = "an item must have an id"
         fix = "Drop the rows without item_id"
@@ -208,7 +228,9 @@ def _id_findings(ids: pa.DictionaryArray, interaction_items: pa.Array | None) ->
             says = "items of the interactions are not in items.parquet; they are trained without features"
             fix = "Add them to items.parquet if they have features"
             example = unknown[0].as_py()
-            found = Finding(rule="unlisted_items", column="item_id", rows=len(unknown), example=example, says=says, fix=fix)
+            found = Finding(
+                rule="unlisted_items", column="item_id", rows=len(unknown), example=example, says=says, fix=fix
+            )
             findings.append(found.model_copy(update={"verdict": "warned"}))
     return findings
 
@@ -216,4 +238,3 @@ def _id_findings(ids: pa.DictionaryArray, interaction_items: pa.Array | None) ->
 def _date(microseconds: pa.Scalar) -> str:
     value = microseconds.as_py()
     return "" if value is None else f"{datetime.fromtimestamp(value / 1e6, UTC):%Y-%m-%d}"
-
