@@ -45,13 +45,15 @@ def line_chart(points: Sequence[tuple[float, float]], *, title: str, x_name: str
         grid.append(f'<text class="tick" x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{_short(value)}</text>')
     path = " ".join(f"{x:.1f},{y:.1f}" for x, y in place)
     dots = "".join(
-        f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{_short(a)} {escape(x_name)}: {_short(b)}</title></circle>'
+        f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="3">'
+        f"<title>{_short(a)} {escape(x_name)}: {_short(b)}</title></circle>"
         for (x, y), (a, b) in zip(place, points, strict=True)
     )
     end_x, end_y = place[-1]
     axis = (
         f'<text class="tick" x="{left}" y="{height - 12}">{_short(x_low)}</text>'
-        f'<text class="tick" x="{_WIDTH - right}" y="{height - 12}" text-anchor="end">{_short(x_high)} {escape(x_name)}</text>'
+        f'<text class="tick" x="{_WIDTH - right}" y="{height - 12}" text-anchor="end">'
+        f"{_short(x_high)} {escape(x_name)}</text>"
         f'<text class="value" x="{end_x + 8:.1f}" y="{end_y + 4:.1f}">{_short(ys[-1])}</text>'
     )
     caption = f"{title}: {y_name} from {_short(ys[0])} to {_short(ys[-1])} over {_short(x_high)} {x_name}"
@@ -93,7 +95,8 @@ def timeline(spans: Sequence[Span], *, title: str) -> str:
         rows.append(
             f'<text class="label" x="{_LABELS - 10}" y="{y + 17}" text-anchor="end">{escape(span.name)}</text>'
             f'<line class="wait" x1="{at(span.created):.1f}" x2="{at(span.started):.1f}" y1="{middle}" y2="{middle}"/>'
-            f'<rect class="{style}" x="{at(span.started):.1f}" y="{y + 5}" width="{width:.1f}" height="{_ROW - 10}" rx="3">'
+            f'<rect class="{style}" x="{at(span.started):.1f}" y="{y + 5}" width="{width:.1f}" height="{_ROW - 10}"'
+            ' rx="3">'
             f"<title>{escape(span.name)} {seconds:.1f} s {escape(span.state)}</title></rect>"
             f'<text class="value" x="{at(span.ended) + 8:.1f}" y="{y + 17}">{seconds:.1f} s</text>'
         )

@@ -75,7 +75,7 @@ def to_html(report: RunReport, extras: ReportExtras | None = None) -> str:
 def table(report: RunReport, extras: ReportExtras | None = None) -> "RenderableType":
     """The short form for a terminal: quality against its rivals, then a line each for steps, job and decision."""
     from rich.console import Group
-    from rich.table import Table
+    from rich.table import Column, Table
     from rich.text import Text
 
     run = report.pipeline_run
@@ -83,7 +83,7 @@ def table(report: RunReport, extras: ReportExtras | None = None) -> "RenderableT
     lines: list[Any] = [Text(f"{run.name.rpartition('/')[2]}  {run.state.removeprefix('PIPELINE_STATE_')}  {steps}")]
     if report.model is not None:
         rows = rivals(report.model, extras.oracle if extras else {})
-        quality = Table("full ranking", *(Text(name, justify="right") for name in report.model.metrics), box=None)
+        quality = Table("full ranking", *(Column(name, justify="right") for name in report.model.metrics), box=None)
         for name, metrics in rows.items():
             quality.add_row(name, *(_number(metrics.get(metric)) for metric in report.model.metrics))
         lines += [quality, *(Text(reason) for reason in report.model.reasons)]

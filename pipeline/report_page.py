@@ -3,7 +3,7 @@
 Owns: the page. Does not own: the numbers (report.py) or the drawing of charts (charts.py).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from html import escape
 
 from contracts.run_artifacts import PRIMARY_METRIC
@@ -67,7 +67,8 @@ def _head(report: RunReport, extras: ReportExtras, run_id: str) -> str:
     failure = "".join(f'<p class="bad">{escape(line)}</p>' for line in report.failure)
     return (
         f'<h1>{escape(run_id)} <span class="{style}">{escape(state)}</span></h1>'
-        f'<p class="soft">submitted {escape(report.pipeline_run.submitted)}{", " + where if extras.stack else ""}</p>{failure}'
+        f'<p class="soft">submitted {escape(report.pipeline_run.submitted)}{", " + where if extras.stack else ""}</p>'
+        f"{failure}"
     )
 
 
@@ -193,9 +194,8 @@ def _provenance(report: RunReport) -> str:
     return _section(f"<h2>Where it is</h2>{_pairs(shown)}", wide=True) if shown else ""
 
 
-def _pairs(rows: Iterable[tuple[str, str]] | Mapping[str, str]) -> str:
-    pairs = rows.items() if isinstance(rows, Mapping) else rows
-    cells = "".join(f"<tr><th>{escape(name)}</th><td><code>{escape(value)}</code></td></tr>" for name, value in pairs)
+def _pairs(rows: Iterable[tuple[str, str]]) -> str:
+    cells = "".join(f"<tr><th>{escape(name)}</th><td><code>{escape(value)}</code></td></tr>" for name, value in rows)
     return f"<table>{cells}</table>"
 
 

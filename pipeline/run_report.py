@@ -48,7 +48,7 @@ class CustomJobReport(_Part):
 
 
 class ModelReport(_Part):
-    """The run's model. `champion` says whether it is the champion now; the compared champion is that of the run's start."""
+    """The run's model. `champion`: it is the champion now. `compared_champion`: that of the run's start."""
 
     uri: str
     version: str
@@ -102,7 +102,7 @@ class ReportExtras(_Part):
 
 
 def rivals(model: ModelReport, oracle: dict[str, float]) -> dict[str, dict[str, float]]:
-    """Metrics by what was measured: the model, the champion that it was compared with, baselines, and the oracle if known."""
+    """Metrics by what was measured: the model, the champion it was compared with, baselines, the oracle if known."""
     champion = {} if model.compared_champion is None else {"champion before": model.compared_champion}
     best = {"best reachable": oracle} if oracle else {}
     return {"this model": model.metrics} | champion | model.baselines | best
