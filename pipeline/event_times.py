@@ -71,7 +71,7 @@ def to_microseconds(values: pa.ChunkedArray, unit: TimeUnit) -> pa.ChunkedArray:
     per_second = _PER_SECOND[unit]
     if pa.types.is_floating(values.type):
         values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
-        scaled = pc.multiply(_between(values.cast(pa.float64()), _LAST_SECOND * per_second), 10**6 / per_second)
+        scaled = pc.multiply(_between(values.cast(pa.float64()), float(_LAST_SECOND * per_second)), 10**6 / per_second)
         return pc.round(scaled).cast(pa.int64())
     if pa.types.is_uint64(values.type):
         values = pc.min_element_wise(values, pa.scalar(2**63 - 1, pa.uint64()), skip_nulls=False)
@@ -90,7 +90,7 @@ def _from_temporal(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return to_microseconds(counts, unit)
 
 
-def _between(values: pa.ChunkedArray, bound: int) -> pa.ChunkedArray:
+def _between(values: pa.ChunkedArray, bound: float) -> pa.ChunkedArray:
     limit = pa.scalar(bound, values.type)
     low = pa.scalar(-bound, values.type)
     return pc.max_element_wise(pc.min_element_wise(values, limit, skip_nulls=False), low, skip_nulls=False)
