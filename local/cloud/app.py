@@ -6,7 +6,7 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 from collections.abc import Callable
 from pathlib import Path
 
-from local.cloud import admin, metadata_server
+from local.cloud import admin, batch, metadata_server, storage
 from local.cloud.background import Background
 from local.cloud.clock import Clock
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
@@ -37,6 +37,7 @@ class Cloud:
         self.operations = Operations(self.store, self.clock, self.background)
         self.policies = Policies(self.store)
         self.images = Images(self.store, self.clock)
+        self.objects = storage.open_objects(self)
         self.router = Router(self._services(), self.projects.id_of)
 
     def start(self, url: str) -> None:
@@ -53,6 +54,6 @@ class Cloud:
         self.store.close()
 
     def _services(self) -> list[Service]:
-        services = [admin.service(), metadata_server.service()]
+        services = [admin.service(), metadata_server.service(), batch.service(), *storage.services(self)]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]

@@ -1,6 +1,6 @@
 """HTTP on one side, handlers on the other.
 
-Owns: the guard of the loopback (Host, Origin), routing, authentication, bodies in and out, and partial answers.
+Owns: the guard of the loopback (Host, Origin) and bodies in and out. Does not own: what is answered (dispatch.py).
 Handlers are plain functions and run in threads; a body that streams passes through without being held in memory.
 
 A browser's page must not be able to reach a cloud that starts processes: a Host that is not loopback (DNS rebinding)
@@ -8,19 +8,16 @@ and an Origin that is not this very server are refused before anything else.
 """
 
 import asyncio
-import gzip
 import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
-from local.cloud.call import Call, Response
-from local.cloud.errors import ApiError, unimplemented
-from local.cloud.masks import select
-from local.cloud.routing import Match
+from local.cloud import dispatch
+from local.cloud.call import Response
+from local.cloud.errors import ApiError
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
@@ -68,38 +65,23 @@ class HttpApp:
     async def _answer(self, exchange: "_Exchange") -> Response:
         headers = exchange.headers
         _refuse_foreign(exchange.method, headers)
-        lists = _query(exchange.scope["query_string"])
-        query = {name: values[-1] for name, values in lists.items()}
-        match = self._match(exchange.method, exchange.raw_path, headers)
+        match = dispatch.route(self._cloud, exchange.method, exchange.raw_path, headers)
         loop = asyncio.get_running_loop()
-        body = None if match.route.streams else _json(await exchange.read(), headers)
+        body = b"" if match.route.streams else await exchange.read()
 
         def handle() -> Response:
-            call = Call(
-                cloud=self._cloud,
-                route=match.route,
+            return dispatch.answer(
+                self._cloud,
+                match,
                 method=exchange.method,
-                path=exchange.raw_path,
-                params=match.params,
-                query=query,
-                query_lists=lists,
+                raw_path=exchange.raw_path,
+                query_string=exchange.scope["query_string"].decode("latin-1"),
                 headers=headers,
-                caller=self._cloud.identity.principal(headers, query) if not match.route.public else self._cloud.anyone,
-                url_base=f"http://{headers['host']}",
                 body=body,
                 stream=exchange.stream(loop),
             )
-            return _selected(match.route.handler(call), query)
 
         return await loop.run_in_executor(self._threads, handle)
-
-    def _match(self, method: str, raw_path: str, headers: MutableMapping[str, str]) -> Match:
-        wanted = headers.get("x-http-method-override", method) if method == "POST" else method
-        router = self._cloud.router
-        match = router.match(wanted, raw_path) or (router.match("GET", raw_path) if wanted == "HEAD" else None)
-        if match is None:
-            raise unimplemented(f"The local cloud has no method {wanted} {raw_path}")
-        return match
 
 
 class _Exchange:
@@ -166,14 +148,17 @@ class _Exchange:
 
     async def _send_chunks(self, chunks: Iterator[bytes], threads: ThreadPoolExecutor) -> None:
         loop = asyncio.get_running_loop()
+        gone = asyncio.ensure_future(self._receive()) if self._whole else None
         try:
-            while self.method != "HEAD":
+            while self.method != "HEAD" and not (gone and gone.done()):
                 chunk = await loop.run_in_executor(threads, next, chunks, None)
                 if chunk is None:
                     break
                 await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
             await self._send({"type": "http.response.body", "body": b""})
         finally:
+            if gone:
+                gone.cancel()
             close = getattr(chunks, "close", None)
             if close:
                 await loop.run_in_executor(threads, close)
@@ -190,33 +175,3 @@ def _refuse_foreign(method: str, headers: dict[str, str]) -> None:
     site, mode = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode", "")
     if site not in ("none", "same-origin") and not (mode == "navigate" and method == "GET"):
         raise ApiError(403, f"A request from a {site} page is refused: no page but this server's own may call it")
-
-
-def _query(raw: bytes) -> dict[str, list[str]]:
-    lists: dict[str, list[str]] = {}
-    for name, value in parse_qsl(raw.decode("latin-1"), keep_blank_values=True):
-        lists.setdefault(name, []).append(value)
-    return lists
-
-
-def _json(body: bytes, headers: dict[str, str]) -> Any:
-    if headers.get("content-encoding") == "gzip" and body:
-        try:
-            body = gzip.decompress(body)
-        except (OSError, EOFError) as error:
-            raise ApiError(400, f"The body is not the gzip that Content-Encoding announces: {error}") from None
-    if not body.strip():
-        return None
-    try:
-        return json.loads(body)
-    except ValueError as error:
-        raise ApiError(400, f"Invalid JSON payload received: {error}", reason="parseError") from None
-
-
-def _selected(answer: dict[str, Any] | Response, query: dict[str, str]) -> Response:
-    """The answer, cut to what the `fields` parameter selects."""
-    response = answer if isinstance(answer, Response) else Response(answer)
-    fields = query.get("fields") or query.get("$fields")
-    if fields and fields != "*" and isinstance(response.body, dict) and response.status < 300:
-        response.body = select(response.body, fields)
-    return response

@@ -10,7 +10,7 @@ from tests.contract.cloud_process import CloudProcess
 
 @pytest.fixture(scope="session")
 def cloud_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProcess]:
-    """`url`, `token` and `root` of a cloud that enforces authentication; shared, so name what you create for your test."""
+    """A cloud that enforces authentication. It is shared: name what you create for your test."""
     cloud = CloudProcess(tmp_path_factory.mktemp("cloud")).start()
     yield cloud
     cloud.stop()
