@@ -9,6 +9,7 @@ import logging
 import queue
 import shutil
 import signal
+import sys
 import tempfile
 import threading
 import time
@@ -25,13 +26,13 @@ from local.cloud.jobs.environment import (
     needs_own_interpreter,
     replica_environment,
 )
-from local.cloud.jobs.images import ImageNotFoundError, ImageRegistry, RuntimeManifest
+from local.cloud.jobs.images import FindImage, ImageNotFoundError, RuntimeManifest, runtime_of, search_path
 from local.cloud.jobs.keepers import Exited, Keeper, KeeperEvent, ReplicaProcess
 from local.cloud.jobs.logs import JobLogs
 from local.cloud.jobs.machines import Machines
 from local.cloud.jobs.queue import startable
 from local.cloud.jobs.running import CANCELLED_CODE, DEADLINE_EXCEEDED, INTERNAL, INVALID_ARGUMENT, Attempt, Replica
-from local.cloud.jobs.spec import Job, JobError, JobState, JobUpdate, PoolSlot
+from local.cloud.jobs.spec import Job, JobError, JobState, JobUpdate, PoolSlot, WorkerPool
 
 _TICK_SECONDS = 0.25
 _LOG = logging.getLogger(__name__)
@@ -41,7 +42,7 @@ _LOG = logging.getLogger(__name__)
 class Surroundings:
     """What the runner needs of the cloud around it."""
 
-    images: ImageRegistry
+    find_image: FindImage
     report: Callable[[str, JobUpdate], None]
     environment: Callable[
         [Job], Mapping[str, str]
@@ -60,6 +61,15 @@ class _Known:
     attempt: Attempt | None = None
     attempts: int = 0
     queued: bool = field(default=False)
+
+
+@dataclass(frozen=True)
+class _Program:
+    runtime: RuntimeManifest
+    argv: list[str]
+
+
+_NOTHING = RuntimeManifest(interpreter=sys.executable, workdir="/")
 
 
 class JobRunner:
@@ -164,15 +174,7 @@ class JobRunner:
     def _launch(self, known: _Known) -> None:
         job = known.job
         try:
-            runtimes = [known.runtimes.get(pool.image) or self._around.images.get(pool.image) for pool in job.pools]
-            argvs = [
-                host_argv(
-                    [map_gcs(word, self._around.objects) for word in (pool.command or runtime.entrypoint) + pool.args],
-                    runtime.interpreter,
-                    runtime.env.get("PATH", "/usr/local/bin:/usr/bin:/bin"),
-                )
-                for pool, runtime in zip(job.pools, runtimes, strict=True)
-            ]
+            programs = [self._program(known, pool) for pool in job.pools]
         except (ImageNotFoundError, ValueError) as error:
             self._conclude(known, JobUpdate(JobState.FAILED, JobError(INVALID_ARGUMENT, str(error))))
             return
@@ -185,10 +187,18 @@ class JobRunner:
             self._used[slot] = self._used.get(slot, 0) + count
         self._say(job, "Waiting for training program to start.")
         addresses = free_addresses(job)
-        for number, pool in enumerate(job.pools):
-            for index in range(pool.replicas):
+        for number, program in enumerate(programs):
+            for index in range(job.pools[number].replicas):
                 replica = self._new_replica(attempt, number, index)
-                self._start_replica(attempt, replica, runtimes[number], argvs[number], addresses)
+                self._start_replica(attempt, replica, program, addresses)
+
+    def _program(self, known: _Known, pool: WorkerPool) -> _Program:
+        """What each replica of a pool executes. Raises for an image that is not there, or has nothing to run."""
+        if pool.replicas == 0:
+            return _Program(_NOTHING, [])
+        runtime = known.runtimes.get(pool.image) or runtime_of(pool.image, self._around.find_image)
+        words = [map_gcs(word, self._around.objects) for word in (pool.command or runtime.entrypoint) + pool.args]
+        return _Program(runtime, host_argv(words, runtime.interpreter, search_path(runtime.interpreter)))
 
     def _abandon(self, known: _Known, reason: str) -> None:
         """The job cannot be started for a reason that is this host's."""
@@ -210,9 +220,9 @@ class JobRunner:
         return replica
 
     def _start_replica(
-        self, attempt: Attempt, replica: Replica, runtime: RuntimeManifest, argv: list[str], addresses: list[list[str]]
+        self, attempt: Attempt, replica: Replica, program: _Program, addresses: list[list[str]]
     ) -> None:
-        job, pool = attempt.job, attempt.job.pools[replica.place.pool]
+        job, pool, runtime = attempt.job, attempt.job.pools[replica.place.pool], program.runtime
         env = replica_environment(
             job,
             runtime,
@@ -224,13 +234,13 @@ class JobRunner:
         logs = self.logs(job.id)
         process = ReplicaProcess(
             id=replica.id,
-            argv=argv,
+            argv=program.argv,
             env=env,
             cwd=runtime.workdir,
             stdout=str(logs.stream(replica.place.task, "stdout")),
             stderr=str(logs.stream(replica.place.task, "stderr")),
         )
-        python = python_command(argv, env)
+        python = python_command(program.argv, env)
         if pool.slot is None or python is None or needs_own_interpreter(env, runtime):
             self._machines.run_cold(process)
         else:

@@ -91,10 +91,10 @@ class Job:
 
 
 def worker_pool(spec: Mapping[str, Any], slot: PoolSlot | None) -> WorkerPool:
-    """A worker pool of a validated `WorkerPoolSpec` (camelCase keys)."""
+    """A worker pool of a validated `WorkerPoolSpec` (camelCase keys). An empty one keeps its place, without replicas."""
     container = spec.get("containerSpec", {})
     return WorkerPool(
-        replicas=int(spec.get("replicaCount", 1)),
+        replicas=int(spec.get("replicaCount", 1)) if spec else 0,
         image=container.get("imageUri", ""),
         command=list(container.get("command", [])),
         args=list(container.get("args", [])),

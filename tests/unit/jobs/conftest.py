@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from local.cloud.jobs.images import ImageRegistry, RuntimeManifest
+from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner, Surroundings
 from local.cloud.jobs.spec import Job, JobState, JobUpdate, PoolSlot, WorkerPool
 
@@ -77,7 +77,6 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
 def make_lab(root: Path, *, preload: tuple[str, ...] = (), limit: int = 1, host_limit: int = 8) -> Iterator[Lab]:
     code = root / "code"
     code.mkdir()
-    images = ImageRegistry(root / "images.json")
     runtime = RuntimeManifest(
         interpreter=sys.executable,
         workdir=str(code),
@@ -85,10 +84,10 @@ def make_lab(root: Path, *, preload: tuple[str, ...] = (), limit: int = 1, host_
         preload=list(preload),
         entrypoint=["python"],
     )
-    images.put(IMAGE, runtime)
+    registered = {IMAGE: {"runtime": runtime.model_dump()}}
     updates: queue.Queue[tuple[str, JobUpdate]] = queue.Queue()
     surroundings = Surroundings(
-        images=images,
+        find_image=registered.get,
         report=lambda name, update: updates.put((name, update)),
         environment=lambda job: {"GCE_METADATA_HOST": f"127.0.0.1:1/{job.id}"},
         objects=root / "objects",

@@ -1,31 +1,26 @@
-from pathlib import Path
-
 import pytest
 from pydantic import ValidationError
 
-from local.cloud.jobs.images import ImageNotFoundError, ImageRegistry, RuntimeManifest
+from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 
 DIGEST = "sha256:" + "b" * 64
 IMAGE = f"eu-docker.pkg.dev/p/r/n@{DIGEST}"
-RUNTIME = RuntimeManifest(interpreter="/usr/bin/python3", workdir="/srv")
+RUNTIME = {"interpreter": "/usr/bin/python3", "workdir": "/srv"}
+REGISTERED = {IMAGE: {"runtime": RUNTIME}}
 
 
-def test_registered_images_are_known_after_a_restart(tmp_path: Path) -> None:
-    ImageRegistry(tmp_path / "images.json").put(IMAGE, RUNTIME)
-    assert ImageRegistry(tmp_path / "images.json").get(IMAGE) == RUNTIME
+def test_a_registered_digest_has_its_manifest() -> None:
+    assert runtime_of(IMAGE, REGISTERED.get) == RuntimeManifest.model_validate(RUNTIME)
 
 
-def test_an_unknown_digest_is_a_failed_pull_that_names_it(tmp_path: Path) -> None:
+def test_an_unknown_digest_is_a_failed_pull_that_names_it() -> None:
     with pytest.raises(ImageNotFoundError, match=f"Failed to pull image .*{DIGEST} is not found"):
-        ImageRegistry(tmp_path / "images.json").get(IMAGE)
+        runtime_of(IMAGE, {}.get)
 
 
-def test_a_tag_is_not_resolved(tmp_path: Path) -> None:
-    images = ImageRegistry(tmp_path / "images.json")
-    with pytest.raises(ImageNotFoundError, match=r"eu-docker.pkg.dev/p/r/n:latest.*digest"):
-        images.get("eu-docker.pkg.dev/p/r/n:latest")
-    with pytest.raises(ValueError, match="n:latest"):
-        images.put("eu-docker.pkg.dev/p/r/n:latest", RUNTIME)
+def test_a_tag_is_not_resolved() -> None:
+    with pytest.raises(ImageNotFoundError, match=r"eu-docker\.pkg\.dev/p/r/n:latest.*digest"):
+        runtime_of("eu-docker.pkg.dev/p/r/n:latest", REGISTERED.get)
 
 
 def test_google_clients_must_not_be_preloaded() -> None:
