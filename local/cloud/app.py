@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from local.cloud import admin, batch, metadata_server, storage
+from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import Clock
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
@@ -38,6 +39,7 @@ class Cloud:
         self.policies = Policies(self.store)
         self.images = Images(self.store, self.clock)
         self.objects = storage.open_objects(self)
+        self.vertex = Vertex(self)
         self.router = Router(self._services(), self.projects.id_of)
 
     def start(self, url: str) -> None:
@@ -55,5 +57,6 @@ class Cloud:
 
     def _services(self) -> list[Service]:
         services = [admin.service(), metadata_server.service(), batch.service(), *storage.services(self)]
+        services += self.vertex.services()
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]
