@@ -14,7 +14,7 @@ TRAINER = "us-docker.pkg.dev/acme/recsys/recsys-train@sha256:" + "a" * 64
 STEPS = "us-docker.pkg.dev/acme/recsys/recsys-steps@sha256:" + "b" * 64
 GPU = MachineSpec(machine_type="g2-standard-8", accelerator_type="NVIDIA_L4", accelerator_count=1)
 CPU = MachineSpec(machine_type="n1-standard-4")
-DISK = DiskSpec(boot_disk_type="pd-balanced", boot_disk_size_gb=200)
+DISK = DiskSpec(boot_disk_type="pd-standard", boot_disk_size_gb=200)
 
 
 def pool(name: str, machine: MachineSpec = CPU, *, replica_count: int = 1) -> PoolSpec:

@@ -5,12 +5,14 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+import google.auth
 from google.cloud.storage import Client
 
 
 def blob(uri: str) -> Any:
     bucket, _, name = uri.removeprefix("gs://").partition("/")
-    return Client(project=os.environ["PROJECT_ID"]).bucket(bucket).blob(name)
+    credentials, _ = google.auth.default()
+    return Client(project=os.environ["PROJECT_ID"], credentials=credentials).bucket(bucket).blob(name)
 
 
 def read(uri: str) -> Any:
