@@ -1,4 +1,7 @@
-"""What `DATA` names, made into a folder with interactions.parquet: a folder as it is, a ratings file imported, or a generated shop."""
+"""What `DATA` names, made into a folder with interactions.parquet.
+
+A folder is taken as it is, a ratings file is imported, and without DATA a shop is generated.
+"""
 
 import hashlib
 import json
@@ -40,7 +43,8 @@ def prepare(layout: Layout, data: str) -> Dataset:
 
 def _folder(path: Path) -> Dataset:
     if not (path / INTERACTIONS_FILE).is_file():
-        rule = f"holds no {INTERACTIONS_FILE} (found: {', '.join(sorted(p.name for p in path.iterdir())[:8]) or 'nothing'})"
+        found = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+        rule = f"holds no {INTERACTIONS_FILE} (found: {found})"
         raise _refused(str(path), rule, "Pass a folder that has one, or the path of a ratings file to import")
     shop = path / _SHOP_FILE
     oracle = json.loads(shop.read_text()).get("oracle") if shop.exists() else None

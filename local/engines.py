@@ -68,7 +68,7 @@ def _embedded(verb: str, layout: Layout, environment: Mapping[str, str]) -> Engi
 
 
 class _Pulumi:
-    """The real command, on a copy of the stack's configuration: it writes its encryption salt into the file that it is given."""
+    """The real command, on a copy of the stack's configuration, since it writes its encryption salt into that file."""
 
     def __init__(self, layout: Layout, environment: Mapping[str, str]) -> None:
         for command in ("pulumi", "pulumi-resource-gcp"):

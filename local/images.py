@@ -1,7 +1,7 @@
 """The trainer's and the steps' images on a laptop without Docker: their files copied aside under a digest.
 
-Owns: what belongs to each image and its digest. A job runs the copy, never the checkout, so that an edit during a run changes nothing,
-as with a real image. Does not own: how a manifest is run (local/cloud/jobs).
+Owns: what belongs to each image and its digest. A job runs the copy, never the checkout, so that an edit during a run
+changes nothing, as with a real image. Does not own: how a manifest is run (local/cloud/jobs).
 """
 
 import hashlib

@@ -1,6 +1,7 @@
 """What `make up` leaves behind to be read: `.local/report.json`, `.local/report.html` and the table on the terminal.
 
-Owns: what the local stack adds to a run's own report (resources, seconds, cost, data). Does not own: the run's report (pipeline/report.py).
+Owns: what the local stack adds to a run's own report (resources, seconds, cost, data). Does not own: the run's report
+(pipeline/report.py).
 """
 
 import json
@@ -72,7 +73,7 @@ def _costs(outputs: StackOutputs) -> tuple[dict[str, float], str]:
             unknown.append(f"{pool.persistent_resource_id}: {cost.reason}")
         else:
             costs[f"pool {pool.persistent_resource_id}"] = round(cost.high, 2)
-    paid = "List prices of the pools as declared, which bill for every hour that they exist; storage and BigQuery come on top."
+    paid = "List prices of the pools, which bill for every hour that they exist. Storage and BigQuery come on top."
     return costs, " ".join([paid, *unknown])
 
 

@@ -4,6 +4,7 @@ Owns: its port, pid and log. The cloud outlives the command that started it, and
 changed. Does not own: what it answers (local/cloud/).
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -163,10 +164,8 @@ def _alive(pid: int) -> bool:
 def _gone_within(pid: int, seconds: float) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        try:
-            os.waitpid(pid, os.WNOHANG)  # where it is our own child, so that it does not stay behind as a zombie
-        except ChildProcessError:
-            pass
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)  # our own child must not stay behind as a zombie
         if not _alive(pid):
             return True
         time.sleep(0.02)
@@ -175,10 +174,8 @@ def _gone_within(pid: int, seconds: float) -> bool:
 
 def _signal(pid: int | None, number: signal.Signals) -> None:
     if pid is not None:
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def _source_digest() -> str:

@@ -1,7 +1,7 @@
 """The local stack from nothing to a trained model: `python -m local.stack up`, and how it is stopped and taken down.
 
-Owns: the order of the chain. Each link is the one that Google Cloud's stacks use too, as its own command: the engine on the one
-program, ingestion and submission from stack outputs. Does not own: any of the links.
+Owns: the order of the chain. Each link is the one that Google Cloud's stacks use too: the engine on the one program,
+ingestion and submission from stack outputs. Does not own: any of the links.
 """
 
 import argparse
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _REFUSED = 3
 
 
-class StageFailed(Exception):
+class StageError(Exception):
     """A link of the chain ended with an error, which it has told itself."""
 
     def __init__(self, stage: str, reason: str, *, code: int = 1) -> None:
@@ -44,12 +44,12 @@ def up(layout: Layout, *, data: str, engine: engines.EngineName, began: float, p
         run_name, outputs = _chain(layout, outcome, data=data, engine=engine, parameters=parameters)
         outcome.seconds["total"] = time.time() - began
         succeeded = outcome.write_run(layout, outputs, run_name)
-    except (StageFailed, Refused, server.CloudError, engines.EngineError) as error:
+    except (StageError, Refused, server.CloudError, engines.EngineError) as error:
         outcome.seconds["total"] = time.time() - began
-        stage = error.stage if isinstance(error, StageFailed) else "bring-up"
+        stage = error.stage if isinstance(error, StageError) else "bring-up"
         outcome.write_failure(layout, stage, str(error))
         _say(f"\n{error}\nReport: {_shown(layout.report_json)}", error=True)
-        return error.code if isinstance(error, StageFailed) else _REFUSED if isinstance(error, Refused) else 1
+        return error.code if isinstance(error, StageError) else _REFUSED if isinstance(error, Refused) else 1
     _say(f"\nReport: {_shown(layout.report_html)} and {_shown(layout.report_json)}")
     _say("The local cloud keeps running (`make stop` ends it and keeps its state, `make down` takes the stack down).")
     return 0 if succeeded else 1
@@ -80,7 +80,7 @@ def _ingest(layout: Layout, folder: Path) -> dict | None:
     done = _module("pipeline.ingest", "--data", str(folder), "--json", str(answer), "--replace")
     found = json.loads(answer.read_text()) if answer.exists() else None
     if done.returncode:
-        raise StageFailed("validate", "The data were refused, nothing was loaded; see above", code=done.returncode)
+        raise StageError("validate", "The data were refused, nothing was loaded; see above", code=done.returncode)
     return found
 
 
