@@ -55,7 +55,9 @@ FEEDBACK = TableSchema(
         Column(name="user_id", type="STRING", mode="REQUIRED"),
         Column(name="item_id", type="STRING", mode="REQUIRED"),
         Column(name="event_time", type="TIMESTAMP", mode="REQUIRED"),
-        Column(name="event_order", type="INT64", mode="REQUIRED", description="place in its source: breaks ties in time"),
+        Column(
+            name="event_order", type="INT64", mode="REQUIRED", description="place in its source: breaks ties in time"
+        ),
         Column(name="rating", type="FLOAT64"),
         Column(name="request_id", type="STRING"),
         _LOGGED_AT,

@@ -52,11 +52,21 @@ def _checkout(root: Path) -> tuple[Checkout | None, list[Problem]]:
     try:
         revision = _git(root, "rev-parse", "HEAD")
         dirty = "-dirty" if _git(root, "status", "--porcelain") else ""
-    except (OSError, subprocess.CalledProcessError) as error:
-        rule = f"means to build from the checkout, but {root} is none ({error})"
-        fix = "Deploy from a git checkout with a commit, or name a file with the images' digests"
-        return None, [Problem(key=_KEY, value="", rule=rule, fix=fix)]
+    except OSError as error:
+        return None, [_no_checkout(root, str(error))]
+    except subprocess.CalledProcessError as error:
+        return None, [_no_checkout(root, error.stderr.strip())]
     return Checkout(revision=revision + dirty), []
+
+
+def _no_checkout(root: Path, reason: str) -> Problem:
+    rule = f"means to build from the checkout, but {root} is none ({reason})"
+    return Problem(
+        key=_KEY,
+        value="",
+        rule=rule,
+        fix="Deploy from a git checkout with a commit, or name a file with the images' digests",
+    )
 
 
 def _git(root: Path, *command: str) -> str:

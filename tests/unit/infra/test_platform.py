@@ -1,3 +1,4 @@
+import json
 import re
 
 import pytest
@@ -5,7 +6,7 @@ import pytest
 from contracts.stack_outputs import PlatformFacts, StackOutputs
 from infra import limits
 from infra.naming import DATASET_DRIFT, DATASET_RECSYS, PIPELINE_ACCOUNT, REPOSITORY, Names
-from tests.unit.infra.deploy import deploy, platform, small_pipeline
+from tests.unit.infra.deploy import deploy, main_program, platform, small_pipeline
 
 
 @pytest.mark.parametrize("stack", ["dev", "prod"])
@@ -110,3 +111,18 @@ def test_the_names_derived_from_a_project_are_ones_that_google_accepts() -> None
         ("dataset", DATASET_DRIFT),
     ):
         assert limits.name_rule(kind, name) is None
+
+
+def test_the_program_itself_declares_the_platform_around_the_real_pipeline() -> None:
+    deployment = deploy(main_program)
+
+    assert StackOutputs.model_validate(deployment.outputs)
+    spec = json.loads(deployment.one("BucketObject").inputs["content"])
+    assert spec["pipelineInfo"]["name"] == "recsys-training"
+    assert deployment.outputs["images"]["trainer"] in deployment.one("BucketObject").inputs["content"]
+
+
+def test_the_program_compiles_to_the_same_bytes_every_time() -> None:
+    contents = [deploy(main_program, stack="prod").one("BucketObject").inputs["content"] for _ in range(2)]
+
+    assert contents[0] == contents[1]

@@ -187,7 +187,7 @@ def test_without_a_lock_file_the_images_are_tagged_with_the_checkouts_revision()
 def test_building_from_what_is_no_checkout_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
 
-    assert f"means to build from the checkout, but {tmp_path} is none" in refusal()
+    assert f"means to build from the checkout, but {tmp_path} is none (fatal: not a git repository" in refusal()
 
 
 def test_endpoints_are_the_origins_of_the_providers_own_variables() -> None:
