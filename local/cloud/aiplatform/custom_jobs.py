@@ -52,9 +52,7 @@ class CustomJobs(Collection):
             Route("DELETE", name, self._delete, f"{may}.delete"),
         ]
 
-    def submit(
-        self, parent: str, body: Resource, *, runtimes: Mapping[str, RuntimeManifest] | None = None
-    ) -> Resource:
+    def submit(self, parent: str, body: Resource, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> Resource:
         """Check a canonical `CustomJob` as the API does, keep it and run it. `runtimes` stand for its images."""
         check_job(body)
         slots = self._slots(parent, body)

@@ -37,11 +37,15 @@ def check_job(body: dict[str, Any]) -> None:
     found.unless(timeout is None or seconds(timeout) > 0, "jobSpec.scheduling.timeout", f"{timeout!r} is not positive")
     base = spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")
     found.unless(
-        not base or base.startswith("gs://"), "jobSpec.baseOutputDirectory.outputUriPrefix", f"{base!r} is not a gs:// URI"
+        not base or base.startswith("gs://"),
+        "jobSpec.baseOutputDirectory.outputUriPrefix",
+        f"{base!r} is not a gs:// URI",
     )
     found.refuse()
     if any("pythonPackageSpec" in pool for pool in pools):
-        raise unimplemented("pythonPackageSpec: the local cloud runs containerSpec alone. Build an image of the package")
+        raise unimplemented(
+            "pythonPackageSpec: the local cloud runs containerSpec alone. Build an image of the package"
+        )
 
 
 def _check_worker_pool(found: Violations, pool: dict[str, Any], index: int) -> None:
@@ -50,7 +54,9 @@ def _check_worker_pool(found: Violations, pool: dict[str, Any], index: int) -> N
     check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec")
     replicas = as_int(pool.get("replicaCount", 1)) or 0
     if index == 0:
-        found.unless(replicas == 1, f"{at}.replicaCount", f"{replicas} is not 1: the first worker pool is the primary replica")
+        found.unless(
+            replicas == 1, f"{at}.replicaCount", f"{replicas} is not 1: the first worker pool is the primary replica"
+        )
     else:
         found.unless(replicas >= 1, f"{at}.replicaCount", f"{replicas} is not at least 1")
     container = pool.get("containerSpec")
@@ -73,7 +79,9 @@ def slots_on(body: dict[str, Any], resource: dict[str, Any]) -> list[PoolSlot | 
     """
     spec = body["jobSpec"]
     if resource["state"] != "RUNNING":
-        raise failed_precondition(f"PersistentResource {resource['name']} is {resource['state']}: a job needs it RUNNING.")
+        raise failed_precondition(
+            f"PersistentResource {resource['name']} is {resource['state']}: a job needs it RUNNING."
+        )
     found = Violations()
     _check_runtime(found, spec, resource)
     slots: list[PoolSlot | None] = []
@@ -118,7 +126,9 @@ def check_encryption(body: dict[str, Any], resource: dict[str, Any]) -> None:
     key = body.get("encryptionSpec", {}).get("kmsKeyName", "")
     held = resource.get("encryptionSpec", {}).get("kmsKeyName", "")
     found = Violations()
-    found.unless(not key or key == held, "encryptionSpec.kmsKeyName", f"{key!r} is not that of {resource['name']}, {held!r}")
+    found.unless(
+        not key or key == held, "encryptionSpec.kmsKeyName", f"{key!r} is not that of {resource['name']}, {held!r}"
+    )
     found.refuse()
 
 
@@ -133,7 +143,9 @@ def _explain(
     name = resource["name"]
     if matching:
         most = sum(most_replicas(each) for each in matching)
-        found.add(f"{at}.replicaCount", f"{replicas} replicas do not fit PersistentResource {name}, which has at most {most}")
+        found.add(
+            f"{at}.replicaCount", f"{replicas} replicas do not fit PersistentResource {name}, which has at most {most}"
+        )
         return
     nearest = min(resource["resourcePools"], key=lambda each: len(same_machine(pool, each)))
     for field in same_machine(pool, nearest):

@@ -34,7 +34,9 @@ class Vertex:
             pool_limit=lambda slot: self._limit(slot),
             now=cloud.clock.now,
         )
-        self.runner = JobRunner(cloud.root / "jobs", surroundings, host_limit=host_limit or max(4, 2 * (os.cpu_count() or 1)))
+        self.runner = JobRunner(
+            cloud.root / "jobs", surroundings, host_limit=host_limit or max(4, 2 * (os.cpu_count() or 1))
+        )
         self.pools = PersistentResources(cloud, self.runner, self._settings)
         self.jobs = CustomJobs(cloud, self.runner, self.pools)
         self.entries = LogEntries(cloud, self.jobs, self.runner)
@@ -47,7 +49,9 @@ class Vertex:
         return [
             Service("aiplatform", routes, prefixes=("/aiplatform",), versions={"v1": ("v1", "v1beta1")}),
             self.entries.service(),
-            Service("local-aiplatform", [Route("PUT", "/settings", self._set)], prefixes=("/_local/aiplatform",), bare=False),
+            Service(
+                "local-aiplatform", [Route("PUT", "/settings", self._set)], prefixes=("/_local/aiplatform",), bare=False
+            ),
         ]
 
     def _start(self) -> None:
@@ -61,7 +65,9 @@ class Vertex:
         """Change settings: `persistentResourcePut` (bool), whether PUT on a persistent resource is answered."""
         call.cloud.identity.require_operator(call.caller)
         wanted = call.object()
-        unknown = {key for key, value in wanted.items() if key != "persistentResourcePut" or not isinstance(value, bool)}
+        unknown = {
+            key for key, value in wanted.items() if key != "persistentResourcePut" or not isinstance(value, bool)
+        }
         if unknown:
             raise invalid_argument([(key, "is no setting, or not a boolean") for key in sorted(unknown)])
         self._settings |= wanted

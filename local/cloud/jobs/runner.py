@@ -219,9 +219,7 @@ class JobRunner:
         attempt.replicas.append(replica)
         return replica
 
-    def _start_replica(
-        self, attempt: Attempt, replica: Replica, program: _Program, addresses: list[list[str]]
-    ) -> None:
+    def _start_replica(self, attempt: Attempt, replica: Replica, program: _Program, addresses: list[list[str]]) -> None:
         job, pool, runtime = attempt.job, attempt.job.pools[replica.place.pool], program.runtime
         env = replica_environment(
             job,
