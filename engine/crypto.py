@@ -119,15 +119,18 @@ class SecretsManager:
         self._lock = threading.Lock()
         self._crypter: PassphraseCrypter | None = None
         self._opaque_seen = False
+        self._sealed = False
 
-    def prepare(self) -> None:
-        """Derive the key of an existing state in the background: it takes half a second."""
+    def prepare(self, *, sealing: bool = False) -> None:
+        """Derive the key in the background, since it takes half a second: an existing state's, or with `sealing` a new one's."""
         if self._salt is not None:
-            threading.Thread(target=self._prepare, daemon=True).start()
+            threading.Thread(target=self._prepare, args=(self._opener,), daemon=True).start()
+        elif sealing and self._stored is None and passphrase_of(self._environment) is not None:
+            threading.Thread(target=self._prepare, args=(self._sealer,), daemon=True).start()
 
-    def _prepare(self) -> None:
+    def _prepare(self, derive: Callable[[], object]) -> None:
         with contextlib.suppress(EngineError):
-            self._opener()
+            derive()
 
     @property
     def _salt(self) -> str | None:
@@ -159,6 +162,7 @@ class SecretsManager:
         return Ciphertext(ciphertext)
 
     def encrypt(self, text: str) -> str:
+        self._sealed = True
         return self._sealer().encrypt(text)
 
     def _sealer(self) -> PassphraseCrypter:
@@ -189,4 +193,4 @@ class SecretsManager:
 
     def provider(self) -> dict[str, Any] | None:
         """What the checkpoint says of its secrets; None while it has none."""
-        return self._crypter.provider() if self._crypter else self._stored
+        return self._crypter.provider() if self._crypter and (self._stored or self._sealed) else self._stored

@@ -104,6 +104,10 @@ class Planner:
             if self.olds.get(old.urn) is old:
                 self.olds[old.urn] = new
 
+    def current(self, old: ResourceState) -> ResourceState:
+        """What the state holds now in the place of `old`, which an earlier step may have swapped."""
+        return self.olds.get(old.urn, old)
+
     # -- steps -------------------------------------------------------------------------------------------------------
 
     def steps(self, goal: Goal, urn: str) -> list[Step]:
@@ -232,7 +236,7 @@ class Planner:
         self.seen.dependent_keys[resource.urn] = keys
         if resource.protect:
             self._refuse_protected(resource, f"unable to replace resource {resource.urn!r} as part of replacing what it depends on: it is currently marked for protection")
-        outcome = Outcome(resource.urn, "delete", parent=resource.parent, shown=False)
+        outcome = Outcome(resource.urn, "delete-replaced", parent=resource.parent, shown=False)
         step = Step("delete", outcome, old=resource, pending=True)
         self.seen.deletions.append(step)
         return step
@@ -269,7 +273,7 @@ class Planner:
     def final_deletions(self) -> list[Step]:
         """What is left to delete once the program is through: what it no longer has, and what was replaced."""
         for step in self.seen.deletions:
-            step.outcome.shown = True
+            step.outcome.op, step.outcome.shown = "delete", True
         steps: list[Step] = []
         for resource in self.base.resources:
             if resource.delete:

@@ -77,7 +77,8 @@ class Text:
 
     def step(self, outcome: Outcome) -> None:
         """Progress of an update; a plan is shown as a whole at its end."""
-        if "preview" in self._kind or outcome.op == "same" or outcome.status == "planned":
+        hidden = not outcome.shown and outcome.op != "delete-replaced" and not outcome.error
+        if "preview" in self._kind or outcome.op == "same" or outcome.status == "planned" or hidden:
             return
         op = outcome.op
         if outcome.status == "running":
@@ -97,7 +98,7 @@ class Text:
         self._resources(result)
 
     def _tree(self, result: Result) -> None:
-        rows = [row for row in _rows(result.outcomes) if self._show_sames or row[1].op != "same" or row[1].type == urns.STACK_TYPE]
+        rows = _rows(result.outcomes if self._show_sames else _changed_with_parents(result.outcomes))
         if not rows:
             return
         cells = [(branch + _type(outcome), outcome.name, "" if outcome.op == "same" else outcome.op, _info(outcome)) for branch, outcome in rows]
@@ -181,6 +182,19 @@ def _indented(message: str) -> str:
     return message.replace("\n", "\n    ")
 
 
+def _changed_with_parents(outcomes: list[Outcome]) -> list[Outcome]:
+    """What changes, and what it hangs from; the stack always."""
+    by_urn = {outcome.urn: outcome for outcome in outcomes}
+    wanted: set[str] = set()
+    for outcome in outcomes:
+        if outcome.op != "same" or outcome.type == urns.STACK_TYPE:
+            urn = outcome.urn
+            while urn in by_urn and urn not in wanted:
+                wanted.add(urn)
+                urn = by_urn[urn].parent
+    return [outcome for outcome in outcomes if outcome.urn in wanted]
+
+
 def _rows(outcomes: list[Outcome]) -> list[tuple[str, Outcome]]:
     """The outcomes as a tree: each with the branch before its type."""
     shown = [outcome for outcome in outcomes if outcome.shown or outcome.error]
@@ -226,7 +240,7 @@ def _shown(value: Value) -> str:
         return "[unknown]"
     if isinstance(value, Secret):
         return "[secret]"
-    return json.dumps(_without_unknowns(value), ensure_ascii=False)
+    return json.dumps(_without_unknowns(value), ensure_ascii=False, sort_keys=True)
 
 
 def _without_unknowns(value: Value) -> Value:

@@ -140,6 +140,8 @@ class Apply:
         new = step.new
         if new is None:
             raise AssertionError("a creation needs the new state")
+        if step.old is not None:
+            step.old = self._planner.current(step.old)
         operation = self._begin(step.op, new)
         try:
             new.id, outputs = self._created(new)

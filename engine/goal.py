@@ -80,8 +80,8 @@ def read_goal(request: Any) -> Goal:
     if request.HasField("hooks") and request.hooks.ListFields():
         raise refuse("resource hooks", label)
     inputs = {key: hashed(value) for key, value in from_struct(request.object).items()}
-    dependencies = list(dict.fromkeys(request.dependencies))
-    of_properties = {key: list(value.urns) for key, value in request.propertyDependencies.items()}
+    dependencies = sorted(set(request.dependencies))
+    of_properties = {key: sorted(value.urns) for key, value in request.propertyDependencies.items()}
     return Goal(
         type=request.type,
         name=request.name,

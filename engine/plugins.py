@@ -49,7 +49,8 @@ class Plugin:
         return inputs, []
 
     def diff(self, old: ResourceState, inputs: Properties, settings: Settings) -> Difference:  # noqa: ARG002
-        before, after = without_defaults(reveal(old.inputs)), without_defaults(reveal(inputs))
+        after = without_defaults(reveal(inputs))
+        before = without_defaults(_without_filled(reveal(old.inputs), after))
         found = [
             Change((key,), "add" if key not in before else "update" if key in after else "delete", False)
             for key in sorted({*before, *after})
@@ -153,13 +154,13 @@ class GcpPlugin(Plugin):
     def create(self, name: str, inputs: Properties, environment: Operation) -> tuple[str, Properties]:  # noqa: ARG002
         plan = self._table.plan(environment.settings, None, _given(inputs, None))
         identity, outputs = self._table.create(self._call(environment, "create"), plan)
-        return identity, self._sealed(outputs, inputs)
+        return identity, self._recorded(outputs, inputs)
 
     def update(self, old: ResourceState, inputs: Properties, environment: Operation) -> Properties:
         prior = _prior(old)
         plan = self._table.plan(environment.settings, prior, _given(inputs, prior))
         outputs = self._table.update(self._call(environment, "update"), old.id, prior, plan)
-        return self._sealed(outputs, inputs)
+        return self._recorded(outputs, inputs)
 
     def delete(self, old: ResourceState, environment: Operation) -> None:
         self._table.delete(self._call(environment, "delete"), old.id, _prior(old))
@@ -177,13 +178,29 @@ class GcpPlugin(Plugin):
         if not found or outputs is None:
             return None
         wanted = self._table.plan(environment.settings, outputs, _given(inputs, outputs))
-        return found, self._sealed(outputs, inputs), self._table.compare(outputs, wanted)
+        return found, self._recorded(outputs, inputs), self._table.compare(outputs, wanted)
 
     def _sealed(self, outputs: Properties, inputs: Properties) -> Properties:
         """Outputs are secret where the type or the input says so."""
         secret = {entry.name for entry in self._table.fields if entry.secret}
         secret |= {key for key, value in inputs.items() if has_secret(value)}
         return seal(outputs, secret)
+
+    def _recorded(self, outputs: Properties, inputs: Properties) -> Properties:
+        """Outputs as the state holds them. Without its version, the real provider would take the state for one of its oldest and upgrade it."""
+        version = self._table.schema_version
+        meta = {"__meta": json.dumps({"schema_version": str(version)})} if version else {}
+        return meta | self._sealed(outputs, inputs)
+
+
+def _without_filled(old: Value, new: Value) -> Value:
+    """The old inputs without what the provider filled in where the program gives nothing, at every depth."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        filled = old.get("__defaults") or []
+        return {key: _without_filled(value, new.get(key)) for key, value in old.items() if key in new or key not in filled}
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [_without_filled(mine, theirs) for mine, theirs in zip(old, new, strict=True)]
+    return old
 
 
 def seal(outputs: Properties, keys: set[str] | list[str]) -> Properties:

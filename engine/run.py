@@ -55,7 +55,7 @@ def preview(options: Options, display: Display | None = None) -> Result:
 
 def up(options: Options, display: Display | None = None, confirm: Callable[[Result], bool] = lambda _: True) -> Result:
     """Plan, then apply, in one process. Nothing is applied if the plan has an error, holds what the engine cannot apply, or is not confirmed."""
-    session = _Session(options, display or Silent())
+    session = _Session(options, display or Silent(), sealing=True)
     session.refuse_without_endpoints("up")
     with session.backend().lock():
         session.load()
@@ -80,7 +80,7 @@ def destroy(options: Options, display: Display | None = None, confirm: Callable[
 class _Session:
     """One command on one stack."""
 
-    def __init__(self, options: Options, display: Display) -> None:
+    def __init__(self, options: Options, display: Display, *, sealing: bool = False) -> None:
         self._options = options
         self._display = display
         self._environment = options.environment
@@ -90,7 +90,7 @@ class _Session:
         self._deployment = self._read_deployment()
         folder = self._backend.bookkeeping if self._backend else self._project.folder
         self._secrets = SecretsManager(self._environment, folder, self._deployment.get("secrets_providers"), self._warn)
-        self._secrets.prepare()
+        self._secrets.prepare(sealing=sealing)
         self._base: Snapshot | None = None
         self._api = Api(self._environment)
         self._config: StackConfig | None = None

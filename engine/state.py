@@ -110,10 +110,10 @@ class ResourceState:
         for key, attribute in _PLAIN_KEYS.items():
             value = getattr(self, attribute)
             if value or key in _ALWAYS_WRITTEN:
-                body[key] = value
+                body[key] = _ordered(value)
             if key == "type":
                 body |= {
-                    name: dict(sorted(to_json(properties, encrypt).items()))
+                    name: _ordered(to_json(properties, encrypt))
                     for name, properties in (("inputs", self.inputs), ("outputs", self.outputs))
                     if properties
                 }
@@ -129,6 +129,15 @@ class ResourceState:
             outputs=from_json(body.get("outputs") or {}, decrypt),
             extra=extra,
         )
+
+
+def _ordered(value: Any) -> Any:
+    """The value with the keys of all its dictionaries sorted, so that equal states are equal texts."""
+    if isinstance(value, dict):
+        return {key: _ordered(value[key]) for key in sorted(value)}
+    if isinstance(value, list):
+        return [_ordered(item) for item in value]
+    return value
 
 
 @dataclass(frozen=True)

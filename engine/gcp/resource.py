@@ -48,6 +48,7 @@ class ResourceType:
     identity: ClassVar[str] = ""
     delete_first: ClassVar[bool] = False
     default_seconds: ClassVar[dict[str, float]] = {}
+    schema_version: ClassVar[int] = 0
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:

@@ -33,6 +33,7 @@ class Bucket(RestType):
     create_query = {"project": "{project}"}
     waits: set[str] = set()
     default_seconds = {"create": 600, "update": 240}
+    schema_version = 4
     table = """
     autoclass obj
       enabled bool required sent

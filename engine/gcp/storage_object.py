@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import quote
 
 from engine.errors import OperationError
-from engine.gcp.comparing import Change
 from engine.gcp.resource import Call, RestType
 from engine.values import UNKNOWN, Asset, Properties, Unknown
 
@@ -77,11 +76,6 @@ class BucketObject(RestType):
             plan.update(dict.fromkeys(_OF_CONTENT, UNKNOWN))
         plan["detectMd5hash"] = prior.get("detectMd5hash")
 
-    def compare(self, prior: Properties, plan: Properties) -> list[Change]:
-        """A file counts by its path; what is in it shows in the hashes."""
-        before, after = _file(prior.get("source")), _file(plan.get("source"))
-        return super().compare({**prior, "source": before}, {**plan, "source": after})
-
     def create(self, call: Call, plan: Properties) -> tuple[str, Properties]:
         self._upload(call, plan)
         return self.read_back(call, f"{plan['bucket']}-{plan['name']}", plan)
@@ -132,12 +126,6 @@ def _known(value: Any) -> str:
 
 def _content_unknown(inputs: Properties) -> bool:
     return isinstance(inputs.get("content"), Unknown) or isinstance(inputs.get("source"), Unknown)
-
-
-def _file(source: Any) -> Any:
-    if isinstance(source, Asset):
-        return source.fields.get("path") or source.fields.get("hash")
-    return source
 
 
 def content_of(properties: Properties) -> bytes:
