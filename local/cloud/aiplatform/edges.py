@@ -47,7 +47,9 @@ class Edges:
         pending = [*seen_artifacts, *seen_executions]
         while pending:
             name = pending.pop()
-            users = [name] if name in seen_executions else [body["execution"] for _, body in self._store.list(_USE, name)]
+            users = (
+                [name] if name in seen_executions else [body["execution"] for _, body in self._store.list(_USE, name)]
+            )
             for execution in users:
                 for event in self.events_of(execution):
                     events[event["execution"], event["artifact"], event["type"]] = event

@@ -121,7 +121,7 @@ def _accelerators(machine: str) -> list[tuple[str, int]]:
     usual = (1, 2, 4) if cores <= 16 else (2, 4) if cores <= 32 else (4,)
     v100 = (1, 2, 4, 8) if cores <= 8 else (2, 4, 8) if cores <= 16 else (4, 8) if cores <= 32 else (8,)
     many_cores = cores > 64 or (cores == 64 and family != "n1-highcpu")
-    counts = {gpu: usual for gpu in _N1_GPUS} | {"NVIDIA_TESLA_V100": v100}
+    counts = dict.fromkeys(_N1_GPUS, usual) | {"NVIDIA_TESLA_V100": v100}
     if many_cores:
         del counts["NVIDIA_TESLA_P100"]
     return [(gpu, count) for gpu, allowed in counts.items() for count in allowed]

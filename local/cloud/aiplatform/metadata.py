@@ -70,7 +70,9 @@ class Metadata:
         adds = "aiplatform.contexts.addContextArtifactsAndExecutions"
         return [
             Route("POST", f"{context}:addContextArtifactsAndExecutions", self._add_members, adds),
-            Route("POST", f"{context}:addContextChildren", self._add_children, "aiplatform.contexts.addContextChildren"),
+            Route(
+                "POST", f"{context}:addContextChildren", self._add_children, "aiplatform.contexts.addContextChildren"
+            ),
             Route("POST", f"{context}:removeContextChildren", self._remove_children, "aiplatform.contexts.update"),
             Route(
                 "GET",
@@ -78,7 +80,9 @@ class Metadata:
                 lambda call: self._subgraph(*self.edges.members(self._known(self.contexts, call.params["context"]))),
                 "aiplatform.contexts.queryContextLineageSubgraph",
             ),
-            Route("POST", f"{execution}:addExecutionEvents", self._add_events, "aiplatform.executions.addExecutionEvents"),
+            Route(
+                "POST", f"{execution}:addExecutionEvents", self._add_events, "aiplatform.executions.addExecutionEvents"
+            ),
             Route(
                 "GET",
                 f"{execution}:queryExecutionInputsAndOutputs",
@@ -138,9 +142,13 @@ class Metadata:
         body = canonical(kind.message, call.object(), kind.message.lower())
         short = call.query.get(f"{kind.message.lower()}Id") or new_id()
         found = Violations()
-        found.matches(_ID, short, f"{kind.message.lower()}Id", "must hold at most 128 lowercase letters, digits and hyphens")
+        found.matches(
+            _ID, short, f"{kind.message.lower()}Id", "must hold at most 128 lowercase letters, digits and hyphens"
+        )
         found.labels(body.get("labels"))
-        found.unless(not body.get("schemaVersion") or body.get("schemaTitle"), "schemaTitle", "is required with schemaVersion")
+        found.unless(
+            not body.get("schemaVersion") or body.get("schemaTitle"), "schemaTitle", "is required with schemaVersion"
+        )
         found.refuse()
         store = self.stores.get(call.params["parent"])["name"]
         return self.shown(kind, kind.create(f"{store}/{plural}/{short}", without_output_only(body, "parentContexts")))
@@ -158,7 +166,9 @@ class Metadata:
         if kind.find(name) is None and call.flag("allowMissing"):
             return self.shown(kind, kind.create(name, without_output_only(body, "parentContexts")))
         body.pop("parentContexts", None)
-        return self.shown(kind, kind.patch(call, body, fixed=("schemaTitle", "schemaVersion") if call.query.get("updateMask") else ()))
+        return self.shown(
+            kind, kind.patch(call, body, fixed=("schemaTitle", "schemaVersion") if call.query.get("updateMask") else ())
+        )
 
     def _delete(self, call: Call, kind: Collection) -> dict[str, Any]:
         resource = kind.get(call.params["name"])
@@ -186,7 +196,9 @@ class Metadata:
         def add(child: Resource) -> None:
             child["parentContexts"] = [*dict.fromkeys([*child.get("parentContexts", []), parent])]
             if len(child["parentContexts"]) > _MOST_PARENTS:
-                raise invalid_argument([("childContexts", f"{child['name']} would have more than {_MOST_PARENTS} parents")])
+                raise invalid_argument(
+                    [("childContexts", f"{child['name']} would have more than {_MOST_PARENTS} parents")]
+                )
 
         return self._for_children(call, parent, add)
 
@@ -213,7 +225,9 @@ class Metadata:
         execution = self._known(self.executions, call.params["execution"])
         for index, event in enumerate(body.get("events", [])):
             if event.get("type") not in {"INPUT", "OUTPUT"}:
-                raise invalid_argument([(f"events[{index}].type", f"{event.get('type')!r} is neither INPUT nor OUTPUT")])
+                raise invalid_argument(
+                    [(f"events[{index}].type", f"{event.get('type')!r} is neither INPUT nor OUTPUT")]
+                )
             artifact = self._known(self.artifacts, event.get("artifact", ""))
             now = self._cloud.clock.timestamp()
             self.edges.add_event(execution, artifact, {**event, "eventTime": event.get("eventTime", now)})
@@ -223,8 +237,12 @@ class Metadata:
         """What is given, and all executions and artifacts that events lead to from there."""
         seen_artifacts, seen_executions, events = self.edges.reachable(artifacts, executions)
         found = {
-            "artifacts": [self.shown(self.artifacts, each) for name in seen_artifacts if (each := self.artifacts.find(name))],
-            "executions": [self.shown(self.executions, each) for name in seen_executions if (each := self.executions.find(name))],
+            "artifacts": [
+                self.shown(self.artifacts, each) for name in seen_artifacts if (each := self.artifacts.find(name))
+            ],
+            "executions": [
+                self.shown(self.executions, each) for name in seen_executions if (each := self.executions.find(name))
+            ],
             "events": [self._shown_event(event) for event in events],
         }
         return {key: items for key, items in found.items() if items}
@@ -236,5 +254,3 @@ class Metadata:
     def _known(self, kind: Collection, name: str) -> str:
         """The kept name of a resource that must exist."""
         return kind.get(name)["name"]
-
-

@@ -47,7 +47,9 @@ _OUTPUT_ONLY = ("state", "error", "startTime", "endTime", "jobDetail", "schedule
 
 
 class PipelineJobs(Collection):
-    def __init__(self, cloud: "Cloud", jobs: CustomJobs, metadata: Metadata, *, folder: "Path", objects: "Path") -> None:
+    def __init__(
+        self, cloud: "Cloud", jobs: CustomJobs, metadata: Metadata, *, folder: "Path", objects: "Path"
+    ) -> None:
         super().__init__(cloud, "PipelineJob")
         self._jobs = jobs
         self._metadata = metadata
@@ -112,12 +114,12 @@ class PipelineJobs(Collection):
             for field, description in problems:
                 found.add(field, description)
         if root.startswith("gs://") and not self._has_bucket(root):
-            found.add("runtimeConfig.gcsOutputDirectory", f"there is no bucket {root[5:].split('/')[0]!r}")
+            found.add("runtimeConfig.gcsOutputDirectory", f"there is no bucket {root[5:].partition('/')[0]!r}")
         found.refuse()
 
     def _has_bucket(self, uri: str) -> bool:
         try:
-            self.cloud.objects.buckets.get(uri[5:].split("/")[0])
+            self.cloud.objects.buckets.get(uri[5:].partition("/")[0])
         except ApiError:
             return False
         return True
@@ -157,6 +159,9 @@ class PipelineJobs(Collection):
         def save(record: TaskRecord) -> None:
             store.put(_TASK, f"{name}/tasks/{record.id}", record.to_json(), parent=name)
 
+        def keep(mark: str, values: Values) -> None:
+            store.put(_CACHE, f"{location}/{mark}", values.to_json(), parent=location)
+
         def cached(mark: str) -> Values | None:
             found = store.get(_CACHE, f"{location}/{mark}")
             return Values.of_json(found) if found else None
@@ -167,7 +172,7 @@ class PipelineJobs(Collection):
             path_of=self.cloud.objects.path_of,
             save=save,
             cached=cached,
-            keep=lambda mark, values: store.put(_CACHE, f"{location}/{mark}", values.to_json(), parent=location) and None,
+            keep=keep,
             now=self.cloud.clock.now,
         )
 
@@ -179,7 +184,11 @@ class PipelineJobs(Collection):
         """Keep a run's state after it has advanced."""
         name, state = run.context.name, _STATES[run.state]
         held = self.find(name)
-        if held is None or held["state"] == state or (held["state"] == "PIPELINE_STATE_CANCELLING" and state not in _FINAL):
+        if (
+            held is None
+            or held["state"] == state
+            or (held["state"] == "PIPELINE_STATE_CANCELLING" and state not in _FINAL)
+        ):
             return
 
         def change(job: Resource) -> None:

@@ -6,6 +6,7 @@ need no registration: the cloud's own interpreter stands for them, in an environ
 component installs by pip goes there and nowhere else. Any other image is one that cannot be pulled.
 """
 
+import ensurepip
 import importlib.util
 import os
 import re
@@ -88,16 +89,22 @@ def stock_python(folder: Path) -> RuntimeManifest:
         link = commands / name
         if not link.is_symlink():
             link.symlink_to(Path(sys.executable).resolve())
-    known = dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib")])
+    known = dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *_bundled_pip()])
     (packages / "host.pth").write_text("\n".join(known) + "\n")
-    if importlib.util.find_spec("pip"):
-        pip = commands / "pip"
-        pip.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
-        pip.chmod(0o755)
+    pip = commands / "pip"
+    pip.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
+    pip.chmod(0o755)
     env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     if index := os.environ.get("PIP_INDEX_URL"):
         env["PIP_INDEX_URL"] = index
     return RuntimeManifest(interpreter=str(commands / "python"), workdir=str(folder), env=env)
+
+
+def _bundled_pip() -> list[str]:
+    """The wheel of pip that comes with Python, for an interpreter that has no pip installed."""
+    if importlib.util.find_spec("pip"):
+        return []
+    return [str(wheel) for wheel in Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")]
 
 
 def _images(job: dict[str, Any]) -> set[str]:

@@ -12,7 +12,7 @@ _MODULE = "kfp.dsl.types.artifact_types"
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201, ARG002
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - the finder's signature
         if name != _MODULE:
             return None
         sys.meta_path.remove(self)
@@ -21,7 +21,7 @@ class _Finder(importlib.abc.MetaPathFinder):
             return spec
         execute = spec.loader.exec_module
 
-        def execute_and_mount(module):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN202
+        def execute_and_mount(module):
             execute(module)
             module._GCS_LOCAL_MOUNT_PREFIX = os.environ["KFP_GCS_MOUNT"]
 
