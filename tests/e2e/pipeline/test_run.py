@@ -1,6 +1,10 @@
 """Runs on the local cloud, from submission to champion, with a stand-in for the trainer."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +198,24 @@ def test_bad_data_that_got_into_staging_fails_the_run_with_rule_and_rows(cloud: 
     assert "(1 rows)" in ended.stdout
     assert "train     " not in ended.stdout
     assert champion(stack) is None
+
+
+def test_ctrl_c_leaves_the_run_going_and_says_how_to_follow_it(stack: LocalPlatform, tmp_path: Path) -> None:
+    outputs = stack.write_outputs(tmp_path)
+    command = [sys.executable, "-m", "pipeline.submit", "--stack", "local", "--outputs", str(outputs), "--wait"]
+    started = subprocess.Popen(
+        [*command, "train_args=--seconds 2"],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).resolve().parents[3])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert started.stdout is not None
+    name = started.stdout.readline().removeprefix("Submitted ").strip()
+    assert "RUNNING" in started.stdout.readline()
+    started.send_signal(signal.SIGINT)
+    _, told = started.communicate(timeout=30)
+    assert started.returncode == 130
+    assert f"--stack local --outputs {outputs} --follow {name.rpartition('/')[2]}" in told
+    assert "Traceback" not in told
+    assert follow(stack.outputs, name)
