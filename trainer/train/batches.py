@@ -97,7 +97,7 @@ class Batches:
 
 
 def _bounds(lengths_W: np.ndarray, tokens: int) -> np.ndarray:
-    """Cuts windows, sorted by length, into batches of at most `tokens` places with padding, at least one window each."""
+    """Cuts windows, sorted by length, into batches of at most `tokens` places, padding included."""
     bounds = [0]
     while bounds[-1] < len(lengths_W):
         first = bounds[-1]

@@ -6,9 +6,11 @@ histories that it reads. Users need no translation: the model knows them by what
 Shapes: B histories, V items of the new catalog, O items of the old one, N events.
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 import torch
 
 from train.data import Sequences
@@ -30,6 +32,7 @@ class TranslatedModel:
     def unknown_items(self) -> int:
         return len(self._old_V) - len(self._known_V)
 
+    @torch.no_grad()
     def __call__(self, histories: Histories) -> torch.Tensor:
         old, is_known_B = self._translate(histories)
         scores_BV = torch.zeros(len(histories.ends_B), len(self._old_V))

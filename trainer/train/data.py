@@ -7,6 +7,8 @@ Order is (timestamp, row order), stable: ties in time are common, and the file's
 users.
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 import hashlib
 import io
 import json
@@ -16,7 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
 from train.problems import Problem, Refused, refuse_if

@@ -70,7 +70,8 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
     """The checked environment; every missing or malformed name is refused at once, before anything is read."""
     given = dict(os.environ if environ is None else environ)
     for name, fallback in _FALLBACKS.items():
-        given[name] = given.get(name) or given.get(fallback, "")
+        if not given.get(name) and given.get(fallback):
+            given[name] = given[fallback]
     refuse_if("environment", [*_missing(given), *_malformed(given), *_wandb_problems(given)])
     return Environment(
         project=given["PROJECT_ID"],
@@ -91,10 +92,9 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
     )
 
 
-def identity() -> dict[str, str]:
-    """What the environment says of the run, unchecked: for the log lines that refuse the rest."""
-    names = {"run_id": "RUN_ID", "request_id": "REQUEST_ID", "experiment": "EXPERIMENT_NAME"}
-    return {field: os.environ.get(name, "") for field, name in names.items()}
+def identity() -> tuple[str, str, str]:
+    """Run, request and experiment as the environment says, unchecked: for the log lines that refuse the rest."""
+    return os.environ.get("RUN_ID", ""), os.environ.get("REQUEST_ID", ""), os.environ.get("EXPERIMENT_NAME", "")
 
 
 def storage_emulator() -> str:

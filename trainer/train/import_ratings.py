@@ -4,13 +4,15 @@ Owns: MovieLens and Amazon files (dat, csv, tsv, json lines; plain or gzipped), 
 found out and said. Does not own: cleaning beyond refusing what cannot be read; the pipeline validates what it loads.
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
 from train.data import INTERACTIONS_FILE, ITEMS_FILE
@@ -109,12 +111,12 @@ def _missing_file(file: Path, flag: str) -> list[Problem]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m train.import_ratings",
-        description="Turn a ratings file into interactions.parquet. Layout, header and time unit are found out unless flags say them.",
+        description="Turn a ratings file into interactions.parquet. What no flag says is found out.",
     )
     parser.add_argument(
         "file",
         type=Path,
-        help="u.data, ratings.dat, ratings.csv, Amazon ratings csv or reviews json lines; plain or .gz",
+        help="u.data, ratings.dat, ratings.csv, Amazon csv or json lines; plain or .gz",
     )
     parser.add_argument("--out", type=Path, required=True, help="folder to write into")
     parser.add_argument("--user", help="column of the user: a name, or a number counted from 1")

@@ -54,10 +54,10 @@ class Progress(BaseModel):
     loss_steps: int = 0
     seconds: float = 0.0
     evaluation_seconds: float = 0.0
-    best: float = -math.inf
+    best: float = -1.0
     best_step: int = 0
     best_strength: float = 0.0
-    network_best: float = -math.inf  # without the successor counts, which may hide that the network still learns
+    network_best: float = -1.0  # without the successor counts, which may hide that the network still learns
     improved_step: int = 0
     stopped_by: str = ""
     first_step: str = ""
@@ -106,7 +106,6 @@ class TrainingLoop:
         Raises Interrupted after saving when it is told to stop, TrainingDiverged when the loss is not finite.
         """
         started = self._clock() - self.progress.seconds
-        saved = self._clock()
         self._model.train()
         try:
             self._train(started)
@@ -234,9 +233,7 @@ class TrainingLoop:
             progress.stopped_by = "early_stopping"
 
     def _validate(self) -> tuple[dict[str, float], float, dict[str, float]]:
-        """Validation metrics at the best strength of the successor counts, that strength, and metrics without the
-        counts.
-        """
+        """Validation metrics at the best strength of the counts, that strength, and the metrics at strength 0."""
         self._average.swap()
         self._model.eval()
         try:

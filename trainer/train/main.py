@@ -45,7 +45,8 @@ class Run(NamedTuple):
 def main(argv: Sequence[str] | None = None) -> int:
     started, begun = now(), time.monotonic()
     flags = parser().parse_args(argv)
-    log = Log(**job_environment.identity())
+    run_id, request_id, experiment = job_environment.identity()
+    log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
     try:
         environment = job_environment.load()
         refuse_if("flags", _flag_problems(flags))
@@ -60,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog="python -m train.main",
-        description="Train a next-item recommender. The environment names data, model and checkpoint folders; see the README.",
+        description="Train a next-item recommender. The environment names data, model and checkpoint folders.",
     )
     result.add_argument(
         "--max-minutes", type=float, help="time budget of the whole run, evaluation included (default: none)"

@@ -28,7 +28,9 @@ class WeightAverage:
 
     def update(self, step: int) -> None:
         decay = min(self._decay, (1 + step) / (10 + step))
-        torch._foreach_lerp_(self.values, [parameter.detach() for parameter in self._parameters], 1 - decay)
+        with torch.no_grad():
+            for average, parameter in zip(self.values, self._parameters, strict=True):
+                average.lerp_(parameter, 1 - decay)
 
     def swap(self) -> None:
         """Exchanges average and parameters; a second call undoes it."""

@@ -112,4 +112,5 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for each setting; none has a default here, since the preset decides."""
     group = parser.add_argument_group("model and training (default: chosen from the data)")
     for name, field in Settings.model_fields.items():
-        group.add_argument(f"--{name.replace('_', '-')}", type=field.annotation, dest=name)
+        kind = int if field.annotation is int else float
+        group.add_argument(f"--{name.replace('_', '-')}", type=kind, dest=name)

@@ -17,8 +17,9 @@ from train.data import TEST, VALIDATION, Sequences
 from train.metrics import rank_from_counts
 
 PROTOCOL = (
-    "leave-one-out: each user's last event by (time, file order) is the test item, the one before it validates; full ranking over the "
-    "whole catalog; items already seen by the user are filtered, the held-out item itself never is; ties count half against"
+    "leave-one-out: each user's last event by (time, file order) is the test item, the one before it validates; "
+    "full ranking over the whole catalog; items that the user has already seen are filtered, the held-out item itself "
+    "never is; ties count half against"
 )
 _SCORES_AT_ONCE = 1 << 22
 _MAX_USERS_AT_ONCE = 512

@@ -4,6 +4,8 @@ Owns: text in, a table of user_id, item_id, timestamp (number) and rating out; e
 with its number. Does not own: time units and what is written (import_ratings.py).
 """
 
+# pyright: reportAttributeAccessIssue=false
+
 import gzip
 import io
 import json
@@ -12,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
+import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.csv as pa_csv
 import pyarrow.json as pa_json
 import pyarrow.parquet as pq
@@ -246,7 +248,7 @@ def _numbers(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]
 
 
 def _row_problems(role: str, column: pa.ChunkedArray, wrong: pa.ChunkedArray, rule: str) -> list[Problem]:
-    wrong = pc.fill_null(wrong, True)  # noqa: FBT003
+    wrong = pc.fill_null(wrong, True)
     count = pc.sum(wrong).as_py() or 0
     if not count:
         return []

@@ -1,0 +1,164 @@
+"""Checkpoints and model files: whole or not there."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from tests.unit.train.examples import sequences_of
+from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_model, write_model
+from train.champion import TranslatedModel
+from train.checkpoint import LATEST_FILE, Checkpoints
+from train.model import ModelConfig, NextItemModel
+from train.problems import Refused
+from train.ranking import Histories
+from train.storage import LocalFolder, join, open_folder
+
+IDENTITY = {"fingerprint": "f00d", "settings": {"width": 8}}
+
+
+def saved(folder: Path, *steps: int, warnings: list[str] | None = None) -> Checkpoints:
+    checkpoints = Checkpoints(LocalFolder(str(folder)), warn=(warnings if warnings is not None else []).append)
+    for step in steps:
+        checkpoints.save({"step": torch.tensor(step), "progress": "x"}, step=step, identity=IDENTITY)
+    checkpoints.flush()
+    return checkpoints
+
+
+def test_the_newest_checkpoint_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
+    state = saved(tmp_path, 1, 2, 3).load(IDENTITY)
+    assert state is not None
+    assert int(state["step"]) == 3
+    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000002.pt", "step-000000003.pt"]
+
+
+@pytest.mark.parametrize("damage", ["cut", "altered", "missing"])
+def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, damage: str) -> None:
+    warnings: list[str] = []
+    checkpoints = saved(tmp_path, 1, 2, warnings=warnings)
+    newest = tmp_path / "step-000000002.pt"
+    content = newest.read_bytes()
+    if damage == "missing":
+        newest.unlink()
+    else:
+        newest.write_bytes(content[:100] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+    state = checkpoints.load(IDENTITY)
+    assert state is not None
+    assert int(state["step"]) == 1
+    assert "step-000000002.pt is missing or damaged" in warnings[0]
+
+
+def test_a_half_written_upload_leaves_the_one_before(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 1)
+    (tmp_path / "step-000000009.pt").write_bytes(b"half")  # killed before latest.json named it
+    state = checkpoints.load(IDENTITY)
+    assert state is not None
+    assert int(state["step"]) == 1
+
+
+def test_no_checkpoint_is_none_and_a_broken_index_warns(tmp_path: Path) -> None:
+    warnings: list[str] = []
+    checkpoints = saved(tmp_path / "run", warnings=warnings)
+    assert checkpoints.load(IDENTITY) is None
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / LATEST_FILE).write_text("{")
+    assert checkpoints.load(IDENTITY) is None
+    assert "damaged" in warnings[0]
+
+
+def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="'f00d', not 'beef'"):
+        saved(tmp_path, 1).load({**IDENTITY, "fingerprint": "beef"})
+
+
+def test_a_failed_upload_warns_and_training_goes_on(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    warnings: list[str] = []
+    saved(tmp_path / "file", 1, warnings=warnings)
+    assert "was not stored" in warnings[0]
+
+
+def small_model(items: int) -> NextItemModel:
+    torch.manual_seed(0)
+    return NextItemModel(ModelConfig(items=items, window=4, width=8)).eval()
+
+
+def test_a_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
+    folder = open_folder(join(str(tmp_path), "models", "run"))
+    model, catalog = small_model(3), pa.array(["a", "b", "c"])
+    model.successors.strength.fill_(0.5)
+    write_model(folder, model=model, catalog=catalog, counts_V=np.array([1, 2, 3]), training={"run_id": "run"})
+    again, its_catalog = read_model(folder)
+    histories = Histories(np.array([0, 1, 2]), np.array([0]), np.array([3]))
+    assert torch.equal(again.scores(histories), model.scores(histories))
+    assert its_catalog.to_pylist() == catalog.to_pylist()
+
+
+def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
+    folder = open_folder(str(tmp_path))
+    with pytest.raises(Refused, match=r"holds no manifest\.json"):
+        read_model(folder)
+    write_model(
+        folder, model=small_model(2), catalog=pa.array(["a", "b"]), counts_V=np.array([1, 1]), training={"run_id": "r"}
+    )
+    (tmp_path / WEIGHTS_FILE).write_bytes(b"other")
+    with pytest.raises(Refused, match="differs from its manifest"):
+        read_model(folder)
+
+
+def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    write = LocalFolder.write
+
+    def noted(folder: LocalFolder, name: str, content: bytes) -> None:
+        names.append(name)
+        write(folder, name, content)
+
+    monkeypatch.setattr(LocalFolder, "write", noted)
+    write_model(
+        open_folder(str(tmp_path)),
+        model=small_model(2),
+        catalog=pa.array(["a", "b"]),
+        counts_V=np.array([1, 1]),
+        training={"run_id": "r"},
+    )
+    assert names[-1] == MANIFEST_FILE
+    assert len(names) == len(set(names)) == 5
+
+
+def test_an_older_model_ranks_items_that_it_never_saw_last_and_reads_what_it_knows() -> None:
+    old_catalog, old = pa.array(["a", "b", "c"]), small_model(3)
+    sequences = sequences_of([["a", "new", "b", "c"], ["new", "other", "new"]])
+    translated = TranslatedModel(old, old_catalog, sequences)
+    assert translated.unknown_items == 2
+    histories = Histories(sequences.items_N, np.array([0, 4]), np.array([3, 6]))
+    scores_BV = translated(histories)
+    alone = old.scores(Histories(np.array([0, 1]), np.array([0]), np.array([2])))
+    known = [sequences.catalog.to_pylist().index(item) for item in ("a", "b", "c")]
+    unknown = [sequences.catalog.to_pylist().index(item) for item in ("new", "other")]
+    torch.testing.assert_close(scores_BV[0, known], alone[0])
+    assert scores_BV[0, unknown].max() < scores_BV[0, known].min()
+    assert scores_BV[1].unique().numel() == 1  # nothing that it knows: every item ties
+
+
+def test_a_model_of_the_same_catalog_is_translated_to_itself() -> None:
+    sequences = sequences_of([["a", "b", "c", "a"], ["c", "b", "a", "b"]])
+    model = small_model(3)
+    histories = Histories(sequences.items_N, np.array([0, 4]), np.array([3, 7]))
+    torch.testing.assert_close(TranslatedModel(model, sequences.catalog, sequences)(histories), model.scores(histories))
+
+
+def test_storage_refuses_other_schemes_and_replaces_whole_files(tmp_path: Path) -> None:
+    with pytest.raises(Refused, match="s3://bucket"):
+        open_folder("s3://bucket")
+    folder = open_folder(f"file://{tmp_path}/deep/folder")
+    assert folder.names() == []
+    assert folder.read("a.json") is None
+    folder.write("a.json", b"1")
+    folder.write("a.json", b"2")
+    assert (folder.read("a.json"), folder.names()) == (b"2", ["a.json"])
+    folder.delete("a.json")
+    folder.delete("a.json")
+    assert folder.names() == []

@@ -1,0 +1,26 @@
+"""The names that the trainer repeats are the ones that the rest of the platform uses."""
+
+from contracts import job_environment, log_fields, run_artifacts, table_schemas
+from train import artifacts, baselines, data, environment, log, metrics
+
+
+def test_the_environments_names_are_the_contracts() -> None:
+    assert environment.REQUIRED == job_environment.REQUIRED
+    assert environment.OPTIONAL == job_environment.OPTIONAL
+
+
+def test_the_log_fields_are_the_contracts() -> None:
+    assert log.LOG_FIELDS == log_fields.LOG_FIELDS
+
+
+def test_the_files_metrics_and_baselines_are_the_contracts() -> None:
+    assert artifacts.TRAINING_FILE == run_artifacts.TRAINING_FILE
+    assert artifacts.EVALUATION_FILE == run_artifacts.EVALUATION_FILE
+    assert metrics.PRIMARY == run_artifacts.PRIMARY_METRIC
+    assert (baselines.MOST_POPULAR, baselines.MARKOV) == (run_artifacts.MOST_POPULAR, run_artifacts.MARKOV)
+
+
+def test_the_data_files_and_columns_are_the_contracts() -> None:
+    assert data.INTERACTIONS_FILE == table_schemas.INTERACTIONS_FILE
+    assert data.ITEMS_FILE == table_schemas.ITEMS_FILE
+    assert data.INTERACTION_COLUMNS == table_schemas.INTERACTION_COLUMNS

@@ -1,0 +1,169 @@
+"""The training loop: it learns, stops when it should, and resumes bit for bit."""
+
+import copy
+import math
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from tests.unit.train.examples import QUICK, quiet_log, random_sequences
+from train.baselines import MOST_POPULAR, baselines
+from train.data import Sequences
+from train.evaluate import evaluate
+from train.loop import Interrupted, TrainingDiverged, TrainingLoop, validation_users
+from train.metrics import PRIMARY
+from train.model import ModelConfig, NextItemModel
+from train.presets import Settings, preset, resolve, statistics
+from train.problems import Refused
+
+
+def new_model(sequences: Sequences, settings: Settings) -> NextItemModel:
+    torch.manual_seed(settings.seed)
+    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
+    model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
+    model.start_from_popularity(sequences.train_counts_V)
+    model.successors.fit(sequences)
+    return model
+
+
+def loop_of(sequences: Sequences, settings: Settings = QUICK, **options: Any) -> tuple[TrainingLoop, NextItemModel]:
+    model = new_model(sequences, settings)
+    return TrainingLoop(model, sequences, settings, log=quiet_log(), **options), model
+
+
+def ticking(seconds: float) -> Callable[[], float]:
+    """A clock that moves on by `seconds` whenever it is read."""
+    time = [0.0]
+
+    def clock() -> float:
+        time[0] += seconds
+        return time[0]
+
+    return clock
+
+
+def equal_states(one: Any, other: Any) -> bool:
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(equal_states(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(equal_states, one, other))
+    return one == other
+
+
+@pytest.mark.parametrize("stop_at", [1, 17, 40])
+def test_an_interrupted_run_resumes_to_the_same_bits_as_an_uninterrupted_one(shop: Sequences, stop_at: int) -> None:
+    clock = ticking(0.0)
+    whole, model = loop_of(shop, clock=clock)
+    whole.run()
+
+    saved: list[dict[str, Any]] = []
+    first, _ = loop_of(
+        shop,
+        clock=clock,
+        save=lambda state, _step: saved.append(copy.deepcopy(state)),
+        interrupted=lambda: first.progress.step >= stop_at,
+    )
+    with pytest.raises(Interrupted):
+        first.run()
+    assert first.progress.step == stop_at
+    torch.manual_seed(12345)  # another process starts with other random numbers
+    second, resumed = loop_of(shop, clock=clock)
+    torch.rand(7)
+    second.restore(saved[-1])
+    second.run()
+
+    assert equal_states(second.state(), whole.state())
+    assert equal_states(resumed.state_dict(), model.state_dict())
+    assert second.progress == whole.progress
+
+
+def test_training_beats_popularity_on_a_small_shop(shop: Sequences) -> None:
+    settings = QUICK.model_copy(update={"max_epochs": 8, "width": 32})
+    loop, model = loop_of(shop, settings)
+    progress = loop.run()
+    popular = evaluate(shop, baselines(shop)[MOST_POPULAR])[PRIMARY]
+    assert evaluate(shop, model.scores)[PRIMARY] > 1.25 * popular
+    assert progress.curve[-1]["train_loss"] < progress.curve[0]["train_loss"]
+    assert progress.stopped_by == "max_epochs"
+
+
+def test_the_model_ends_with_the_best_weights_and_strength(shop: Sequences) -> None:
+    loop, model = loop_of(shop)
+    progress = loop.run()
+    best = max(point["metrics"][PRIMARY] for point in progress.curve)
+    assert progress.best == best
+    assert float(model.successors.strength) == progress.best_strength
+    again = loop._validate()
+    assert again[0][PRIMARY] <= best
+
+
+def test_the_time_budget_stops_training_before_it_is_over(shop: Sequences) -> None:
+    settings = QUICK.model_copy(update={"max_epochs": 10_000})
+    loop, _ = loop_of(shop, settings, clock=ticking(0.01), seconds=3.0)
+    progress = loop.run()
+    assert progress.stopped_by == "max_minutes"
+    assert progress.seconds <= 3.1
+    assert progress.total_steps < 10_000
+    assert math.isfinite(progress.best)
+
+
+def test_training_stops_early_when_nothing_improves(shop: Sequences) -> None:
+    settings = QUICK.model_copy(update={"max_epochs": 500, "patience_epochs": 2.0, "learning_rate": 1e-7})
+    loop, _ = loop_of(shop, settings)
+    assert loop.run().stopped_by == "early_stopping"
+
+
+def test_a_loss_that_is_not_finite_stops_with_the_step(shop: Sequences) -> None:
+    loop, model = loop_of(shop)
+    with torch.no_grad():
+        model.item_bias[0] = float("nan")
+    with pytest.raises(TrainingDiverged, match="nan at step"):
+        loop.run()
+
+
+def test_evaluations_are_at_the_same_steps_whatever_the_clock(shop: Sequences) -> None:
+    curves = []
+    for seconds in (0.0, 0.5):
+        loop, _ = loop_of(shop, clock=ticking(seconds))
+        curves.append([point["step"] for point in loop.run().curve])
+    assert curves[0] == curves[1]
+
+
+def test_checkpoints_come_at_the_cadence(shop: Sequences) -> None:
+    steps: list[int] = []
+    loop, _ = loop_of(
+        shop, clock=ticking(0.1), save=lambda _state, step: steps.append(step), save_every_seconds=2.0
+    )
+    loop.run()
+    assert len(steps) > 3
+    assert steps == sorted(set(steps))
+
+
+def test_validation_takes_all_users_or_as_many_as_asked(shop: Sequences) -> None:
+    assert len(validation_users(shop, QUICK)) == len(shop.evaluated)
+    some = validation_users(shop, QUICK.model_copy(update={"validation_users": 50}))
+    assert len(set(some.tolist())) == 50
+    assert some.tolist() == validation_users(shop, QUICK.model_copy(update={"validation_users": 50})).tolist()
+
+
+def test_the_preset_depends_on_the_data_and_flags_win(shop: Sequences) -> None:
+    data = statistics(shop)
+    assert data.targets == int(shop.train_lengths_U.sum() - len(shop.users))
+    dense, sparse = (data.model_copy(update={"events_per_item": events}) for events in (60.0, 5.0))
+    assert preset(dense) != preset(sparse)
+    assert resolve(data, {"dropout": 0.35, "layers": None}).dropout == 0.35
+    with pytest.raises(Refused, match=r"--dropout = 1\.5"):
+        resolve(data, {"dropout": 1.5})
+    with pytest.raises(Refused, match="--heads = 3"):
+        resolve(data, {"heads": 3})
+
+
+def test_a_catalog_of_one_item_trains() -> None:
+    sequences = random_sequences(users=10, items=1)
+    loop, model = loop_of(sequences, QUICK.model_copy(update={"max_epochs": 1}))
+    loop.run()
+    assert evaluate(sequences, model.scores)["hr@10"] == 1.0

@@ -1,0 +1,134 @@
+"""The entry points as a job runs them, in this process: environment in, files and log lines out."""
+
+import json
+import shutil
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from contracts.run_artifacts import EvaluationReport, TrainingSummary
+from tests.unit.train.examples import job_environment
+from train import evaluate, main
+from train.health import HealthServer
+from train.log import LOG_FIELDS
+
+QUICK_FLAGS = ["--max-epochs", "2", "--width", "16", "--layers", "1", "--batch-tokens", "512"]
+
+
+@pytest.fixture
+def job(tmp_path: Path, shop_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A job's folder with staged data; the environment points at it."""
+    shutil.copytree(shop_folder, tmp_path / "staging")
+    for name, value in job_environment(tmp_path, GIT_SHA="abc123", REQUEST_ID="request-7").items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+def lines_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_run_leaves_a_model_a_summary_and_metrics_in_its_last_lines(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    lines = lines_of(capsys)
+    for line in lines:
+        assert {*LOG_FIELDS, "time", "severity"} <= line.keys()
+        assert (line["run_id"], line["request_id"], line["experiment"]) == ("run-1", "request-7", "recsys-test")
+    summary = TrainingSummary.model_validate_json((job / "models" / "run-1" / "training.json").read_bytes())
+    last = {line["metric"]: line["value"] for line in lines[-3:]}
+    assert last == summary.metrics
+    assert set(last) == {"ndcg@10", "hr@10", "auc@10"}
+    assert summary.git_sha == "abc123"
+    assert summary.started < summary.first_step
+    assert [point.step for point in summary.curve] == sorted(point.step for point in summary.curve)
+    assert (job / "checkpoints" / "run-1" / "latest.json").is_file()
+
+
+def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    summary = json.loads((job / "models" / "run-1" / "training.json").read_text())
+    model, data = str(job / "models" / "run-1"), str(job / "staging")
+    copy = job / "outputs" / "evaluation.json"
+    assert evaluate.main(["--model-uri", model, "--data-uri", data, "--output-file", str(copy)]) == 0
+    report = EvaluationReport.model_validate_json((job / "models" / "run-1" / "evaluation.json").read_bytes())
+    assert EvaluationReport.model_validate_json(copy.read_bytes()) == report
+    assert report.model.metrics == pytest.approx(summary["metrics"])
+    assert report.champion is None
+    assert set(report.baselines) == {"most_popular", "markov"}
+    assert report.data_fingerprint == summary["data_fingerprint"]
+    assert evaluate.main(["--model-uri", model, "--data-uri", data, "--champion-uri", model]) == 0
+    again = json.loads((job / "models" / "run-1" / "evaluation.json").read_text())
+    assert again["champion"]["metrics"] == pytest.approx(again["model"]["metrics"])
+
+
+def test_a_bad_environment_is_refused_with_every_problem_before_anything_is_read(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("REGION", "mars")
+    monkeypatch.delenv("MODEL_DIR")
+    monkeypatch.setenv("STAGING_PREFIX", str(job / "nowhere"))
+    assert main.main([]) == 2
+    lines = lines_of(capsys)
+    assert [line["severity"] for line in lines] == ["ERROR", "ERROR"]
+    assert "MODEL_DIR = None" in lines[0]["message"]
+    assert "REGION = 'mars'" in lines[1]["message"]
+
+
+def test_bad_flags_and_bad_data_are_refused(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(["--max-minutes", "-1", "--threads", "0"]) == 2
+    assert [line["message"].split(" = ")[0] for line in lines_of(capsys)] == ["--max-minutes", "--threads"]
+    (job / "staging" / "interactions.parquet").write_bytes(b"no parquet")
+    assert main.main(QUICK_FLAGS) == 2
+    assert "not a readable parquet file" in lines_of(capsys)[-1]["message"]
+    assert not (job / "models").exists()
+
+
+def test_a_finished_run_started_again_ends_at_once_with_the_same_model(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    first = json.loads((job / "models" / "run-1" / "training.json").read_text())
+    capsys.readouterr()
+    assert main.main(QUICK_FLAGS) == 0
+    second = json.loads((job / "models" / "run-1" / "training.json").read_text())
+    assert second["metrics"] == first["metrics"]
+    assert second["steps"] == first["steps"]
+    assert any(line.get("message") == "resumed" for line in lines_of(capsys))
+
+
+def test_a_run_id_with_a_checkpoint_of_other_settings_is_refused(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    capsys.readouterr()
+    assert main.main([*QUICK_FLAGS, "--dropout", "0.3"]) == 2
+    assert "Choose another RUN_ID" in lines_of(capsys)[-1]["message"]
+
+
+def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    for flag in ("--max-minutes", "--source", "--seed", "--device", "--width", "--max-epochs", "--learning-rate"):
+        assert flag in shown
+
+
+def test_health_and_metrics_are_served() -> None:
+    server = HealthServer(0, run_id='run "1"')
+    try:
+        server.observe("validation_ndcg@10", 0.25, 7)
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz") as answer:
+            assert (answer.status, answer.read()) == (200, b"ok\n")
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as answer:
+            text = answer.read().decode()
+    finally:
+        server.close()
+    assert 'train_validation_ndcg_at_10{run_id="run \\"1\\""} 0.25' in text
+    assert 'train_step{run_id="run \\"1\\""} 7.0' in text
