@@ -6,7 +6,7 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 from collections.abc import Callable
 from pathlib import Path
 
-from local.cloud import admin, batch, control, metadata_server, storage
+from local.cloud import admin, batch, bigquery, control, metadata_server, storage
 from local.cloud.background import Background
 from local.cloud.clock import Clock
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
@@ -38,6 +38,7 @@ class Cloud:
         self.policies = Policies(self.store)
         self.images = Images(self.store, self.clock)
         self.objects = storage.open_objects(self)
+        self.warehouse = bigquery.BigQuery.open(self)
         self.router = Router(self._services(), self.projects.id_of)
 
     def start(self, url: str) -> None:
@@ -55,6 +56,6 @@ class Cloud:
 
     def _services(self) -> list[Service]:
         core = [admin.service(), metadata_server.service(), batch.service()]
-        services = [*core, *storage.services(self), *control.services(self)]
+        services = [*core, *storage.services(self), *bigquery.services(self), *control.services(self)]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]
