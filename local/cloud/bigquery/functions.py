@@ -6,6 +6,8 @@ call them. Source: https://cloud.google.com/bigquery/docs/reference/standard-sql
 
 from typing import TYPE_CHECKING
 
+from local.cloud.bigquery.farmhash import fingerprint
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -36,6 +38,7 @@ _MACROS = (
     "array_to_string(list_transform(points, lambda each: chr(cast(each as integer))), '')",
     "bq_byte_string(x blob) as try(decode(x)), (x varchar) as x",
     "bq_parse_numeric(text) as cast(replace(replace(trim(text), ',', ''), '$', '') as decimal(38, 9))",
+    "bq_farm_fingerprint(x varchar) as bq_fingerprint(encode(x)), (x blob) as bq_fingerprint(x)",
     # Dates and times
     "bq_week(x, first) as cast(floor((dayofyear(x) + 6 - ((dayofweek(x) - first + 7) % 7)) / 7) as bigint)",
     "bq_timestamp_diff(later, earlier, part) as "
@@ -48,5 +51,12 @@ _MACROS = (
 
 def define_functions(connection: "duckdb.DuckDBPyConnection") -> None:
     """Put every macro into the database, over those of an older release."""
+    connection.create_function("bq_fingerprint", _fingerprints, ["BLOB"], "BIGINT", type="arrow")  # type: ignore[arg-type]
     for macro in _MACROS:
         connection.execute(f"create or replace macro {macro}")
+
+
+def _fingerprints(column):  # not annotated: the engine would evaluate the annotations
+    import pyarrow as pa
+
+    return pa.array([None if value is None else fingerprint(value) for value in column.to_pylist()], pa.int64())

@@ -10,11 +10,12 @@ import math
 import re
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Context, Decimal, InvalidOperation
 from typing import Any
 
 from local.cloud.bigquery.schema import Field, find_field, mode_of, standard_type
 
+_EXACT = Context(prec=80)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ZONE = re.compile(r"\s*(?:UTC|Z|z|([+-])(\d{1,2})(?::?(\d{2}))?)$")
 _MOMENT = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[Tt ](\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,9}))?)?)?")
@@ -103,9 +104,9 @@ def _bool(value: Any) -> bool:
 def _numeric(digits: int) -> Callable[[Any], Decimal]:
     def read(value: Any) -> Decimal:
         number = Decimal(repr(value) if isinstance(value, float) else str(value).strip())
-        if not number.is_finite() or abs(number) >= Decimal(10) ** (38 - digits):
+        if not number.is_finite() or number.copy_abs() >= Decimal(10) ** (38 - digits):
             raise ValueError(value)
-        return round(number, digits)
+        return number.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP, _EXACT)
 
     return read
 
