@@ -82,7 +82,7 @@ class JobRunner:
         self._around = surroundings
         self._host_limit = host_limit
         self._grace = grace_seconds
-        self._temporary = Path(tempfile.gettempdir()) / f"local-cloud-{abs(hash(str(folder.resolve()))) % 10**8:08d}"
+        self._temporary = folder  # until `start`
         self._inbox: queue.Queue[Callable[[], None] | None] = queue.Queue()
         self._machines = Machines(folder, lambda keeper, event: self._inbox.put(lambda: self._heard(keeper, event)))
         self._jobs: dict[str, _Known] = {}
@@ -91,8 +91,12 @@ class JobRunner:
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
 
     def start(self) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)  # of a cloud that was killed
         self._folder.mkdir(parents=True, exist_ok=True)
+        note = self._folder / "temporary-folder"
+        if note.exists():
+            shutil.rmtree(note.read_text(), ignore_errors=True)  # of a cloud that was killed
+        self._temporary = Path(tempfile.mkdtemp(prefix="local-cloud-"))
+        note.write_text(str(self._temporary))
         self._thread.start()
 
     def stop(self) -> None:
@@ -101,7 +105,6 @@ class JobRunner:
         """
         if not self._thread.is_alive():
             return
-        self._inbox.put(self._shut_down)
         self._inbox.put(None)
         self._thread.join()
 
@@ -142,6 +145,7 @@ class JobRunner:
                 self._tick()
                 continue
             if request is None:
+                self._shut_down()
                 return
             try:
                 request()
@@ -299,6 +303,7 @@ class JobRunner:
         self._say(job, _LAST_WORDS[update.state], severity="ERROR" if update.state is JobState.FAILED else "INFO")
         if update.error and update.state is JobState.FAILED:
             self._say(job, update.error.message, severity="ERROR")
+        self._logs.pop(job.id, None)
         self._around.report(job.name, update)
 
     def _terminate(self, attempt: Attempt, number: int = signal.SIGTERM) -> None:

@@ -35,7 +35,8 @@ def finished(vertex: Vertex, name: str) -> CustomJob:
 
 def logged(vertex: Vertex, name: str, task: str = "workerpool0-0") -> list[dict[str, Any]]:
     """The log entries of one replica, as Cloud Logging lists them."""
-    text = f'resource.type="ml_job" AND resource.labels.job_id="{name.rsplit("/", 1)[-1]}" AND resource.labels.task_name="{task}"'
+    labels = f'resource.labels.job_id="{name.rsplit("/", 1)[-1]}" AND resource.labels.task_name="{task}"'
+    text = f'resource.type="ml_job" AND {labels}'
     body = {"resourceNames": [f"projects/{PROJECT}"], "filter": text, "orderBy": "timestamp asc"}
     return vertex.cloud.json("POST", "/v2/entries:list", body).get("entries", [])
 
@@ -78,7 +79,8 @@ def test_a_job_acts_as_its_service_account_and_has_no_other_credentials(vertex: 
         "credentials.refresh(transport.Request())\n"
         "url = os.environ['STORAGE_EMULATOR_HOST'] + '/storage/v1/b/acme-recsys-vertex'\n"
         "answer = requests.get(url, headers={'authorization': 'Bearer ' + credentials.token})\n"
-        "print(json.dumps({'email': credentials.service_account_email, 'project': project, 'status': answer.status_code,\n"
+        "print(json.dumps({'email': credentials.service_account_email, 'project': project,\n"
+        "  'status': answer.status_code,\n"
         "  'files': sorted(os.listdir(os.environ['HOME'])), 'token': requests.get(url).status_code}))\n",
     )
     custom = job(worker_pool("python", "-m", "identity"), service_account=ACCOUNT)
@@ -225,9 +227,10 @@ def test_lists_filter_and_page_newest_first(vertex: Vertex) -> None:
     assert [each.display_name for each in listed] == [f"listed-{number}" for number in (4, 3, 2, 1, 0)]
     for each in listed:
         finished(vertex, each.name)
-    text = 'display_name="listed-*" AND (state="JOB_STATE_SUCCEEDED" OR state="JOB_STATE_RUNNING") AND NOT display_name="listed-0"'
+    ended = '(state="JOB_STATE_SUCCEEDED" OR state="JOB_STATE_FAILED")'
+    text = f'display_name="listed-*" AND {ended} AND NOT display_name="listed-0"'
     assert len(list(client.list_custom_jobs(request={"parent": PARENT, "filter": text}))) == 4
-    with pytest.raises(exceptions.BadRequest, match="expected at .AND"):
+    with pytest.raises(exceptions.BadRequest, match=r"expected at .AND"):
         list(client.list_custom_jobs(request={"parent": PARENT, "filter": "state AND AND"}))
 
 
@@ -235,7 +238,9 @@ def test_log_entries_are_filtered_by_severity_and_paged(vertex: Vertex) -> None:
     vertex.module(
         "chatty",
         "import json, sys\n"
-        "for n in range(5): print(json.dumps({'severity': 'WARNING' if n == 3 else 'INFO', 'message': f'line {n}', 'n': n}))\n"
+        "for n in range(5):\n"
+        "    severity = 'WARNING' if n == 3 else 'INFO'\n"
+        "    print(json.dumps({'severity': severity, 'message': f'line {n}', 'n': n}))\n"
         "print('oops', file=sys.stderr)\n",
     )
     made = vertex.client("JobService").create_custom_job(

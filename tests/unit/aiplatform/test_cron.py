@@ -43,8 +43,22 @@ def test_a_time_that_occurs_twice_is_due_once() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["every day", "", "* * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * * 13 *", "* * * * 8", "5-3 * * * *"]
-    + ["*/0 * * * *", "a * * * *", "TZ=Mars/Base 0 0 * * *", "* * * FOO *", "1,,2 * * * *"],
+    [
+        "every day",
+        "",
+        "* * * *",
+        "60 * * * *",
+        "* 24 * * *",
+        "* * 0 * *",
+        "* * * 13 *",
+        "* * * * 8",
+        "5-3 * * * *",
+        "*/0 * * * *",
+        "a * * * *",
+        "TZ=Mars/Base 0 0 * * *",
+        "* * * FOO *",
+        "1,,2 * * * *",
+    ],
 )
 def test_what_is_no_schedule_is_refused_with_its_text(text: str) -> None:
     with pytest.raises(CronError) as refused:

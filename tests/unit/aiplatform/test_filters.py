@@ -57,8 +57,12 @@ def test_what_is_selected(text: str) -> None:
         "NOT labels:env",
         "labels.gone:*",
         "metadata.lr<0.1",
-    ]
-    + ['create_time<"2026-01-01"', "absent", 'display_name!~"^nightly"', "enabled=false", 'parent_contexts:"three"'],
+        'create_time<"2026-01-01"',
+        "absent",
+        'display_name!~"^nightly"',
+        "enabled=false",
+        'parent_contexts:"three"',
+    ],
 )
 def test_what_is_left_out(text: str) -> None:
     assert not compiled(text)(ITEM)

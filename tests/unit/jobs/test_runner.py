@@ -225,6 +225,24 @@ def test_a_job_s_folders_are_gone_when_it_ends_and_its_logs_stay(lab: Lab) -> No
     assert sorted(path.name for path in (lab.root / "jobs" / "1001").iterdir()) == ["logs"]
 
 
+def test_stopping_asks_running_jobs_to_end_and_reports_none_of_them(lab: Lab) -> None:
+    lab.module(
+        "saver",
+        "import signal, sys, time\n"
+        "signal.signal(15, lambda *_: (print('saved'), sys.exit(0)))\n"
+        "print('up')\n"
+        "time.sleep(60)",
+    )
+    name = lab.submit(["python", "-m", "saver"])
+    lab.runs(name)
+    while not lab.output(name):
+        time.sleep(0.02)
+    lab.runner.stop()
+    assert lab.output(name) == "up\nsaved\n"
+    assert lab.states(name) == ["RUNNING"]
+    assert lab.updates.empty()
+
+
 def _alive(pid: int) -> bool:
     for _ in range(50):
         try:
