@@ -88,8 +88,6 @@ class PipelineJobs(Collection):
         for job in self.all():
             if job["state"] not in _FINAL:
                 self.runner.add(job["name"], lambda job=job: self._run(job))
-                if job["state"] == "PIPELINE_STATE_CANCELLING":
-                    self.runner.cancel(job["name"])
 
     def cancel(self, name: str) -> None:
         """Ask a run to end. One that has ended stays as it is."""
@@ -132,7 +130,9 @@ class PipelineJobs(Collection):
         shown = {key: self._metadata.shown(self._metadata.contexts, each) for key, each in contexts.items()}
         self.update(name, lambda each: each.setdefault("jobDetail", shown))
         records = [TaskRecord.of_json(body) for _, body in self.cloud.store.list(_TASK, name)]
-        return Run(PipelineSpec(spec), self._context(job, config), self._surroundings(name, lineage), records)
+        run = Run(PipelineSpec(spec), self._context(job, config), self._surroundings(name, lineage), records)
+        run.cancelled = job["state"] == "PIPELINE_STATE_CANCELLING"
+        return run
 
     def _context(self, job: Resource, config: Resource) -> RunContext:
         name, project = job["name"], job["name"].split("/")[1]

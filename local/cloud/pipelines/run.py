@@ -75,9 +75,13 @@ class Run:
 
     # What the nodes use.
 
+    def may_begin(self, parent: TaskRecord, step: str) -> bool:
+        """Whether a task may be begun: when the run is cancelled, only one that an earlier life has left running."""
+        return not self.cancelled or _path(parent, step) in self._records
+
     def record_of(self, parent: TaskRecord, step: str, task: Mapping[str, Any], *, name: str = "") -> TaskRecord:
         """The record of a task below another: the one that there was, or a new one."""
-        path = f"{parent.path}/{step}" if parent.path else step
+        path = _path(parent, step)
         if path in self._records:
             return self._records[path]
         kind = "dag" if "dag" in self.spec.component(task) else "container"
@@ -159,3 +163,7 @@ class Run:
         self._records[path] = record
         self.around.save(record)
         return record
+
+
+def _path(parent: TaskRecord, step: str) -> str:
+    return f"{parent.path}/{step}" if parent.path else step
