@@ -15,7 +15,8 @@ from local.cloud.aiplatform.tensorboards import Tensorboards
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument
 from local.cloud.jobs.images import RuntimeManifest
-from local.cloud.jobs.runner import JobRunner, Surroundings
+from local.cloud.jobs.launching import Surroundings
+from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import Job, JobUpdate, PoolSlot
 from local.cloud.routing import Route, Service
 

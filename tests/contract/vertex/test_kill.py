@@ -13,7 +13,10 @@ from tests.unit.pipelines.compiled import compiled
 from .conftest import BUCKET, IMAGE, PARENT, Vertex, wait_until
 from .pipelines import FIT_MODULE, sleeper, training
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc, which Linux has"),
+]
 
 SURVIVOR = """
 import os, pathlib, time
