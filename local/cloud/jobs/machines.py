@@ -3,6 +3,7 @@
 A warm keeper is started with the first job that wants it; that job waits for it and is the first to be forked from it.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from local.cloud.jobs.keepers import (
     warm_keeper,
 )
 from local.cloud.jobs.spec import PoolSlot
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -119,6 +122,8 @@ class Machines:
                 self.run_cold(replica)
         else:
             warm.ready = event
+            for problem in event.problems:
+                _LOG.warning("jobs of %s on %s run in fresh processes: %s", key[1], key[0].resource, problem)
             for replica, python in waiting:
                 self._fork(warm, replica, python)
 

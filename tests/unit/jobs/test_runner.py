@@ -205,14 +205,23 @@ def test_a_transient_exit_code_starts_the_job_again_up_to_three_times(lab: Lab) 
 
 
 def test_releasing_a_resource_cancels_its_jobs_and_ends_its_warm_processes(lab: Lab) -> None:
-    lab.module("wait", "import time; time.sleep(60)")
-    name = lab.submit(["python", "-m", "wait"], slot=SLOT)
+    lab.module(
+        "saver",
+        "import signal, sys, time\n"
+        "signal.signal(15, lambda *_: (print('saved'), sys.exit(0)))\n"
+        "print('up')\n"
+        "time.sleep(60)",
+    )
+    name = lab.submit(["python", "-m", "saver"], slot=SLOT)
     lab.runs(name)
+    while not lab.output(name):
+        time.sleep(0.02)
     warm_pid = lab.runner.warm_processes()[SLOT, IMAGE]
     lab.runner.release(SLOT.resource)
     assert lab.ends(name).state is JobState.CANCELLED
-    assert not lab.runner.warm_processes()
+    assert lab.output(name) == "up\nsaved\n"
     assert not _alive(warm_pid)
+    assert not lab.runner.warm_processes()
 
 
 def test_a_job_s_folders_are_gone_when_it_ends_and_its_logs_stay(lab: Lab) -> None:
@@ -225,13 +234,32 @@ def test_a_job_s_folders_are_gone_when_it_ends_and_its_logs_stay(lab: Lab) -> No
     assert sorted(path.name for path in (lab.root / "jobs" / "1001").iterdir()) == ["logs"]
 
 
+def test_stopping_asks_running_jobs_to_end_and_reports_none_of_them(lab: Lab) -> None:
+    lab.module(
+        "saver",
+        "import signal, sys, time\n"
+        "signal.signal(15, lambda *_: (print('saved'), sys.exit(0)))\n"
+        "print('up')\n"
+        "time.sleep(60)",
+    )
+    name = lab.submit(["python", "-m", "saver"])
+    lab.runs(name)
+    while not lab.output(name):
+        time.sleep(0.02)
+    lab.runner.stop()
+    assert lab.output(name) == "up\nsaved\n"
+    assert lab.states(name) == ["RUNNING"]
+    assert lab.updates.empty()
+
+
 def _alive(pid: int) -> bool:
     for _ in range(50):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
             return False
-        if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+        status = Path(f"/proc/{pid}/status")
+        if status.exists() and "\nState:\tZ" in status.read_text():
             return False
         time.sleep(0.05)
     return True
