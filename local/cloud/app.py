@@ -6,7 +6,7 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 from collections.abc import Callable
 from pathlib import Path
 
-from local.cloud import admin, batch, metadata_server, storage
+from local.cloud import admin, batch, control, metadata_server, storage
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import Clock
@@ -56,7 +56,7 @@ class Cloud:
         self.store.close()
 
     def _services(self) -> list[Service]:
-        services = [admin.service(), metadata_server.service(), batch.service(), *storage.services(self)]
-        services += self.vertex.services()
+        core = [admin.service(), metadata_server.service(), batch.service()]
+        services = [*core, *storage.services(self), *control.services(self), *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]

@@ -1,6 +1,7 @@
 """Several calls in one request.
 
-Owns: the multipart/mixed form in which JSON APIs take up to 100 calls. Source: https://cloud.google.com/storage/docs/batch
+Owns: the multipart/mixed form in which JSON APIs take up to 100 calls. Source:
+https://cloud.google.com/storage/docs/batch
 """
 
 import email.policy

@@ -54,5 +54,8 @@ class Images:
         """The record of an image by digest; None is what a registry calls an unknown manifest."""
         return self._store.get(_KIND, image)
 
+    def forget(self, image: str) -> None:
+        self._store.delete(_KIND, image)
+
     def of_repository(self, repository: str) -> list[dict[str, Any]]:
         return [body for _, body in self._store.list(_KIND, repository)]

@@ -50,7 +50,7 @@ def last_name(call: Call) -> str | None:
     if not token:
         return None
     try:
-        return base64.urlsafe_b64decode(token.encode()).decode()
+        return base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode()
     except (binascii.Error, UnicodeDecodeError, UnicodeEncodeError):
         raise invalid_argument([("pageToken", f"{token!r} is not a token that a page gave")]) from None
 

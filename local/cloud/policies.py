@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from local.cloud.errors import ApiError, aborted
@@ -29,10 +30,14 @@ _MOST_MEMBERS = 1500
 
 
 class Policies:
-    """By the full name of the resource that carries them, `projects/p/locations/l/repositories/r`."""
+    """By the full name of the resource that carries them, `projects/p/locations/l/repositories/r`.
+
+    `member_checks` say why a new member cannot be named, or None: a service account that does not exist.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.member_checks: list[Callable[[str], str | None]] = []
 
     def get(self, resource: str, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
         """The policy, or `default`'s bindings where none was ever set. Always with an etag."""
@@ -55,6 +60,7 @@ class Policies:
             if policy.get("etag") not in (None, "", held["etag"]):
                 message = "There were concurrent policy changes: read the policy again and retry the whole change"
                 raise stale or aborted(message)
+            self._refuse_unknown_members(policy, held)
             named = {path[0] for path in mask_paths(mask)} or {"bindings", "etag", "auditConfigs"}
             new = {key: policy[key] for key in ("bindings", "auditConfigs") if key in named and policy.get(key)}
             new |= {key: held[key] for key in ("bindings", "auditConfigs") if key not in named and key in held}
@@ -62,6 +68,14 @@ class Policies:
             new["revision"] = held.get("revision", 0) + 1
             self._store.put(_KIND, resource, new, parent="")
             return _stamped(resource, new)
+
+    def _refuse_unknown_members(self, policy: dict[str, Any], held: dict[str, Any]) -> None:
+        known = {member for binding in held.get("bindings", []) for member in binding["members"]}
+        for binding in policy.get("bindings") or []:
+            for member in set(binding.get("members") or []) - known:
+                for check in self.member_checks:
+                    if problem := check(member):
+                        raise ApiError(400, problem)
 
     def delete(self, resource: str) -> None:
         """With its resource; policies of resources below it go too."""

@@ -34,6 +34,13 @@ class Projects:
         """The number, twelve digits as a string."""
         return self._number_by_id.get(id_or_number) or self.get(id_or_number)["projectNumber"]
 
+    def known(self, project_id: str) -> bool:
+        """Whether the project has been used; asking does not make it."""
+        return project_id in self._number_by_id
+
+    def all(self) -> list[tuple[str, dict[str, Any]]]:
+        return self._store.list(_KIND)
+
     def with_id(self, name: str) -> str:
         """A resource name with its project by id, however it was written."""
         collection, _, rest = name.partition("/")

@@ -1,7 +1,7 @@
 """What Vertex AI refuses when a custom job is created.
 
-Owns: the rules of `CustomJob` and of a job's match with its persistent resource. Pure: the persistent resource is given.
-Sources: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec and
+Owns: the rules of `CustomJob` and of a job's match with its persistent resource. Pure: the persistent resource is
+given. Sources: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec and
 https://cloud.google.com/vertex-ai/docs/training/persistent-resource-train
 """
 
@@ -93,7 +93,7 @@ def slots_on(body: dict[str, Any], resource: dict[str, Any]) -> list[PoolSlot | 
         if roomy:
             taken[roomy[0]["id"]] = taken.get(roomy[0]["id"], 0) + replicas
         elif pool:
-            _explain(found, pool, resource, matching, f"jobSpec.workerPoolSpecs[{index}]", replicas)
+            _explain(found, pool, resource, f"jobSpec.workerPoolSpecs[{index}]")
         slots.append(PoolSlot(resource["name"], roomy[0]["id"]) if roomy else None)
     found.refuse()
     return slots
@@ -132,27 +132,22 @@ def check_encryption(body: dict[str, Any], resource: dict[str, Any]) -> None:
     found.refuse()
 
 
-def _explain(
-    found: Violations,
-    pool: dict[str, Any],
-    resource: dict[str, Any],
-    matching: list[dict[str, Any]],
-    at: str,
-    replicas: int,
-) -> None:
+def _explain(found: Violations, pool: dict[str, Any], resource: dict[str, Any], at: str) -> None:
+    """Say why no resource pool takes a worker pool: the wrong machine, or too few replicas."""
+    matching = [each for each in resource["resourcePools"] if not same_machine(pool, each)]
     name = resource["name"]
     if matching:
         most = sum(most_replicas(each) for each in matching)
-        found.add(
-            f"{at}.replicaCount", f"{replicas} replicas do not fit PersistentResource {name}, which has at most {most}"
-        )
+        rule = f"{pool.get('replicaCount', 1)} replicas do not fit PersistentResource {name}, which has at most {most}"
+        found.add(f"{at}.replicaCount", rule)
         return
     nearest = min(resource["resourcePools"], key=lambda each: len(same_machine(pool, each)))
     for field in same_machine(pool, nearest):
         group, _, key = field.partition(".")
         mine, held = pool.get(group, {}).get(key), nearest.get(group, {}).get(key)
-        rule = f"{mine!r} does not match any resource pool of PersistentResource {name}: pool {nearest['id']!r} has {held!r}"
-        found.add(f"{at}.{field}", f"{rule}, and machineSpec and diskSpec must be identical")
+        rule = f"{mine!r} does not match any resource pool of PersistentResource {name}"
+        fix = f"pool {nearest['id']!r} has {held!r}, and machineSpec and diskSpec must be identical"
+        found.add(f"{at}.{field}", f"{rule}: {fix}")
 
 
 def seconds(duration: str) -> float:

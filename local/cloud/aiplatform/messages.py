@@ -77,22 +77,14 @@ def _value(kind: str, value: Any, at: str, problems: list[tuple[str, str]]) -> A
 
 def _scalar(kind: str, value: Any) -> Any:
     """The canonical form; None for what is not of the kind."""
-    match kind:
-        case "string" | "bytes":
-            return value if isinstance(value, str) else None
-        case "bool" | "google.protobuf.BoolValue":
-            return value if isinstance(value, bool) else None
-        case "int32" | "int64":
-            return _integer(kind, value)
-        case "float" | "double":
-            return _float(value)
-        case "google.protobuf.Timestamp":
-            return _timestamp(value)
-        case "google.protobuf.Duration":
-            return value if isinstance(value, str) and _DURATION.fullmatch(value) else None
+    if kind in _INTEGER_LIMITS:
+        return _integer(kind, value)
     if kind.startswith("enum "):
         return _enum(kind.removeprefix("enum "), value)
-    return value if isinstance(value, dict) else None  # messages of other packages, which are only passed through
+    reader = _READERS.get(kind)
+    if reader is None:  # a message of another package, which is only passed through
+        return value if isinstance(value, dict) else None
+    return reader(value)
 
 
 def _integer(kind: str, value: Any) -> int | str | None:
@@ -133,6 +125,30 @@ def _enum(name: str, value: Any) -> str | None:
     return next((each for each, number in numbers.items() if number == value and not isinstance(value, bool)), None)
 
 
+def _duration(value: Any) -> str | None:
+    return value if isinstance(value, str) and _DURATION.fullmatch(value) else None
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+_READERS = {
+    "string": _text,
+    "bytes": _text,
+    "bool": _flag,
+    "google.protobuf.BoolValue": _flag,
+    "float": _float,
+    "double": _float,
+    "google.protobuf.Timestamp": _timestamp,
+    "google.protobuf.Duration": _duration,
+}
+
+
 def _camel(name: str) -> str:
     return re.sub(r"_([a-z0-9])", lambda found: found.group(1).upper(), name)
 
@@ -141,9 +157,14 @@ def _snake(name: str) -> str:
     return re.sub(r"[A-Z]", lambda found: f"_{found.group(0).lower()}", name)
 
 
+def _json_path(at: str) -> str:
+    """The place as the API's JSON names it: without the body's own name, in camel case."""
+    return _camel(at.partition(".")[2] or at)
+
+
 def _unparsable(problems: list[tuple[str, str]]) -> ApiError:
     """As Google's front end answers what does not parse as the method's message."""
-    found = [{"field": field, "description": description} for field, description in problems]
+    found = [{"field": _json_path(field), "description": description} for field, description in problems]
     message = "Invalid JSON payload received. " + "\n".join(description for _, description in problems)
     bad_request = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": found}
     return ApiError(400, message, details=[bad_request], reason="badRequest")

@@ -3,6 +3,7 @@
 Not imported by the cloud: those protos take seconds to import. A test holds the file equal to what this would write.
 """
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -51,8 +52,8 @@ _MESSAGE, _ENUM = 11, 14
 
 def build() -> dict[str, Any]:
     """The messages and enums reachable from ROOTS; the fields of v1beta1 and of v1 together."""
-    from google.cloud import aiplatform_v1, aiplatform_v1beta1
-
+    aiplatform_v1 = importlib.import_module("google.cloud.aiplatform_v1")
+    aiplatform_v1beta1 = importlib.import_module("google.cloud.aiplatform_v1beta1")
     messages: dict[str, dict[str, list[Any]]] = {}
     enums: dict[str, dict[str, int]] = {}
     for version in (aiplatform_v1, aiplatform_v1beta1):

@@ -38,7 +38,7 @@ class Collection:
         """Raises ALREADY_EXISTS where the name is taken."""
         now = self.cloud.clock.timestamp()
         resource = {**body, "name": name, "createTime": now, "updateTime": now}
-        return self.cloud.store.create(self._kind, name, self._marked(resource))
+        return self.cloud.store.create(self._kind, name, self._marked(resource), parent=self._parent(name))
 
     def find(self, name: str) -> Resource | None:
         return self.cloud.store.get(self._kind, self.cloud.projects.with_id(name))
@@ -57,7 +57,8 @@ class Collection:
                 raise aborted(f"etag {etag!r} is not the current one of {name}: read it again and repeat the change")
             change(resource)
             resource["updateTime"] = self.cloud.clock.timestamp()
-            return self.cloud.store.put(self._kind, resource["name"], self._marked(resource))
+            kept = self._marked(resource)
+            return self.cloud.store.put(self._kind, resource["name"], kept, parent=self._parent(resource["name"]))
 
     def patch(self, call: Call, body: Resource, *, fixed: Iterable[str] = ()) -> Resource:
         """Apply an update mask (all that `body` has, where there is none); `fixed` fields cannot be named."""
@@ -110,6 +111,9 @@ class Collection:
     def shown(self, resource: Resource) -> Resource:
         """As it is answered: with the project's number in its name."""
         return {**resource, "name": self.cloud.projects.with_number(resource["name"])}
+
+    def _parent(self, name: str) -> str | None:
+        """Under what `all` finds a resource, where that is not its name's own parent."""
 
     def _marked(self, resource: Resource) -> Resource:
         if self._with_etag:

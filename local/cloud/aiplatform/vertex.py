@@ -6,12 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.log_entries import LogEntries
+from local.cloud.aiplatform.metadata import Metadata
+from local.cloud.aiplatform.models import Models
 from local.cloud.aiplatform.persistent_resources import PersistentResources
+from local.cloud.aiplatform.pipeline_jobs import PipelineJobs
+from local.cloud.aiplatform.schedules import Schedules
+from local.cloud.aiplatform.tensorboards import Tensorboards
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner, Surroundings
-from local.cloud.jobs.spec import PoolSlot
+from local.cloud.jobs.spec import Job, JobUpdate, PoolSlot
 from local.cloud.routing import Route, Service
 
 if TYPE_CHECKING:
@@ -25,13 +30,14 @@ class Vertex:
 
     def __init__(self, cloud: "Cloud", *, host_limit: int | None = None) -> None:
         self._cloud = cloud
+        objects = objects_folder(cloud)
         self._settings: dict[str, Any] = cloud.store.get(_SETTINGS, "all") or {}
         surroundings = Surroundings(
             find_image=cloud.images.find,
-            report=lambda name, update: self.jobs.report(name, update),
-            environment=lambda job: self.jobs.environment(job),
-            objects=objects_folder(cloud),
-            pool_limit=lambda slot: self._limit(slot),
+            report=self._report,
+            environment=self._environment,
+            objects=objects,
+            pool_limit=self._limit,
             now=cloud.clock.now,
         )
         self.runner = JobRunner(
@@ -40,12 +46,21 @@ class Vertex:
         self.pools = PersistentResources(cloud, self.runner, self._settings)
         self.jobs = CustomJobs(cloud, self.runner, self.pools)
         self.entries = LogEntries(cloud, self.jobs, self.runner)
+        self.metadata = Metadata(cloud)
+        self.pipelines = PipelineJobs(cloud, self.jobs, self.metadata, folder=cloud.root / "pipelines", objects=objects)
+        self.schedules = Schedules(cloud, self.pipelines)
+        self.models = Models(cloud)
+        self.tensorboards = Tensorboards(cloud)
         cloud.images.checks.append(check_manifest)
         cloud.on_start.append(self._start)
-        cloud.on_stop.append(self.runner.stop)
+        cloud.on_stop += [self.runner.stop, self.pipelines.runner.stop]
 
     def services(self) -> list[Service]:
-        routes = [*self.pools.routes(), *self.jobs.routes()]
+        parts = (
+            *(self.pools, self.jobs, self.metadata, self.pipelines),
+            *(self.schedules, self.models, self.tensorboards),
+        )
+        routes = [route for part in parts for route in part.routes()]
         return [
             Service("aiplatform", routes, prefixes=("/aiplatform",), versions={"v1": ("v1", "v1beta1")}),
             self.entries.service(),
@@ -56,7 +71,18 @@ class Vertex:
 
     def _start(self) -> None:
         self.runner.start()
+        self.pipelines.runner.start()
         self.jobs.recover()
+        self.pipelines.recover()
+        self.schedules.start()
+
+    # The runner needs the resources, and they need the runner: these look them up when they are used.
+
+    def _report(self, name: str, update: JobUpdate) -> None:
+        self.jobs.report(name, update)
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        return self.jobs.environment(job)
 
     def _limit(self, slot: PoolSlot) -> int:
         return self.pools.limit(slot)

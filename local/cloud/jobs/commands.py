@@ -1,7 +1,7 @@
 """What a container's command means on this host.
 
-Owns: the argv that is really executed, and which commands are "run this Python module or file", so that a warm process can do
-it without a new interpreter. Anything that is not plainly that is left to an ordinary process.
+Owns: the argv that is really executed, and which commands are "run this Python module or file", so that a warm
+process can do it without a new interpreter. Anything that is not plainly that is left to an ordinary process.
 """
 
 import re
@@ -79,8 +79,8 @@ def _of_python(args: Sequence[str]) -> PythonCommand | None:
 def simple_command(script: str, env: Mapping[str, str]) -> list[str] | None:
     """The words of `script` as a POSIX shell would expand them, if it is one simple command of words, quotes and $NAME.
 
-    None for anything more (pipes, assignments, globs, substitutions, escapes): then a shell must read it. An unquoted $NAME is
-    split at blanks, as the shell does; a quoted one is not.
+    None for anything more (pipes, assignments, globs, substitutions, escapes): then a shell must read it. An unquoted
+    $NAME is split at blanks, as the shell does; a quoted one is not.
     """
     words: list[str] = []
     word: str | None = None
@@ -142,7 +142,9 @@ def _double_quoted(script: str, start: int, env: Mapping[str, str]) -> tuple[str
 
 
 def _append_fields(words: list[str], word: str | None, value: str) -> str | None:
-    """Field splitting of an unquoted variable's `value`, joined to the `word` that it stands in; returns the word still open."""
+    """Field splitting of an unquoted variable's `value`, joined to the `word` that it stands in; returns the word
+    still open.
+    """
     fields = [part for part in re.split(r"[ \t\n]+", value) if part]
     if value[:1] in {" ", "\t", "\n"}:
         word = _close(words, word)

@@ -1,7 +1,7 @@
 """The environment of one replica, as Vertex AI documents it and as this host needs it.
 
-Source: https://cloud.google.com/vertex-ai/docs/training/code-requirements and .../training/distributed-training. Nothing of the
-operator's own environment is passed on: a job sees what its image, its spec and the cloud say.
+Source: https://cloud.google.com/vertex-ai/docs/training/code-requirements and .../training/distributed-training.
+Nothing of the operator's own environment is passed on: a job sees what its image, its spec and the cloud say.
 """
 
 import json
@@ -101,7 +101,9 @@ def needs_own_interpreter(env: Mapping[str, str], runtime: RuntimeManifest) -> s
 
 
 def map_gcs(text: str, objects: Path) -> str:
-    """`text` with every path below /gcs/ (where Vertex AI mounts buckets) led to the folder that holds the objects here."""
+    """`text` with every path below /gcs/ (where Vertex AI mounts buckets) led to the folder that holds the objects
+    here.
+    """
     return _GCS_MOUNT.sub(lambda _: f"{objects}/", text)
 
 

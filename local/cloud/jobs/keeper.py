@@ -1,11 +1,12 @@
 """The keeper: the one parent of replica processes, so that they cannot outlive the cloud that started them.
 
-It runs as a process of its own, by its file's path and with an image's interpreter, so it imports nothing but the standard
-library and the modules that it is told to preload. A replica is forked from it: a Python module or file runs in the fork, with
-all that was preloaded (warm); any other command is executed in its place.
+It runs as a process of its own, by its file's path and with an image's interpreter, so it imports nothing but the
+standard library and the modules that it is told to preload. A replica is forked from it: a Python module or file runs
+in the fork, with all that was preloaded (warm); any other command is executed in its place.
 
-Commands arrive as JSON lines on stdin; when stdin ends, because the cloud has stopped or was killed, every replica is killed.
-Events leave as JSON lines on the file descriptor named in argv. It has one thread: a process that has others cannot fork safely.
+Commands arrive as JSON lines on stdin; when stdin ends, because the cloud has stopped or was killed, every replica is
+killed. Events leave as JSON lines on the file descriptor named in argv. It has one thread: a process that has others
+cannot fork safely.
 """
 
 import sys

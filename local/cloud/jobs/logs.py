@@ -1,7 +1,8 @@
 """What replicas write: one folder a replica, plain files, and the times at which they grew.
 
-Replicas write their files themselves, so that nothing is lost when the cloud is killed. Cloud Logging wants a time for each
-line: `note_growth` records how long the files were at a moment, and a line is as old as the first record that holds it.
+Replicas write their files themselves, so that nothing is lost when the cloud is killed. Cloud Logging wants a time
+for each line: `note_growth` records how long the files were at a moment, and a line is as old as the first record
+that holds it.
 """
 
 import json
@@ -91,7 +92,8 @@ class JobLogs:
 
 
 def log_entry(line: LogLine, *, project: str, job_id: str) -> dict[str, Any]:
-    """A `LogEntry` as Vertex AI writes it: a JSON object on a line becomes the payload, its special fields the entry's own.
+    """A `LogEntry` as Vertex AI writes it: a JSON object on a line becomes the payload, its special fields the
+    entry's own.
 
     Source: https://cloud.google.com/logging/docs/structured-logging#special-payload-fields
     """

@@ -32,7 +32,7 @@ class _Warm:
 
 
 class Machines:
-    """All keepers of one cloud. Not thread-safe: one thread calls it, and passes it the events that `post` was given."""
+    """All keepers of one cloud. Not thread-safe: one thread calls it and hands it what `post` was given."""
 
     def __init__(self, folder: Path, post: Callable[[Keeper, KeeperEvent], None]) -> None:
         self._folder = folder
@@ -51,7 +51,7 @@ class Machines:
     def run_warm(
         self, replica: ReplicaProcess, python: PythonCommand, *, slot: PoolSlot, image: str, runtime: RuntimeManifest
     ) -> None:
-        """Run `python` in a fork of the image's warm process on `slot`, or cold where that process is not fit for it."""
+        """Run `python` in a fork of the image's warm process on `slot`, or cold where that process is not fit."""
         warm = self._warm.get((slot, image))
         if warm is None:
             try:

@@ -1,7 +1,8 @@
 """Which waiting jobs may start now. Pure.
 
-A job starts when all its replicas fit, in the order of arrival for each pool that it wants: a small job does not overtake a large
-one that waits for the same machines. The host's own limit holds over all pools, so that it is queued and not overloaded.
+A job starts when all its replicas fit, in the order of arrival for each pool that it wants: a small job does not
+overtake a large one that waits for the same machines. The host's own limit holds over all pools, so that it is queued
+and not overloaded.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -1,7 +1,7 @@
 """Runs jobs: places them, starts their replicas, watches them, ends them.
 
-All decisions are taken in one thread, which reads an inbox: requests from outside, events from the keepers, and the clock. Its
-reports are the caller's record of a job; the runner itself remembers nothing over a restart of the cloud.
+All decisions are taken in one thread, which reads an inbox: requests from outside, events from the keepers, and the
+clock. Its reports are the caller's record of a job; the runner itself remembers nothing over a restart of the cloud.
 """
 
 import contextlib
@@ -96,7 +96,9 @@ class JobRunner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask running replicas to end, as a machine that is taken away does, then end all. Their jobs are not reported."""
+        """Ask running replicas to end, as a machine that is taken away does, then end all. Their jobs are not
+        reported.
+        """
         if not self._thread.is_alive():
             return
         self._inbox.put(self._shut_down)
@@ -104,7 +106,7 @@ class JobRunner:
         self._thread.join()
 
     def submit(self, job: Job, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> None:
-        """Run `job` as soon as its machines are free. `runtimes` overrides the registry for the images that it names."""
+        """Run `job` as soon as its machines are free. `runtimes` overrides the registry for the images in it."""
         self._inbox.put(lambda: self._take(job, runtimes or {}))
 
     def cancel(self, name: str) -> None:

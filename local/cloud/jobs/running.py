@@ -1,8 +1,9 @@
 """One attempt of a job: its replicas, and what their ends mean for the job.
 
-Source: https://cloud.google.com/vertex-ai/docs/training/understanding-training-service. A job succeeds when its primary replica
-exits with 0; the others are then shut down. A replica that exits with anything else is a permanent error and ends the job,
-unless the code may be transient (SIGABRT, SIGSEGV) or the machine was lost: then the whole job starts again.
+Source: https://cloud.google.com/vertex-ai/docs/training/understanding-training-service. A job succeeds when its
+primary replica exits with 0; the others are then shut down. A replica that exits with anything else is a permanent
+error and ends the job, unless the code may be transient (SIGABRT, SIGSEGV) or the machine was lost: then the whole
+job starts again.
 """
 
 from dataclasses import dataclass, field

@@ -91,7 +91,7 @@ class Job:
 
 
 def worker_pool(spec: Mapping[str, Any], slot: PoolSlot | None) -> WorkerPool:
-    """A worker pool of a validated `WorkerPoolSpec` (camelCase keys). An empty one keeps its place, without replicas."""
+    """A worker pool of a validated `WorkerPoolSpec` (camelCase keys). An empty one keeps its place, without any."""
     container = spec.get("containerSpec", {})
     return WorkerPool(
         replicas=int(spec.get("replicaCount", 1)) if spec else 0,

@@ -20,7 +20,7 @@ _TOKEN = re.compile(
 _CASTS: Mapping[str, Callable[[Any], Any]] = {
     "int": lambda value: int(float(value)) if not isinstance(value, int) else int(value),
     "double": float,
-    "string": lambda value: _text(value),
+    "string": lambda value: ("true" if value else "false") if isinstance(value, bool) else str(value),
 }
 _CONSTANTS = {"true": True, "false": False, "null": None}
 
@@ -177,9 +177,3 @@ def _boolean(text: str, value: Any) -> bool:
     if not isinstance(value, bool):
         raise ConditionError(f"condition {text!r}: !{value!r} has no meaning")
     return value
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return str(value)

@@ -41,6 +41,7 @@ class Node(ABC):
     def advance(self) -> bool:
         """Go on as far as possible now; whether anything has changed."""
 
+    @abstractmethod
     def cancel(self) -> None:
         """Ask what runs to end."""
 
@@ -50,6 +51,9 @@ class Ended(Node):
 
     def advance(self) -> bool:
         return False
+
+    def cancel(self) -> None:
+        pass
 
 
 class Dag(Node):

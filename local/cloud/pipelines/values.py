@@ -11,6 +11,7 @@ from typing import Any
 
 Artifact = dict[str, Any]  # a RuntimeArtifact: name, type, uri, metadata
 
+_PLAIN_TYPES: Mapping[str, type] = {"STRING": str, "BOOLEAN": bool, "LIST": list, "STRUCT": dict}
 _MISSING: Mapping[str, Any] = {"STRUCT": {}, "LIST": [], "BOOLEAN": False}
 
 
@@ -35,21 +36,12 @@ class WrongTypeError(ValueError):
 
 def coerced(value: Any, kind: str) -> Any:
     """`value` as a JSON number, string, … of the declared type. Raises WrongTypeError for what is none."""
-    match kind:
-        case "NUMBER_INTEGER" if _is_number(value) and float(value).is_integer():
-            return int(value)
-        case "NUMBER_DOUBLE" if _is_number(value):
-            return float(value)
-        case "STRING" if isinstance(value, str):
-            return value
-        case "BOOLEAN" if isinstance(value, bool):
-            return value
-        case "LIST" if isinstance(value, list):
-            return value
-        case "STRUCT" if isinstance(value, dict):
-            return value
-        case "NUMBER_INTEGER" | "NUMBER_DOUBLE" | "STRING" | "BOOLEAN" | "LIST" | "STRUCT":
-            raise WrongTypeError(f"{value!r} is not of type {kind}")
+    if kind == "NUMBER_INTEGER" and _is_number(value) and float(value).is_integer():
+        return int(value)
+    if kind == "NUMBER_DOUBLE" and _is_number(value):
+        return float(value)
+    if kind in {"NUMBER_INTEGER", "NUMBER_DOUBLE"} or not isinstance(value, _PLAIN_TYPES.get(kind, object)):
+        raise WrongTypeError(f"{value!r} is not of type {kind}")
     return value
 
 

@@ -1,11 +1,10 @@
 """Calls that bring objects in: media, multipart and resumable uploads.
 
-Owns: the protocols. An interrupted resumable upload goes on after a restart: what has arrived is the file that gathers
+Owns: what an upload makes. An interrupted resumable upload goes on after a restart: what has arrived is the file that gathers
 it. Sources: https://cloud.google.com/storage/docs/uploading-objects and
 https://cloud.google.com/storage/docs/resumable-uploads
 """
 
-import json
 import os
 import re
 import secrets
@@ -18,16 +17,16 @@ from urllib.parse import urlencode
 from local.cloud.call import Call, Response
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError
+from local.cloud.related import Related
+from local.cloud.resumable import incomplete, json_object, receive
 from local.cloud.storage.changes import DEFAULT_TYPE
 from local.cloud.storage.content import Digests, digests_of
-from local.cloud.storage.multipart import Related
 from local.cloud.storage.naming import check_object_name
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions
 from local.cloud.storage.records import Record
 from local.cloud.storage.resource import object_resource, writable
 
-_CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-(\d+)|\*)/(\d+|\*)")
 _GOOG_HASH = re.compile(r"(crc32c|md5)=([A-Za-z0-9+/=]+)")
 
 
@@ -61,7 +60,7 @@ class UploadApi:
 
     def _multipart(self, call: Call) -> dict[str, Any]:
         related = Related(call.headers.get("content-type", ""), call.stream)
-        return self._publish(call, _json_object(related.metadata), related.media(), related.media_type)
+        return self._publish(call, json_object(related.metadata), related.media(), related.media_type)
 
     def _publish(self, call: Call, body: dict[str, Any], chunks: Iterator[bytes], media_type: str) -> dict[str, Any]:
         name = _name(call, body)
@@ -81,7 +80,7 @@ class UploadApi:
     # Resumable
 
     def _start(self, call: Call) -> Response:
-        body = _json_object(b"".join(call.stream))
+        body = json_object(b"".join(call.stream))
         name, bucket = _name(call, body), call.params["bucket"]
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():
@@ -110,11 +109,8 @@ class UploadApi:
                 record = self._records.generation(session["bucket"], session["name"], generation)
                 return Response(object_resource(record, call.url_base) if record else {})
             path = self._objects.files.upload_path(upload)
-            total = _receive(path, call)
-            if total is None or path.stat().st_size < total:
-                return _incomplete(call, path.stat().st_size)
-            if path.stat().st_size > total:
-                raise ApiError(400, f"{path.stat().st_size} bytes have arrived, more than the {total} announced")
+            if not receive(path, call):
+                return incomplete(path, call)
             try:
                 record = self._finish(call, session, path)
             except ApiError:
@@ -160,68 +156,12 @@ class UploadApi:
         self._locks.pop(upload, None)
 
 
-def _receive(path: Path, call: Call) -> int | None:
-    """Append what arrives; the total size if this request tells it."""
-    header = call.headers.get("content-range", "")
-    if not header:
-        with path.open("wb") as file:
-            for chunk in call.stream:
-                file.write(chunk)
-        return path.stat().st_size
-    found = _CONTENT_RANGE.fullmatch(header)
-    if found is None:
-        raise ApiError(
-            400, f"Content-Range {header!r} is not of the form 'bytes FIRST-LAST/TOTAL' with * for what is unknown"
-        )
-    first, last, total = found.groups()
-    if first is not None:
-        _append(path, int(first), int(last) + 1, call.stream)
-    else:
-        for _ in call.stream:
-            pass
-    return None if total == "*" else int(total)
-
-
-def _append(path: Path, first: int, end: int, chunks: Iterator[bytes]) -> None:
-    """Write the chunk that begins at `first`; what has already arrived of it is passed over."""
-    held = path.stat().st_size
-    if first > held:
-        message = f"the upload offset is {first} byte(s), which exceeds already uploaded size of {held} byte(s)"
-        raise ApiError(400, f"Invalid request. According to the Content-Range header, {message}.")
-    skip = held - first
-    with path.open("ab") as file:
-        for chunk in chunks:
-            taken = chunk[skip:] if skip else chunk
-            skip = max(0, skip - len(chunk))
-            file.write(taken[: max(0, end - file.tell())])
-
-
-def _incomplete(call: Call, received: int) -> Response:
-    """308, disguised as 200 for clients that say that they cannot take it."""
-    headers = {"range": f"bytes=0-{received - 1}"} if received else {}
-    if call.headers.get("x-guploader-no-308", "").lower() == "yes":
-        return Response(None, 200, headers | {"x-http-status-code-override": "308"})
-    return Response(None, 308, headers)
-
-
 def _name(call: Call, body: dict[str, Any]) -> str:
     name = call.query.get("name") or body.get("name")
     if not name:
         raise ApiError(400, "Required parameter: name", reason="required", location="name")
     check_object_name(name)
     return name
-
-
-def _json_object(text: bytes) -> dict[str, Any]:
-    try:
-        body = json.loads(text) if text.strip() else {}
-    except ValueError as error:
-        raise ApiError(400, f"The object's metadata is no JSON: {error}", reason="parseError") from None
-    if not isinstance(body, dict):
-        raise ApiError(
-            400, f"The object's metadata must be a JSON object, not {type(body).__name__}", reason="parseError"
-        )
-    return body
 
 
 def _meta(call: Call, body: dict[str, Any], media_type: str) -> dict[str, Any]:

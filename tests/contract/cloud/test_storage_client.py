@@ -300,7 +300,7 @@ def test_a_policy_changes_by_read_modify_write(bucket):
     policy = bucket.get_iam_policy(requested_policy_version=3)
     policy.version = 3
     condition = {"title": "t", "expression": 'resource.name.startsWith("projects/_/buckets/b/objects/pipelines/")'}
-    member = "serviceAccount:ct@acme-recsys.iam.gserviceaccount.com"
+    member = "user:ct@example.com"
     policy.bindings.append({"role": "roles/storage.objectViewer", "members": {member}, "condition": condition})
     bucket.set_iam_policy(policy)
     again = bucket.get_iam_policy(requested_policy_version=3)

@@ -33,7 +33,7 @@ def p(name: str) -> str:
         ("true || false && false", True),
     ],
 )
-def test_a_condition_means_what_cel_says(text: str, expected: bool) -> None:
+def test_a_condition_means_what_cel_says(text: str, *, expected: bool) -> None:
     assert holds(text, VALUES) is expected
 
 

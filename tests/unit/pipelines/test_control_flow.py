@@ -1,4 +1,4 @@
-# ruff: noqa: B015, N803, FBT001, UP045 - pipelines are written as their users write them
+# ruff: noqa: FBT001, UP045 - pipelines are written as their users write them
 # pyright: reportUnusedExpression=false, reportOptionalMemberAccess=false, reportAttributeAccessIssue=false
 from typing import NamedTuple, Optional
 
@@ -232,7 +232,7 @@ def test_placeholders_of_the_run_are_resolved_in_nested_pipelines_too(lab: Lab) 
 
 def test_several_outputs_and_optional_inputs_without_a_value(lab: Lab) -> None:
     @component
-    def pair(maybe: Optional[str] = None) -> NamedTuple("Pair", [("first", int), ("second", str)]): ...  # type: ignore[valid-type] # noqa: UP014
+    def pair(maybe: Optional[str] = None) -> NamedTuple("Pair", [("first", int), ("second", str)]): ...  # type: ignore[valid-type]
 
     @dsl.pipeline(name="pairs")
     def pairs():

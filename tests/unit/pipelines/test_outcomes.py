@@ -63,7 +63,7 @@ def test_a_failure_stops_what_needs_it_and_nothing_else(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(("fail_fast", "started"), [(True, 2), (False, 3)])
-def test_failing_fast_starts_nothing_more_and_failing_slow_goes_on(lab: Lab, fail_fast: bool, started: int) -> None:
+def test_failing_fast_starts_nothing_more_and_failing_slow_goes_on(lab: Lab, *, fail_fast: bool, started: int) -> None:
     @dsl.pipeline(name="policy")
     def policy():
         bad()

@@ -104,7 +104,8 @@ def test_structures_expand_inside_a_nested_list_too() -> None:
 
 
 def test_a_payload_takes_json_and_text_and_escapes_text_where_it_must() -> None:
-    payload = '{"name": "{{$.inputs.parameters[\'name\']}}", "n": {{$.inputs.parameters[\'n\']}}, "flag": {{$.inputs.parameters[\'flag\']}}}'
+    text, number, flag = (f"{{{{$.inputs.parameters['{name}']}}}}" for name in ("name", "n", "flag"))
+    payload = f'{{"name": "{text}", "n": {number}, "flag": {flag}}}'
     assert json.loads(bindings().embedded(payload)) == {"name": 'x "y"', "n": 3, "flag": False}
     nested = '{"spec": "{\\"n\\": {{$.inputs.parameters[\'n\']}}}"}'
     assert json.loads(json.loads(bindings().embedded(nested))["spec"]) == {"n": 3}

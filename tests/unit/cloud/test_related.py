@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.cloud.errors import ApiError
-from local.cloud.storage.multipart import Related
+from local.cloud.related import Related
 
 
 def _body(media, newline=b"\r\n", boundary=b"bound"):
