@@ -230,7 +230,9 @@ class PipelineJobs(Collection):
         for job in jobs:
             self.cancel(job["name"])
         answer = {"pipelineJobs": [self.shown(self.get(job["name"])) for job in jobs]}
-        return self._many(call, "BatchCancelPipelineJobs", answer)
+        return self._many(
+            call, "BatchCancelPipelineJobsResponse", "BatchCancelPipelineJobsOperationMetadata", answer
+        )
 
     def _delete(self, call: Call) -> dict[str, Any]:
         self._remove(call.params["name"])
@@ -240,14 +242,14 @@ class PipelineJobs(Collection):
         jobs = [self.get(name) for name in call.object().get("names", [])]
         for job in jobs:
             self._remove(job["name"])
-        return self._many(call, "BatchDeletePipelineJobs", {"pipelineJobs": [self.shown(job) for job in jobs]})
+        return self._many(call, "BatchDeletePipelineJobsResponse", "DeleteOperationMetadata", {"pipelineJobs": [self.shown(job) for job in jobs]})
 
-    def _many(self, call: Call, method: str, answer: dict[str, Any]) -> dict[str, Any]:
+    def _many(self, call: Call, response: str, metadata: str, answer: dict[str, Any]) -> dict[str, Any]:
         return self.cloud.operations.done(
             call.params["parent"],
             answer,
-            response_type=proto(call, f"{method}Response"),
-            metadata_type=proto(call, f"{method}OperationMetadata"),
+            response_type=proto(call, response),
+            metadata_type=proto(call, metadata),
         )
 
     def _remove(self, name: str) -> None:

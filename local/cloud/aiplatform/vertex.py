@@ -61,6 +61,7 @@ class Vertex:
             *(self.schedules, self.models, self.tensorboards),
         )
         routes = [route for part in parts for route in part.routes()]
+        routes += _ui_operations(self._cloud)
         return [
             Service("aiplatform", routes, prefixes=("/aiplatform",), versions={"v1": ("v1", "v1beta1")}),
             self.entries.service(),
@@ -98,6 +99,15 @@ class Vertex:
             raise invalid_argument([(key, "is no setting, or not a boolean") for key in sorted(unknown)])
         self._settings |= wanted
         return self._cloud.store.put(_SETTINGS, "all", self._settings)
+
+
+def _ui_operations(cloud: "Cloud") -> list[Route]:
+    """Operations as Google's generated clients ask for them: under /ui/, the first of the paths that the API has."""
+
+    def twin(route: Route) -> Route:
+        return Route(route.method, route.template.replace("/v1/", "/ui/", 1), route.handler)
+
+    return [twin(route) for route in cloud.operations.routes() if route.template.startswith("/v1/{name=projects/")]
 
 
 def objects_folder(cloud: "Cloud") -> Path:
