@@ -1,7 +1,7 @@
 """Calls that bring objects in: media, multipart and resumable uploads.
 
-Owns: what an upload makes. An interrupted resumable upload goes on after a restart: what has arrived is the file that gathers
-it. Sources: https://cloud.google.com/storage/docs/uploading-objects and
+Owns: what an upload makes. An interrupted resumable upload goes on after a restart: what has arrived is the file that
+gathers it. Sources: https://cloud.google.com/storage/docs/uploading-objects and
 https://cloud.google.com/storage/docs/resumable-uploads
 """
 
