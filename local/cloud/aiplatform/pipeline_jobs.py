@@ -230,9 +230,7 @@ class PipelineJobs(Collection):
         for job in jobs:
             self.cancel(job["name"])
         answer = {"pipelineJobs": [self.shown(self.get(job["name"])) for job in jobs]}
-        return self._many(
-            call, "BatchCancelPipelineJobsResponse", "BatchCancelPipelineJobsOperationMetadata", answer
-        )
+        return self._many(call, "BatchCancelPipelineJobsResponse", "BatchCancelPipelineJobsOperationMetadata", answer)
 
     def _delete(self, call: Call) -> dict[str, Any]:
         self._remove(call.params["name"])
@@ -242,7 +240,12 @@ class PipelineJobs(Collection):
         jobs = [self.get(name) for name in call.object().get("names", [])]
         for job in jobs:
             self._remove(job["name"])
-        return self._many(call, "BatchDeletePipelineJobsResponse", "DeleteOperationMetadata", {"pipelineJobs": [self.shown(job) for job in jobs]})
+        return self._many(
+            call,
+            "BatchDeletePipelineJobsResponse",
+            "DeleteOperationMetadata",
+            {"pipelineJobs": [self.shown(job) for job in jobs]},
+        )
 
     def _many(self, call: Call, response: str, metadata: str, answer: dict[str, Any]) -> dict[str, Any]:
         return self.cloud.operations.done(

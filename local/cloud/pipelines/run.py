@@ -122,12 +122,11 @@ class Run:
         record.state = state
         record.error = error
         record.history.append({"updateTime": now, "state": state.value, **({"error": error} if error else {})})
-        if state is TaskState.RUNNING:
+        if state not in {TaskState.PENDING, TaskState.NOT_TRIGGERED}:
             record.start_time = record.start_time or now
             if not record.execution:
                 record.execution = self.around.lineage.begin(record)
         if state.final:
-            record.start_time = record.start_time or now
             record.end_time = now
             self._failing |= state is TaskState.FAILED
             if record.execution:
@@ -154,7 +153,7 @@ class Run:
 
     def _new(self, path: str, parent_id: str, name: str, kind: str) -> TaskRecord:
         now = self.now()
-        identity = str(secrets.randbelow(9 * 10**18) + 10**18)
+        identity = str(secrets.randbelow(8 * 10**18) + 10**18)
         history = [{"updateTime": now, "state": TaskState.PENDING.value}]
         record = TaskRecord(path, identity, parent_id, name, kind, TaskState.PENDING, now, history=history)
         self._records[path] = record
