@@ -4,6 +4,7 @@ Owns: the statements and jobs on the feedback table. Does not own: what the even
 """
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -18,7 +19,7 @@ from pipeline.clients import Clients
 from pipeline.objects import Objects
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import LoadJob, LoadJobConfig, TableReference
+    from google.cloud.bigquery import ExtractJob, LoadJob, LoadJobConfig, TableReference
 
 _PAGED_ROWS = 200_000  # more rows than this travel as parquet files and not as pages of JSON
 _ARROW_TYPES = {
@@ -104,7 +105,7 @@ class FeedbackLog:
                 if self._succeeded(f"{job_id}-{attempt}", location):
                     return False
                 continue
-            job.result(timeout=_TIMEOUT_SECONDS)
+            _wait(job)
             return True
         raise RuntimeError(f"job id {job_id!r}: 99 load jobs failed. Look at them: bq ls -j")
 
@@ -132,9 +133,7 @@ class FeedbackLog:
         from google.cloud.bigquery import DestinationFormat, ExtractJobConfig
 
         config = ExtractJobConfig(destination_format=DestinationFormat.PARQUET)
-        self._clients.bigquery.extract_table(table, f"{workspace}/recent-*.parquet", job_config=config).result(
-            timeout=_TIMEOUT_SECONDS
-        )
+        _wait(self._clients.bigquery.extract_table(table, f"{workspace}/recent-*.parquet", job_config=config))
         objects = Objects(self._clients.storage)
         parts = []
         with tempfile.TemporaryDirectory() as folder:
@@ -146,6 +145,15 @@ class FeedbackLog:
                 path.unlink()
                 objects.delete(uri)
         return pa.concat_tables(parts).select(list(_COLUMNS))
+
+
+def _wait(job: "LoadJob | ExtractJob") -> None:
+    """The job's end, or the service's error. The client's own waiting begins with whole seconds."""
+    pause, deadline = 0.05, time.monotonic() + _TIMEOUT_SECONDS
+    while not job.done() and time.monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
+    job.result(timeout=1)
 
 
 def rows_to_load(events: pa.Table, *, logged_at_us: int) -> pa.Table:
