@@ -127,7 +127,7 @@ class LocalPlatform:
 
     def rows(self, what: str = "COUNT(*)") -> list[tuple]:
         """The answer to a question about the feedback table."""
-        statement = f"SELECT {what} FROM `{PROJECT}.{self.outputs.feedback_table}`"  # noqa: S608
+        statement = f"SELECT {what} FROM `{PROJECT}.{self.outputs.feedback_table}`"
         return [tuple(row.values()) for row in self.clients.bigquery.query_and_wait(statement)]
 
     def write_outputs(self, folder: Path) -> Path:
