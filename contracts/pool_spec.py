@@ -1,7 +1,7 @@
 """The warm pool and the rules by which Vertex AI lets a job run on it.
 
-Owns: the machine and disk that a pool is made of, and a job's match with it. The pool and each job are built from the same
-`PoolSpec`, so they cannot disagree. Does not own: which machines exist (infra/machines.py).
+Owns: the machine and disk that a pool is made of, and a job's match with it. The pool and each job are built from the
+same `PoolSpec`, so they cannot disagree. Does not own: which machines exist (infra/machines.py).
 
 Source: https://cloud.google.com/vertex-ai/docs/training/persistent-resource-train
 """

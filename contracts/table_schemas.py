@@ -1,7 +1,7 @@
 """The tables of the event log and the columns of the staging files, typed once.
 
-Event tables are partitioned by `logged_at`, when a row was written: event times may be decades old, and a partition that is older
-than its expiry would vanish on arrival.
+Event tables are partitioned by `logged_at`, when a row was written: event times may be decades old, and a partition
+that is older than its expiry would vanish on arrival.
 """
 
 from typing import Literal

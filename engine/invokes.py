@@ -1,0 +1,114 @@
+"""Functions that a program calls in a provider (data sources), and things that it reads without managing them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.backend import FileBackend
+from engine.errors import EngineError, OperationError
+from engine.gcp.api import Api, RefusedError
+from engine.gcp.resource import Settings
+from engine.goal import Goal
+from engine.outcome import Diagnostic
+from engine.plugins import Operation, plugin_for
+from engine.state import read_snapshot
+from engine.values import PLACEHOLDER, Properties, Secret, Value, has_secret
+
+
+class Outside:
+    """Answers a program's questions about what the stack does not manage; in a preview without endpoints the answers are unknown."""
+
+    def __init__(
+        self, api: Api, root: Path | None, project: str, decrypt: Callable[[str], Value], report: Callable[[Diagnostic], None], *, dry_run: bool
+    ) -> None:
+        """`root` is the folder of the state's backend, for references to other stacks."""
+        self._api = api
+        self._root = root
+        self._project = project
+        self._decrypt = decrypt
+        self._report = report
+        self._dry_run = dry_run
+        self._functions: dict[str, Callable[[Properties, Settings], Properties]] = {
+            "gcp:organizations/getProject:getProject": self._get_project,
+            "gcp:organizations/getClientConfig:getClientConfig": self._get_client_config,
+        }
+
+    def invoke(self, token: str, arguments: Properties, settings: Settings) -> Properties:
+        function = self._functions.get(token)
+        if function is None:
+            known = ", ".join(sorted(self._functions))
+            raise EngineError(f"the program calls {token}, which the embedded engine does not know: it knows {known}. Use the `pulumi` command")
+        return function(arguments, settings)
+
+    def _offline(self, service: str, what: str) -> bool:
+        if self._api.has(service) or not self._dry_run:
+            return False
+        self._report(Diagnostic("info", f"{what} was not asked for (no endpoint is set): its results are unknown in this plan"))
+        return True
+
+    def _get_project(self, arguments: Properties, settings: Settings) -> Properties:
+        project = arguments.get("projectId") or settings.project
+        if self._offline("RESOURCE_MANAGER", f"getProject({project!r})"):
+            return self._project_outputs(str(project), {"projectNumber": PLACEHOLDER, "name": PLACEHOLDER}, PLACEHOLDER)
+        found = self._api.call("RESOURCE_MANAGER", "GET", f"projects/{project}")
+        return self._project_outputs(str(project), found, self._billing_account(str(project)))
+
+    def _project_outputs(self, project: str, found: dict[str, Any], billing_account: str) -> Properties:
+        labels = found.get("labels") or {}
+        parent = found.get("parent") or {}
+        return {
+            "autoCreateNetwork": False,
+            "billingAccount": billing_account,
+            "deletionPolicy": "",
+            "effectiveLabels": labels,
+            "folderId": parent.get("id", "") if parent.get("type") == "folder" else "",
+            "id": f"projects/{project}",
+            "labels": labels,
+            "name": found.get("name", ""),
+            "number": str(found.get("projectNumber", "")),
+            "orgId": parent.get("id", "") if parent.get("type") == "organization" else "",
+            "projectId": found.get("projectId", project),
+            "pulumiLabels": {},
+            "tags": {},
+        }
+
+    def _billing_account(self, project: str) -> str:
+        if not self._api.has("CLOUD_BILLING"):
+            return ""
+        try:
+            found = self._api.call("CLOUD_BILLING", "GET", f"projects/{project}/billingInfo")
+        except RefusedError:
+            return ""
+        return str(found.get("billingAccountName") or "").removeprefix("billingAccounts/")
+
+    def _get_client_config(self, arguments: Properties, settings: Settings) -> Properties:  # noqa: ARG002
+        return {"project": settings.project, "region": settings.region, "zone": "", "accessToken": Secret(""), "id": f"projects/{settings.project}"}
+
+    def read(self, goal: Goal, urn: str, identity: str, settings: Settings) -> Properties:
+        """The outputs of a thing that is read by its id."""
+        if goal.type == "pulumi:pulumi:StackReference":
+            return self._stack_reference(identity)
+        plugin = plugin_for(goal.type)
+        missing = self._api.missing(plugin.services())
+        if missing and self._dry_run:
+            self._report(Diagnostic("info", f"{urn} was not read (no endpoint is set): its outputs are unknown in this plan"))
+            return {}
+        outputs = plugin.read(identity, goal.inputs, Operation(self._api, settings))
+        if outputs is None:
+            raise OperationError(f"{urn}: {identity!r} does not exist: correct the id given to .get()")
+        return outputs
+
+    def _stack_reference(self, name: str) -> Properties:
+        *above, stack = name.split("/")
+        project = above[-1] if above else self._project
+        if self._root is None:
+            raise EngineError(f"StackReference({name!r}) needs PULUMI_BACKEND_URL: name the folder of the state")
+        backend = FileBackend(self._root, project, stack)
+        deployment = backend.load()
+        if deployment is None:
+            raise EngineError(f"StackReference({name!r}): there is no such stack in {backend.root}: bring it up first")
+        outputs: dict[str, Any] = read_snapshot(deployment, self._decrypt).outputs()
+        secret = sorted(key for key, value in outputs.items() if has_secret(value))
+        return {"name": name, "outputs": outputs, "secretOutputNames": secret}
