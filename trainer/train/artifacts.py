@@ -1,7 +1,8 @@
 """The files of a trained model under MODEL_DIR/RUN_ID: written whole, read back checked.
 
-Owns: names, formats and the order of writing (the manifest last: without it a folder holds no model). Does not own: the network.
-The names shared with the pipeline are contracts.run_artifacts', repeated because the trainer imports nothing of ours.
+Owns: names, formats and the order of writing (the manifest last: without it a folder holds no model). Does not own: the
+network. The names shared with the pipeline are contracts.run_artifacts', repeated because the trainer imports nothing
+of ours.
 """
 
 import hashlib

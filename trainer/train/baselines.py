@@ -1,4 +1,5 @@
-"""Two models without training: most popular, and first-order Markov counts. A network that loses to them is not worth its machine.
+"""Two models without training: most popular, and first-order Markov counts. A network that loses to them is not worth
+its machine.
 
 Both are fitted on all but the last two events of each user (data.Sequences.is_train_N).
 

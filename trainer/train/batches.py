@@ -1,10 +1,11 @@
 """Training batches: windows of histories, drawn anew each epoch, bucketed by length.
 
-Owns: which windows an epoch holds and in what order, as a pure function of (seed, epoch), so that a resumed run needs only the place
-in the epoch. Does not own: the split or the model.
+Owns: which windows an epoch holds and in what order, as a pure function of (seed, epoch), so that a resumed run needs
+only the place in the epoch. Does not own: the split or the model.
 
-A long history is cut into windows of at most `window` targets at a random offset, so that each of its events is a target once an epoch
-and cuts fall elsewhere each time. Windows of like length share a batch: padding stays under a few percent.
+A long history is cut into windows of at most `window` targets at a random offset, so that each of its events is a
+target once an epoch and cuts fall elsewhere each time. Windows of like length share a batch: padding stays under a few
+percent.
 
 Shapes: W windows, B windows of a batch, L places, T tokens (real places).
 """
@@ -96,7 +97,7 @@ class Batches:
 
 
 def _bounds(lengths_W: np.ndarray, tokens: int) -> np.ndarray:
-    """Cuts windows, sorted by length, into batches of at most `tokens` places with padding (at least one window each)."""
+    """Cuts windows, sorted by length, into batches of at most `tokens` places with padding, at least one window each."""
     bounds = [0]
     while bounds[-1] < len(lengths_W):
         first = bounds[-1]

@@ -1,7 +1,7 @@
 """An older model on newer data: its own vocabulary, the same users and the same catalog as its challenger.
 
-Owns: the translation between catalogs. Items that the older model never saw rank last, tied; they are left out of the histories
-that it reads. Users need no translation: the model knows them by what they did.
+Owns: the translation between catalogs. Items that the older model never saw rank last, tied; they are left out of the
+histories that it reads. Users need no translation: the model knows them by what they did.
 
 Shapes: B histories, V items of the new catalog, O items of the old one, N events.
 """

@@ -1,9 +1,10 @@
 """Checkpoints that survive a kill at any moment.
 
-Owns: writing a training state under CHECKPOINT_DIR/RUN_ID and finding the newest whole one. Does not own: what is in it.
+Owns: writing a training state under CHECKPOINT_DIR/RUN_ID and finding the newest whole one. Does not own: what is in
+it.
 
-A state is one file named by its step; `latest.json` is written after it and names the newest files with their sha256, newest first.
-A file that is missing, cut short or altered is passed over for the one before.
+A state is one file named by its step; `latest.json` is written after it and names the newest files with their sha256,
+newest first. A file that is missing, cut short or altered is passed over for the one before.
 """
 
 import hashlib
@@ -48,7 +49,7 @@ class Checkpoints:
             return
         try:
             pending.result()
-        except Exception as error:  # noqa: BLE001 - any client's error means the same here
+        except Exception as error:
             self._warn(f"a checkpoint was not stored in {self._folder.uri}: {error}")
 
     def load(self, identity: dict[str, Any]) -> dict[str, Any] | None:

@@ -1,9 +1,10 @@
 """The event log as sequences: columns in, one flat array of items ordered by user and time out.
 
-Owns: reading interactions (parquet or BigQuery), their checks, vocabularies, order, and the leave-one-out split. Does not own:
-batches (batches.py), features of items, or what a snapshot contains (the pipeline extracts it).
+Owns: reading interactions (parquet or BigQuery), their checks, vocabularies, order, and the leave-one-out split. Does
+not own: batches (batches.py), features of items, or what a snapshot contains (the pipeline extracts it).
 
-Order is (timestamp, row order), stable: ties in time are common, and the file's order decides them. Shapes: N events, U users.
+Order is (timestamp, row order), stable: ties in time are common, and the file's order decides them. Shapes: N events, U
+users.
 """
 
 import hashlib
@@ -26,7 +27,7 @@ ITEMS_FILE = "items.parquet"
 SNAPSHOT_FILE = "snapshot.json"
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")
 
-# Held-out events per user: the last is the test item, the one before it validates. A shorter history is only trained on.
+# Held-out events per user: the last is the test item, the one before it validates. Shorter histories are only learned.
 HELD_OUT = 2
 _SHORTEST_EVALUATED = HELD_OUT + 1
 

@@ -1,12 +1,11 @@
 """Judge a trained model on held-out items: `python -m train.evaluate --model-uri URI --data-uri URI`.
 
-Owns: the report that the gate reads: the model, the champion where there is one, and the baselines on the same users and the same
-catalog. Does not own: who wins. Writes evaluation.json beside the model.
+Owns: the report that the gate reads: the model, the champion where there is one, and the baselines on the same users
+and the same catalog. Does not own: who wins. Writes evaluation.json beside the model.
 """
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -86,13 +85,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     asked = parser.parse_args(argv)
     torch.set_num_threads(asked.threads)
-    log = Log(run_id=os.path.basename(asked.model_uri.rstrip("/")), request_id="", experiment="")
+    log = Log(run_id=asked.model_uri.rstrip("/").rsplit("/", 1)[-1], request_id="", experiment="")
     try:
         found = report(model_uri=asked.model_uri, data_uri=asked.data_uri, champion_uri=asked.champion_uri)
         write_json(open_folder(asked.model_uri), EVALUATION_FILE, found)
     except Refused as refused:
         for problem in refused.problems:
-            log.error(str(problem))
+            log.failure(str(problem))
         return EXIT_REFUSED
     if asked.output_file:
         asked.output_file.parent.mkdir(parents=True, exist_ok=True)

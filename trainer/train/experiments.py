@@ -1,9 +1,11 @@
-"""Vertex Experiments: a run's parameters and metrics, written as the aiplatform SDK writes them, so that it can read them.
+"""Vertex Experiments: a run's parameters and metrics, written as the aiplatform SDK writes them, so that it can read
+them.
 
-Owns: the contexts of the experiment and of the run in the project's metadata store. Does not own: what is logged. All calls happen in
-a thread of their own: a slow or absent service warns and never holds training up.
+Owns: the contexts of the experiment and of the run in the project's metadata store. Does not own: what is logged. All
+calls happen in a thread of their own: a slow or absent service warns and never holds training up.
 
-Source: google.cloud.aiplatform.metadata (system.Experiment, system.ExperimentRun; metadata keys _params, _metrics, _state).
+Source: google.cloud.aiplatform.metadata (system.Experiment, system.ExperimentRun; metadata keys _params, _metrics,
+_state).
 """
 
 import queue
@@ -73,10 +75,8 @@ class ExperimentRun:
             self._create(client)
             while (metadata := self._queue.get()) is not None:
                 self._update(client, metadata)
-        except Exception as error:  # noqa: BLE001 - an experiment's log is never worth a training run
-            self._warn(
-                f"the experiment is not logged: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-            )
+        except Exception as error:
+            self._warn(f"the experiment is not logged: {type(error).__name__}: {str(error).split(chr(10))[0]}")
 
     def _client(self) -> Any:
         from google.cloud.aiplatform_v1.services.metadata_service import MetadataServiceClient
@@ -90,7 +90,7 @@ class ExperimentRun:
         return MetadataServiceClient(transport=transport)
 
     def _create(self, client: Any) -> None:
-        """Makes the store, the experiment and the run where they are missing, and hangs the run below the experiment."""
+        """Makes the store, the experiment and the run where they are missing, and puts the run below the experiment."""
         experiment = f"{self._store}/contexts/{self._experiment}"
         self._ensure(client, self._experiment, self._experiment, _EXPERIMENT, {"experiment_deleted": False})
         self._ensure(client, self._context.rsplit("/", 1)[1], self._run_id, _RUN, self._metadata("RUNNING"))

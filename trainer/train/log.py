@@ -40,7 +40,7 @@ class Log:
     def warning(self, message: str, **fields: Any) -> None:
         self._write("WARNING", {"message": message, **fields})
 
-    def error(self, message: str, **fields: Any) -> None:
+    def failure(self, message: str, **fields: Any) -> None:
         self._write("ERROR", {"message": message, **fields})
 
     def _write(self, severity: str, fields: dict[str, Any]) -> None:

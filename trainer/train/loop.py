@@ -1,9 +1,10 @@
 """The training loop: steps, evaluations, early stopping, the time budget, and a state that can be resumed bit for bit.
 
-Owns: when to step, evaluate, save and stop. Does not own: where checkpoints go (checkpoint.py) or what the final model is judged by.
+Owns: when to step, evaluate, save and stop. Does not own: where checkpoints go (checkpoint.py) or what the final model
+is judged by.
 
-The state after any step is complete: parameters, their average, the best so far, optimizer, random numbers, and the place in the data.
-Everything that follows is a function of it and, where a time budget is set, of the clock.
+The state after any step is complete: parameters, their average, the best so far, optimizer, random numbers, and the
+place in the data. Everything that follows is a function of it and, where a time budget is set, of the clock.
 """
 
 import json
@@ -20,7 +21,7 @@ from train.batches import Batch, Batches, Epoch
 from train.data import VALIDATION, Sequences
 from train.log import Log
 from train.loss import full_cross_entropy
-from train.metrics import K, PRIMARY, metrics_of, worth
+from train.metrics import PRIMARY, K, metrics_of, worth
 from train.model import NextItemModel
 from train.optimise import WeightAverage, adamw, learning_rate_share
 from train.presets import Settings
@@ -56,6 +57,8 @@ class Progress(BaseModel):
     best: float = -math.inf
     best_step: int = 0
     best_strength: float = 0.0
+    network_best: float = -math.inf  # without the successor counts, which may hide that the network still learns
+    improved_step: int = 0
     stopped_by: str = ""
     first_step: str = ""
     curve: list[dict[str, Any]] = []
@@ -206,8 +209,11 @@ class TrainingLoop:
         loss = float(self._loss_sum) / max(1, progress.loss_steps)
         if not math.isfinite(loss):
             raise TrainingDiverged(f"the loss is {loss} at step {progress.step}")
-        metrics, strength = self._validate()
+        metrics, strength, network_metrics = self._validate()
+        if worth(network_metrics) > progress.network_best:
+            progress.network_best, progress.improved_step = worth(network_metrics), progress.step
         if worth(metrics) > progress.best:
+            progress.improved_step = progress.step
             progress.best, progress.best_step, progress.best_strength = worth(metrics), progress.step, strength
             for kept, value in zip(self._best, self._average.values, strict=True):
                 kept.copy_(value)
@@ -224,11 +230,13 @@ class TrainingLoop:
         progress.next_evaluation = progress.step + self._evaluate_every
         self._plan()
         patience_steps = self._settings.patience_epochs * max(1, len(self._epoch))
-        if progress.step - progress.best_step > patience_steps and not progress.stopped_by:
+        if progress.step - progress.improved_step > patience_steps and not progress.stopped_by:
             progress.stopped_by = "early_stopping"
 
-    def _validate(self) -> tuple[dict[str, float], float]:
-        """Validation metrics at the best strength of the successor counts, and that strength."""
+    def _validate(self) -> tuple[dict[str, float], float, dict[str, float]]:
+        """Validation metrics at the best strength of the successor counts, that strength, and metrics without the
+        counts.
+        """
         self._average.swap()
         self._model.eval()
         try:
@@ -244,7 +252,7 @@ class TrainingLoop:
             self._model.train()
         found = [metrics_of(ranks_U, catalog_size=len(self._sequences.catalog), k=K) for ranks_U in ranks_SU]
         best = int(np.argmax([metrics[PRIMARY] for metrics in found]))
-        return found[best], STRENGTHS[best]
+        return found[best], STRENGTHS[best], found[STRENGTHS.index(0.0)]
 
     def _plan_early(self) -> None:
         """The first plan comes as soon as the speed is known, not only at the first evaluation."""

@@ -1,7 +1,8 @@
-"""Cross-entropy over the whole catalog, fused with the output projection so that logits exist for one chunk of tokens only.
+"""Cross-entropy over the whole catalog, fused with the output projection so that logits exist for one chunk of tokens
+only.
 
-The gradient is computed in the forward pass, chunk by chunk, as in Cut Cross-Entropy (Wijmans et al., arXiv 2411.09009) but in plain
-PyTorch: each chunk's softmax is used at once and dropped.
+The gradient is computed in the forward pass, chunk by chunk, as in Cut Cross-Entropy (Wijmans et al., arXiv 2411.09009)
+but in plain PyTorch: each chunk's softmax is used at once and dropped.
 
 Shapes: T tokens, C tokens of a chunk, V items, D width.
 """

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run(Run(environment, flags, log, started, begun))
     except Refused as refused:
         for problem in refused.problems:
-            log.error(str(problem), refused=refused.subject)
+            log.failure(str(problem), refused=refused.subject)
         return EXIT_REFUSED
 
 
@@ -137,7 +137,7 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
         return EXIT_TERMINATED
     except TrainingDiverged as diverged:
-        run.log.error(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
+        run.log.failure(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
         return 1
     finally:
         for tracker in tracked:
@@ -215,7 +215,9 @@ def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Setting
 def _summary(
     run: Run, sequences: Sequences, settings: Settings, progress: Progress, metrics: dict[str, float]
 ) -> dict[str, Any]:
-    """training.json, as contracts.run_artifacts.TrainingSummary describes it, with what else tells how the model came about."""
+    """training.json, as contracts.run_artifacts.TrainingSummary describes it, with what else tells how the model came
+    about.
+    """
     return {
         "run_id": run.environment.run_id,
         "git_sha": run.environment.git_sha,

@@ -1,6 +1,7 @@
 """Ranking metrics of one held-out item per user, from its rank.
 
-A rank is 0 for the best place. Ties count half against the model, rounded up, so a constant score is no better than chance.
+A rank is 0 for the best place. Ties count half against the model, rounded up, so a constant score is no better than
+chance.
 """
 
 import math

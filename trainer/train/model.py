@@ -1,11 +1,12 @@
 """The next-item model: causal self-attention over a history, the catalog's embeddings tied to the output.
 
-SASRec (Kang and McAuley, ICDM 2018) with pre-norm blocks, full softmax, an item bias that starts at log popularity, and a linear
-recency penalty in place of position embeddings (ALiBi, Press et al., ICLR 2022): a history of any length can be read, and the newest
-items count most. Dropout draws one mask a sequence (Gal and Ghahramani, NeurIPS 2016), which is as good here and costs less.
+SASRec (Kang and McAuley, ICDM 2018) with pre-norm blocks, full softmax, an item bias that starts at log popularity, and
+a linear recency penalty in place of position embeddings (ALiBi, Press et al., ICLR 2022): a history of any length can
+be read, and the newest items count most. Dropout draws one mask a sequence (Gal and Ghahramani, NeurIPS 2016), which is
+as good here and costs less.
 
-Owns: the network and its scores. Does not own: the loss, training, or who is ranked. Histories are aligned left and padded right: under
-the causal mask no real place sees the padding.
+Owns: the network and its scores. Does not own: the loss, training, or who is ranked. Histories are aligned left and
+padded right: under the causal mask no real place sees the padding.
 
 Shapes: B histories, L places, D width, H heads, T tokens (real places), V items.
 """

@@ -1,6 +1,7 @@
 """What to train with, chosen from the data's own statistics; flags override single values.
 
-Owns: every default of training and the rule that picks it. Does not own: the time that is left, which the training loop plans by.
+Owns: every default of training and the rule that picks it. Does not own: the time that is left, which the training loop
+plans by.
 """
 
 import argparse

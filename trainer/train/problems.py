@@ -24,7 +24,9 @@ class Problem(NamedTuple):
 
 
 class Refused(Exception):
-    """Input that cannot be worked with, found before any work was done. Carries every problem, so that all are shown at once."""
+    """Input that cannot be worked with, found before any work was done. Carries every problem, so that all are shown at
+    once.
+    """
 
     def __init__(self, subject: str, problems: Sequence[Problem]) -> None:
         self.subject = subject

@@ -1,7 +1,8 @@
-"""Full ranking of held-out items: every item of the catalog competes, items that the user has already seen are filtered.
+"""Full ranking of held-out items: every item of the catalog competes, items that the user has already seen are
+filtered.
 
-Owns: the protocol (who is ranked against whom, ties, refusal of non-finite scores). Does not own: scores, metrics. Users are ranked
-in batches of bounded size, so users times items never exist at once.
+Owns: the protocol (who is ranked against whom, ties, refusal of non-finite scores). Does not own: scores, metrics.
+Users are ranked in batches of bounded size, so users times items never exist at once.
 
 Shapes: B users of a batch, V items of the catalog, N events.
 """
@@ -32,7 +33,9 @@ class Histories(NamedTuple):
 
 
 class Scorer(Protocol):
-    """Scores every item of the catalog for each history; higher is better. The returned scores_BV are the caller's to overwrite."""
+    """Scores every item of the catalog for each history; higher is better. The returned scores_BV are the caller's to
+    overwrite.
+    """
 
     def __call__(self, histories: Histories) -> torch.Tensor: ...
 
@@ -40,7 +43,8 @@ class Scorer(Protocol):
 def held_out_ranks(
     sequences: Sequences, scorer: Scorer, *, held_out: int = TEST, users: np.ndarray | None = None
 ) -> np.ndarray:
-    """Rank (0 is best) of each user's validation or test item, in the order of `users` (default: all who can be evaluated).
+    """Rank (0 is best) of each user's validation or test item, in the order of `users` (default: all who can be
+    evaluated).
 
     Raises FloatingPointError on a non-finite score.
     """
@@ -57,7 +61,8 @@ def variant_ranks(
     users: np.ndarray | None = None,
     interrupt: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
-    """ranks_SU of S variants of a model that share most of their work; each scores_BV may be overwritten once it was yielded.
+    """ranks_SU of S variants of a model that share most of their work; each scores_BV may be overwritten once it was
+    yielded.
 
     `interrupt` is called before each batch and may raise.
     """

@@ -11,7 +11,9 @@ from train.problems import Problem, Refused
 
 
 class Folder(Protocol):
-    """A place that holds files by relative name. Writes replace a file as a whole: a reader sees the old or the new one."""
+    """A place that holds files by relative name. Writes replace a file as a whole: a reader sees the old or the new
+    one.
+    """
 
     uri: str
 
@@ -76,7 +78,9 @@ class LocalFolder:
 
 
 class BucketFolder:
-    """A prefix of a Cloud Storage bucket. Uploads are atomic by the service's own rule: an object appears when it is complete."""
+    """A prefix of a Cloud Storage bucket. Uploads are atomic by the service's own rule: an object appears when it is
+    complete.
+    """
 
     def __init__(self, uri: str) -> None:
         bucket, _, prefix = uri.removeprefix("gs://").rstrip("/").partition("/")

@@ -1,12 +1,13 @@
 """Counts of which item follows which, as an addition to a network's scores.
 
-A network needs many passes before it remembers single transitions that counts know at once. So the counts join as a product of
-experts: item j after item i gains `strength * log(1 + count_ij / (pseudo_count * p_j))`, which for strength 1 and a network that knows
-popularity alone is the bigram model with Dirichlet smoothing (MacKay and Peto, 1995). The network is trained without it; trained
-together, it learns to subtract what it has memorised. The pseudo-count is the likeliest by leave-one-out, the strength is chosen on
-the validation items, and 0 leaves the network alone.
+A network needs many passes before it remembers single transitions that counts know at once. So the counts join as a
+product of experts: item j after item i gains `strength * log(1 + count_ij / (pseudo_count * p_j))`, which for strength
+1 and a network that knows popularity alone is the bigram model with Dirichlet smoothing (MacKay and Peto, 1995). The
+network is trained without it; trained together, it learns to subtract what it has memorised. The pseudo-count is the
+likeliest by leave-one-out, the strength is chosen on the validation items, and 0 leaves the network alone.
 
-Owns: fitting and scoring these counts. Shapes: B histories, V items, S kept successors of an item, E distinct transitions.
+Owns: fitting and scoring these counts. Shapes: B histories, V items, S kept successors of an item, E distinct
+transitions.
 """
 
 from typing import NamedTuple

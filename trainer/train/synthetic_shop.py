@@ -1,15 +1,20 @@
 """A made-up shop whose best reachable quality is known: `python -m train.synthetic_shop --out FOLDER`.
 
-Owns: a seeded event log with the structure that recommenders live on (popularity, taste, sequence, drift) and the oracle: the
-true conditional probabilities of each user's last event, ranked by the trainer's own protocol. Does not own: the protocol.
+Owns: a seeded event log with the structure that recommenders live on (popularity, taste, sequence, drift) and the
+oracle: the true conditional probabilities of each user's last event, ranked by the trainer's own protocol. Does not
+own: the protocol.
 
-The next item comes from one of five sources, redrawn while the user already has it:
-  follow   a successor of the last item                 recall   a successor of the item before the last
-  related  the category that follows the last item's    taste    a category that the user likes
+Items are of kinds (a tripod, a lens, ...). The next item comes from one of four sources, redrawn while the user already
+has it:
+  follow   a kind that goes with the kind of the user's last item
+  recall   a kind that goes with the item before the last
+  taste    a kind that the user likes
   popular  the whole catalog
-The last three weigh an item by its popularity at that time, which rises and falls around the item's own peak.
+Within a kind, and in the whole catalog, an item is drawn by its popularity at that time, which rises and falls around
+the item's own peak. So counts of single transitions know only part: what kinds go together is learned across items,
+what a user likes across time.
 
-Shapes: U users, V items, C categories, S successors of an item, P periods of the calendar, B users of a batch.
+Shapes: U users, V items, C kinds, S kinds that go with a kind, P periods of the calendar, B users of a batch.
 """
 
 import argparse
@@ -27,13 +32,15 @@ from train.metrics import K, metrics_of, rank_from_counts
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 
 SHOP_FILE = "shop.json"
-SOURCES = ("follow", "recall", "related", "taste", "popular")
-_SHARES = np.array([0.36, 0.14, 0.16, 0.24, 0.10])
-_SUCCESSOR_SHARES = np.array([0.4, 0.25, 0.15, 0.12, 0.08])
+SOURCES = ("follow", "recall", "taste", "popular")
+_SHARES = np.array([0.36, 0.18, 0.36, 0.10])
+_FOLLOW, _RECALL, _TASTE, _POPULAR = range(len(SOURCES))
+_COMPANION_SHARES = np.array([0.6, 0.3, 0.1])
 _PERIODS = 26
 _PERIOD_SECONDS = 14 * 86_400
 _OPENED = 1_672_531_200  # 2023-01-01
 _SHORTEST = 5
+_ITEMS_OF_A_KIND = 12
 
 
 @dataclass(frozen=True)
@@ -43,50 +50,38 @@ class ShopSize:
     events: int = 90_000
 
     @property
-    def categories(self) -> int:
-        return max(4, round(self.items**0.5 / 2))
+    def kinds(self) -> int:
+        return max(len(_COMPANION_SHARES) + 1, self.items // _ITEMS_OF_A_KIND)
 
 
 @dataclass(frozen=True)
 class Shop:
-    """The truth that events are drawn from. Items are sorted by category."""
+    """The truth that events are drawn from. Items are sorted by kind."""
 
-    category_V: np.ndarray
-    category_starts_C1: np.ndarray
+    kind_V: np.ndarray
+    kind_starts_C1: np.ndarray
     popularity_PV: np.ndarray
-    successors_VS: np.ndarray
-    related_C: np.ndarray
+    companions_CS: np.ndarray
     taste_UC: np.ndarray
 
 
 def open_shop(size: ShopSize, random: np.random.Generator) -> Shop:
     """Draws a shop: its catalog, its calendar, and what its users like."""
-    categories = size.categories
-    category_V = np.sort(
-        np.concatenate([np.arange(categories), random.integers(0, categories, size.items - categories)])
-    )
-    base_V = 1.0 / (1.0 + random.permutation(size.items)) ** 0.8
+    kinds = size.kinds
+    kind_V = np.sort(np.concatenate([np.arange(kinds), random.integers(0, kinds, size.items - kinds)]))
+    base_V = 1.0 / (20.0 + random.permutation(size.items)) ** 0.9
     peak_V = random.random(size.items)
     time_P1 = ((np.arange(_PERIODS) + 0.5) / _PERIODS)[:, None]
     popularity_PV = base_V * (0.1 + np.exp(-(((time_P1 - peak_V) / 0.2) ** 2) / 2))
+    others_CC = random.random((kinds, kinds))
+    np.fill_diagonal(others_CC, 2.0)
     return Shop(
-        category_V=category_V,
-        category_starts_C1=np.searchsorted(category_V, np.arange(categories + 1)),
+        kind_V=kind_V,
+        kind_starts_C1=np.searchsorted(kind_V, np.arange(kinds + 1)),
         popularity_PV=popularity_PV / popularity_PV.sum(1, keepdims=True),
-        successors_VS=_successors(category_V, base_V, random),
-        related_C=random.permutation(categories),
-        taste_UC=random.dirichlet(np.full(categories, 0.15), size.users),
+        companions_CS=np.argsort(others_CC, axis=1)[:, : len(_COMPANION_SHARES)],
+        taste_UC=random.dirichlet(np.full(kinds, 3.0 / kinds), size.users),
     )
-
-
-def _successors(category_V: np.ndarray, base_V: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    """Each item's distinct successors: half of them from its own category, popular ones more often."""
-    size, wanted = len(category_V), len(_SUCCESSOR_SHARES)
-    gumbel_VV = random.gumbel(size=(size, size)).astype(np.float32) + np.log(base_V).astype(np.float32)
-    gumbel_VV += np.where(category_V[:, None] == category_V, np.log(len(np.unique(category_V))).astype(np.float32), 0)
-    np.fill_diagonal(gumbel_VV, -np.inf)
-    best_VS = np.argpartition(-gumbel_VV, wanted, axis=1)[:, :wanted]
-    return random.permuted(best_VS, axis=1)
 
 
 @dataclass(frozen=True)
@@ -151,28 +146,21 @@ class _Sampler:
         self._taste_total_UC = np.cumsum(shop.taste_UC, axis=1)
 
     def draw(self, users: np.ndarray, last: np.ndarray, before: np.ndarray, periods: np.ndarray) -> np.ndarray:
-        shares = np.cumsum(_SHARES)
-        source = np.searchsorted(shares / shares[-1], self._random.random(len(users)), side="right")
-        source = np.where((last < 0) & (source < SOURCES.index("taste")), SOURCES.index("taste"), source)
-        successor = np.searchsorted(np.cumsum(_SUCCESSOR_SHARES), self._random.random(len(users)), side="right")
-        successor = np.minimum(successor, len(_SUCCESSOR_SHARES) - 1)
+        """One candidate for each user; `last` and `before` are -1 where there is no such item yet."""
+        source = np.searchsorted(np.cumsum(_SHARES)[:-1], self._random.random(len(users)), side="right")
+        source = np.where((last < 0) & (source < _TASTE), _TASTE, source)
+        companion = np.searchsorted(np.cumsum(_COMPANION_SHARES)[:-1], self._random.random(len(users)), side="right")
         liked = (self._taste_total_UC[users] < self._random.random(len(users))[:, None]).sum(1)
         liked = np.minimum(liked, self._shop.taste_UC.shape[1] - 1)
-        category = np.where(
-            source == SOURCES.index("related"), self._shop.related_C[self._shop.category_V[last]], liked
-        )
-        whole = source == SOURCES.index("popular")
-        by_popularity = self._popular(periods, category, whole=whole)
-        return np.select(
-            [source == SOURCES.index("follow"), source == SOURCES.index("recall")],
-            [self._shop.successors_VS[last, successor], self._shop.successors_VS[before, successor]],
-            by_popularity,
-        )
+        led_by = np.where(source == _RECALL, before, last)
+        led = self._shop.companions_CS[self._shop.kind_V[led_by], companion]
+        kind = np.where(source < _TASTE, led, liked)
+        return self._popular(periods, kind, whole=source == _POPULAR)
 
-    def _popular(self, periods: np.ndarray, category: np.ndarray, *, whole: np.ndarray) -> np.ndarray:
-        starts = self._shop.category_starts_C1
-        low = np.where(whole, 0, starts[category])
-        high = np.where(whole, len(self._shop.category_V), starts[category + 1])
+    def _popular(self, periods: np.ndarray, kind: np.ndarray, *, whole: np.ndarray) -> np.ndarray:
+        starts = self._shop.kind_starts_C1
+        low = np.where(whole, 0, starts[kind])
+        high = np.where(whole, len(self._shop.kind_V), starts[kind + 1])
         below = np.where(low > 0, self._total_PV[periods, low - 1], 0.0)
         target = below + self._random.random(len(periods)) * (self._total_PV[periods, high - 1] - below)
         found = np.searchsorted(self._flat, target + periods, side="right") - periods * self._total_PV.shape[1]
@@ -182,23 +170,24 @@ class _Sampler:
 def true_probabilities(
     shop: Shop, users: np.ndarray, last: np.ndarray, before: np.ndarray, periods: np.ndarray
 ) -> np.ndarray:
-    """P(next item) as probabilities_BV for users with at least two events, before seen items are struck out and the rest rescaled."""
-    follow, recall, related, taste, popular = _SHARES / _SHARES.sum()
+    """P(next item) as probabilities_BV for users with at least two events, before seen items are struck out and the
+    rest rescaled.
+    """
     popularity_BV = shop.popularity_PV[periods]
-    in_category_BC = np.add.reduceat(popularity_BV, shop.category_starts_C1[:-1], axis=1)
-    wanted_BC = taste * shop.taste_UC[users]
-    wanted_BC[np.arange(len(users)), shop.related_C[shop.category_V[last]]] += related
-    result_BV = popularity_BV * (popular + (wanted_BC / in_category_BC)[:, shop.category_V])
+    in_kind_BC = np.add.reduceat(popularity_BV, shop.kind_starts_C1[:-1], axis=1)
+    wanted_BC = _SHARES[_TASTE] * shop.taste_UC[users]
     rows = np.arange(len(users))[:, None]
-    # A user's two last items may share successors, so the sums need add.at; one item's successors are distinct.
-    np.add.at(result_BV, (rows, shop.successors_VS[last]), follow * _SUCCESSOR_SHARES)
-    np.add.at(result_BV, (rows, shop.successors_VS[before]), recall * _SUCCESSOR_SHARES)
-    return result_BV
+    # Each fancy index is free of duplicates: a kind's companions are distinct.
+    wanted_BC[rows, shop.companions_CS[shop.kind_V[last]]] += _SHARES[_FOLLOW] * _COMPANION_SHARES
+    wanted_BC[rows, shop.companions_CS[shop.kind_V[before]]] += _SHARES[_RECALL] * _COMPANION_SHARES
+    return popularity_BV * (_SHARES[_POPULAR] + (wanted_BC / in_kind_BC)[:, shop.kind_V])
 
 
 def oracle(shop: Shop, events: Events, *, batch: int = 512) -> dict[str, dict[str, float]]:
-    """Metrics of ranking by the true probabilities: on the events that happened, and in expectation over what might have."""
-    size = len(shop.category_V)
+    """Metrics of ranking by the true probabilities: on the events that happened, and in expectation over what might
+    have.
+    """
+    size = len(shop.kind_V)
     ranks, gains, hits = [], [], []
     discount_K = 1.0 / np.log2(np.arange(K) + 2.0)
     for first in range(0, len(events.starts_U1) - 1, batch):
@@ -243,7 +232,7 @@ def make_shop(folder: Path, *, seed: int, size: ShopSize) -> dict[str, object]:
 
 def _interactions(shop: Shop, events: Events, random: np.random.Generator) -> pa.Table:
     user_N = np.repeat(np.arange(len(events.starts_U1) - 1), np.diff(events.starts_U1))
-    liking_N = shop.taste_UC[user_N, shop.category_V[events.items_N]]
+    liking_N = shop.taste_UC[user_N, shop.kind_V[events.items_N]]
     rating_N = np.clip(np.round(3.2 + 1.5 * liking_N + random.normal(0, 0.9, len(user_N))), 1, 5).astype(np.float32)
     order_N = np.argsort(events.seconds_N, kind="stable")
     user_ids = pa.array([f"u{user:06d}" for user in range(len(events.starts_U1) - 1)])
@@ -258,13 +247,13 @@ def _interactions(shop: Shop, events: Events, random: np.random.Generator) -> pa
 
 
 def _items(shop: Shop, random: np.random.Generator) -> pa.Table:
-    size = len(shop.category_V)
+    size = len(shop.kind_V)
     brand_V = random.integers(0, max(2, size // 20), size)
     return pa.table(
         {
             "item_id": _item_ids(shop),
             "title": pa.array([f"Item {item} of brand {brand}" for item, brand in enumerate(brand_V)]),
-            "category": pa.array([f"category-{category:02d}" for category in shop.category_V]),
+            "kind": pa.array([f"kind-{kind:03d}" for kind in shop.kind_V]),
             "brand": pa.array([f"brand-{brand:03d}" for brand in brand_V]),
             "price": pa.array(np.round(random.lognormal(3.0, 0.8, size), 2)),
         }
@@ -272,7 +261,7 @@ def _items(shop: Shop, random: np.random.Generator) -> pa.Table:
 
 
 def _item_ids(shop: Shop) -> pa.Array:
-    return pa.array([f"i{item:06d}" for item in range(len(shop.category_V))])
+    return pa.array([f"i{item:06d}" for item in range(len(shop.kind_V))])
 
 
 def _size_problems(size: ShopSize) -> list[Problem]:

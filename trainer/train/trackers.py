@@ -64,7 +64,7 @@ class _Wandb:
                 dir=tempfile.mkdtemp(prefix="wandb-"),
                 settings=wandb.Settings(console="off", silent=True),
             )
-        except Exception as error:  # noqa: BLE001 - a tracker is never worth a training run
+        except Exception as error:
             self._warn(f"wandb is not logged: {error}")
 
     def observe(self, name: str, value: float, step: int) -> None:
