@@ -18,10 +18,19 @@ from engine.values import PLACEHOLDER, Properties, Secret, Value, has_secret
 
 
 class Outside:
-    """Answers a program's questions about what the stack does not manage; in a preview without endpoints the answers are unknown."""
+    """Answers a program's questions about what the stack does not manage; in a preview without endpoints the answers
+    are unknown.
+    """
 
     def __init__(
-        self, api: Api, root: Path | None, project: str, decrypt: Callable[[str], Value], report: Callable[[Diagnostic], None], *, dry_run: bool
+        self,
+        api: Api,
+        root: Path | None,
+        project: str,
+        decrypt: Callable[[str], Value],
+        report: Callable[[Diagnostic], None],
+        *,
+        dry_run: bool,
     ) -> None:
         """`root` is the folder of the state's backend, for references to other stacks."""
         self._api = api
@@ -39,13 +48,18 @@ class Outside:
         function = self._functions.get(token)
         if function is None:
             known = ", ".join(sorted(self._functions))
-            raise EngineError(f"the program calls {token}, which the embedded engine does not know: it knows {known}. Use the `pulumi` command")
+            raise EngineError(
+                f"the program calls {token}, which the embedded engine does not know: it knows {known}. Use the "
+                "`pulumi` command"
+            )
         return function(arguments, settings)
 
     def _offline(self, service: str, what: str) -> bool:
         if self._api.has(service) or not self._dry_run:
             return False
-        self._report(Diagnostic("info", f"{what} was not asked for (no endpoint is set): its results are unknown in this plan"))
+        self._report(
+            Diagnostic("info", f"{what} was not asked for (no endpoint is set): its results are unknown in this plan")
+        )
         return True
 
     def _get_project(self, arguments: Properties, settings: Settings) -> Properties:
@@ -84,7 +98,13 @@ class Outside:
         return str(found.get("billingAccountName") or "").removeprefix("billingAccounts/")
 
     def _get_client_config(self, arguments: Properties, settings: Settings) -> Properties:  # noqa: ARG002
-        return {"project": settings.project, "region": settings.region, "zone": "", "accessToken": Secret(""), "id": f"projects/{settings.project}"}
+        return {
+            "project": settings.project,
+            "region": settings.region,
+            "zone": "",
+            "accessToken": Secret(""),
+            "id": f"projects/{settings.project}",
+        }
 
     def read(self, goal: Goal, urn: str, identity: str, settings: Settings) -> Properties:
         """The outputs of a thing that is read by its id."""
@@ -93,7 +113,9 @@ class Outside:
         plugin = plugin_for(goal.type)
         missing = self._api.missing(plugin.services())
         if missing and self._dry_run:
-            self._report(Diagnostic("info", f"{urn} was not read (no endpoint is set): its outputs are unknown in this plan"))
+            self._report(
+                Diagnostic("info", f"{urn} was not read (no endpoint is set): its outputs are unknown in this plan")
+            )
             return {}
         outputs = plugin.read(identity, goal.inputs, Operation(self._api, settings))
         if outputs is None:

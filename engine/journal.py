@@ -1,6 +1,6 @@
-"""What has been done so far, on disk: the state is written after every step, so that a crash at any moment leaves a true one.
+"""What has been done so far, on disk: written after every step, so that a crash at any moment leaves a true state.
 
-Steps run in parallel; whoever finishes waits until a write that contains its change is on disk, and several share one write.
+Steps run in parallel; whoever finishes waits until a write that contains its change is on disk, and several share one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ class Journal:
         self._base = list(base.resources)
         self._done: dict[int, ResourceState] = {}
         self._new: list[ResourceState] = []
-        self._pending: list[PendingOperation] = [operation for operation in base.pending if operation.type == "creating"]
+        self._pending: list[PendingOperation] = [
+            operation for operation in base.pending if operation.type == "creating"
+        ]
         self._texts: dict[int, tuple[ResourceState, str]] = {}
         self._condition = threading.Condition()
         self._version = 0
@@ -117,7 +119,7 @@ class Journal:
                 resources, pending = self.resources(), list(self._pending)
             try:
                 self._backend.save(self._render(resources, pending))
-            except Exception as error:  # noqa: BLE001 (whoever waits for the write gets it)
+            except Exception as error:  # whoever waits for the write gets it
                 self._failure = error
             with self._condition:
                 self._written = version

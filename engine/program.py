@@ -48,7 +48,9 @@ class _Lines(io.TextIOBase):
 def run_program(
     project: Project, stack: str, config: StackConfig, monitor: Any, *, dry_run: bool, printed: Callable[[str], None]
 ) -> None:
-    """Run the program against a monitor. Raises ProgramError for what the program raises, EngineError for what the engine refuses.
+    """Run the program against a monitor.
+
+    Raises ProgramError for what the program raises, EngineError for what the engine refuses.
 
     The program's own modules are forgotten afterwards, so that it can run again from the start in this process.
     """
@@ -105,7 +107,9 @@ def _program_error(folder: Path, error: BaseException) -> EngineError:
     frames = traceback.extract_tb(error.__traceback__)
     first = next((index for index, frame in enumerate(frames) if _is_own(frame.filename, folder)), 0)
     text = "".join(traceback.format_list(frames[first:])) + "".join(traceback.format_exception_only(error))
-    return ProgramError(f"Program failed with an unhandled exception:\nTraceback (most recent call last):\n{text.rstrip()}")
+    return ProgramError(
+        f"Program failed with an unhandled exception:\nTraceback (most recent call last):\n{text.rstrip()}"
+    )
 
 
 def _is_own(filename: str, folder: Path) -> bool:
@@ -118,7 +122,9 @@ def _is_own(filename: str, folder: Path) -> bool:
 def _as_main(folder: Path) -> Iterator[None]:
     """Be in the program's folder, have it first on the path, and forget its modules at the end."""
     if not (folder / "__main__.py").exists():
-        raise EngineError(f"{folder} has no __main__.py: name the program's folder in Pulumi.yaml (main:), or give another --cwd")
+        raise EngineError(
+            f"{folder} has no __main__.py: name the program's folder in Pulumi.yaml (main:), or give another --cwd"
+        )
     before, path, arguments, known = Path.cwd(), list(sys.path), list(sys.argv), set(sys.modules)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
