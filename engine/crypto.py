@@ -72,11 +72,9 @@ class PassphraseCrypter:
             self._prove(salt)
 
     def _prove(self, salt: str) -> None:
-        from cryptography.exceptions import InvalidTag
-
         try:
             proof = self.decrypt_text(salt.split(":", 2)[2])
-        except InvalidTag:
+        except WrongPassphraseError:
             proof = ""
         if proof != _PROOF:
             raise WrongPassphraseError(
@@ -93,8 +91,16 @@ class PassphraseCrypter:
         return self._known[text]
 
     def decrypt_text(self, ciphertext: str) -> str:
-        _, nonce, sealed = ciphertext.split(":")
-        text = self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            _, nonce, sealed = ciphertext.split(":")
+            text = self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        except (ValueError, InvalidTag) as error:
+            raise WrongPassphraseError(
+                f"the secret {ciphertext[:16]!r}... is damaged, or was encrypted with another passphrase or salt: "
+                "restore the file that holds it"
+            ) from error
         self._known.setdefault(text, ciphertext)
         return text
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from engine.backend import FileBackend
 from engine.errors import EngineError, OperationError
 from engine.gcp.api import Api, RefusedError
 from engine.gcp.resource import Settings
 from engine.goal import Goal
 from engine.outcome import Diagnostic
 from engine.plugins import Operation, plugin_for
-from engine.state import read_snapshot
-from engine.values import PLACEHOLDER, Properties, Secret, Value, has_secret
+from engine.values import PLACEHOLDER, Properties, Secret, has_secret
 
 
 class Outside:
@@ -25,18 +22,14 @@ class Outside:
     def __init__(
         self,
         api: Api,
-        root: Path | None,
-        project: str,
-        decrypt: Callable[[str], Value],
+        stack_outputs: Callable[[str], Properties],
         report: Callable[[Diagnostic], None],
         *,
         dry_run: bool,
     ) -> None:
-        """`root` is the folder of the state's backend, for references to other stacks."""
+        """`stack_outputs` gives those of another stack by its name."""
         self._api = api
-        self._root = root
-        self._project = project
-        self._decrypt = decrypt
+        self._stack_outputs = stack_outputs
         self._report = report
         self._dry_run = dry_run
         self._functions: dict[str, Callable[[Properties, Settings], Properties]] = {
@@ -123,14 +116,6 @@ class Outside:
         return outputs
 
     def _stack_reference(self, name: str) -> Properties:
-        *above, stack = name.split("/")
-        project = above[-1] if above else self._project
-        if self._root is None:
-            raise EngineError(f"StackReference({name!r}) needs PULUMI_BACKEND_URL: name the folder of the state")
-        backend = FileBackend(self._root, project, stack)
-        deployment = backend.load()
-        if deployment is None:
-            raise EngineError(f"StackReference({name!r}): there is no such stack in {backend.root}: bring it up first")
-        outputs: dict[str, Any] = read_snapshot(deployment, self._decrypt).outputs()
+        outputs = self._stack_outputs(name)
         secret = sorted(key for key, value in outputs.items() if has_secret(value))
         return {"name": name, "outputs": outputs, "secretOutputNames": secret}

@@ -33,7 +33,7 @@ class Journal:
         self._condition = threading.Condition()
         self._version = 0
         self._written = 0
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._writer: threading.Thread | None = None
 
     def begin(self, kind: str, resource: ResourceState) -> PendingOperation:
@@ -119,7 +119,7 @@ class Journal:
                 resources, pending = self.resources(), list(self._pending)
             try:
                 self._backend.save(self._render(resources, pending))
-            except Exception as error:  # whoever waits for the write gets it
+            except BaseException as error:  # whoever waits for the write gets it
                 self._failure = error
             with self._condition:
                 self._written = version

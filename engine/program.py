@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import importlib
 import io
 import logging
 import os
@@ -92,6 +93,9 @@ def _run(project: Project, stack: str, config: StackConfig, monitor: Any, dry_ru
 
 
 def _main() -> None:
+    """Run the program's folder as Pulumi's host does, without what an earlier run left in the import system."""
+    importlib.invalidate_caches()
+    sys.path_importer_cache.pop(".", None)
     runpy.run_path(".", run_name="__main__")
 
 

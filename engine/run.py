@@ -31,6 +31,7 @@ from engine.monitor import Monitor
 from engine.outcome import Diagnostic, Outcome, Result
 from engine.program import run_program
 from engine.state import Snapshot, deployment_of, read_snapshot, verify
+from engine.values import Properties
 
 DEFAULT_PARALLEL = 16
 
@@ -265,8 +266,7 @@ class _Session:
         )
 
     def _monitor(self, planner: Planner, performer: Performer, *, dry_run: bool) -> Monitor:
-        root = self._backend.root if self._backend else None
-        outside = Outside(self._api, root, self._project.name, self._secrets.decrypt, self._report, dry_run=dry_run)
+        outside = Outside(self._api, self._outputs_of, self._report, dry_run=dry_run)
         return Monitor(
             planner,
             performer,
@@ -277,6 +277,17 @@ class _Session:
             parallel=self._options.parallel,
             continue_on_error=self._options.continue_on_error,
         )
+
+    def _outputs_of(self, name: str) -> Properties:
+        """The outputs of another stack in the same backend."""
+        *above, stack = name.split("/")
+        other = FileBackend(self.backend().root, above[-1] if above else self._project.name, stack)
+        deployment = other.load()
+        if deployment is None:
+            raise EngineError(f"StackReference({name!r}): {other.path} does not exist: bring that stack up first")
+        provider = deployment.get("secrets_providers")
+        secrets = SecretsManager(self._environment, other.bookkeeping, provider, self._warn)
+        return read_snapshot(deployment, secrets.decrypt).outputs()
 
     def _run(self, monitor: Monitor, *, dry_run: bool) -> bool:
         """Whether the program ran to its end and everything that it wants was done."""
