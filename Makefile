@@ -77,9 +77,9 @@ format: install ## Format and repair what the linter can
 test: install ## All tests
 	$(PY) -m pytest -n 2 --dist loadgroup
 
-lock: install ## Resolve requirements/*.in and trainer/requirements.in anew, all together
+lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt
-	for group in requirements/runtime requirements/dev trainer/requirements; do \
+	for group in requirements/runtime requirements/dev trainer/requirements pipeline/requirements; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate -c $(VENV)/lock.txt $$group.in -o $$group.txt; done
 
 clean: ## Remove .venv/ and caches; .local/ stays

@@ -38,7 +38,7 @@ CONTENTS = {
     ),
     "steps": ImageContent(
         name="recsys-steps",
-        context=("requirements/runtime.txt", "contracts", "pipeline"),
+        context=("contracts", "pipeline"),
         python_path=".",
         preload=("pyarrow.parquet", "pydantic", "pipeline.steps"),
     ),
