@@ -58,7 +58,7 @@ class Cloud:
 
     def _services(self) -> list[Service]:
         core = [admin.service(), metadata_server.service(), batch.service()]
-        services = [*core, *storage.services(self), *bigquery.services(self), *control.services(self)]
-        services += self.vertex.services()
+        data = [*storage.services(self), *bigquery.services(self)]
+        services = [*core, *data, *control.services(self), *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]

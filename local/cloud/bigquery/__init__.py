@@ -27,7 +27,7 @@ def services(cloud: "Cloud") -> list[Service]:
     cloud.on_start.append(jobs.recover)
     cloud.on_start.append(api.forget_uploads)
     cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, lambda: _sweep(bq), "bigquery-sweep"))
-    cloud.on_stop.append(bq.warehouse.close)
+    cloud.on_stop += [bq.warehouse.close, jobs.stop]  # in reverse order
     uploads = [
         Route("POST", "/projects/{project}/jobs", api.upload, "bigquery.jobs.create", streams=True),
         Route("PUT", "/projects/{project}/jobs", api.resume, "bigquery.jobs.create", streams=True),
@@ -80,4 +80,6 @@ def _job_routes(api: JobApi) -> list[Route]:
 def _sweep(bq: BigQuery) -> None:
     bq.results.sweep()
     if (bq.warehouse.folder / "warehouse.duckdb").exists():
-        bq.tables.expire()
+        from local.cloud.bigquery.expiry import expire
+
+        expire(bq.tables, bq.cloud.clock)

@@ -13,7 +13,7 @@ from local.cloud.bigquery.problems import duplicate, invalid_query, problem, uns
 from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.schema import Field
 from local.cloud.bigquery.service import BigQuery
-from local.cloud.bigquery.tables import Write
+from local.cloud.bigquery.tables import TABLE, Write
 from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of
 
 _TYPES = {
@@ -116,7 +116,7 @@ def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder) -> None:
     held = {each["name"].lower(): each for each in record["resource"].get("schema", {}).get("fields", [])}
     merged = [{**each, **_kept(held.get(each["name"].lower()))} for each in fields]
     record["resource"]["schema"] = {"fields": merged}
-    bq.warehouse.put("table", ref.name, record)
+    bq.warehouse.put(TABLE, ref.name, record)
 
 
 def _kept(held: Field | None) -> dict[str, Any]:

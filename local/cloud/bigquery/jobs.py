@@ -9,6 +9,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ _API = "https://bigquery.googleapis.com/bigquery/v2"
 _TYPES = ("query", "load", "extract", "copy")
 _MOST_WAIT_SECONDS = 200.0
 _INTERRUPT_SECONDS = 0.05
+_WORKERS = 8
 _log = logging.getLogger(__name__)
 
 
@@ -33,6 +35,7 @@ class Jobs:
         self._clock = bq.cloud.clock
         self._running: dict[str, Job] = {}
         self._ended = threading.Condition()
+        self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bigquery-job")
 
     # Starting
 
@@ -47,7 +50,7 @@ class Jobs:
                 raise duplicate("Job", f"{job.project}:{job.location}.{job.job_id}")
             self._write(job.name, {"resource": resource, "media": str(media) if media else ""})
         self._running[job.name] = job
-        self._bq.cloud.background.run(lambda: self._run(job))
+        self._workers.submit(self._run, job)
         return shown(resource)
 
     def _job(self, project: str, body: dict[str, Any], user: str, media: Path | None) -> Job:
@@ -81,6 +84,13 @@ class Jobs:
         _finish(resource, outcome, str(self._clock.millis()))
         del resource["jobReference"]["jobId"]
         return shown(resource)
+
+    def stop(self) -> None:
+        """Begin no more; what is running is interrupted."""
+        self._workers.shutdown(wait=False, cancel_futures=True)
+        for job in list(self._running.values()):
+            if job.cursor is not None:
+                job.cursor.interrupt()
 
     def _resource(self, job: Job) -> dict[str, Any]:
         now = str(self._clock.millis())

@@ -6,7 +6,6 @@ https://cloud.google.com/bigquery/docs/reference/rest/v2/tables
 """
 
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.bigquery.datasets import Datasets, etag_of, refuse_stale
@@ -14,24 +13,23 @@ from local.cloud.bigquery.problems import duplicate, not_found, of_duckdb, probl
 from local.cloud.bigquery.references import DatasetRef, TableRef, check_table_id
 from local.cloud.bigquery.schema import (
     Field,
-    check_schema,
     column_definition,
     duckdb_type,
     find_field,
     mode_of,
     quoted,
-    same_type,
 )
+from local.cloud.bigquery.schema_changes import mismatch, redescribed, refuse_incompatible, united
 from local.cloud.bigquery.table_rules import check_table, numbers_as_strings
 from local.cloud.bigquery.warehouse import Warehouse
 from local.cloud.clock import Clock
 from local.cloud.masks import merge_patch
-from local.cloud.validation import Violations, as_int
+from local.cloud.validation import as_int
 
 if TYPE_CHECKING:
     import duckdb
 
-_KIND = "table"
+TABLE = "table"
 _OUTPUT = (
     "kind",
     "id",
@@ -70,7 +68,7 @@ class Tables:
 
     def find(self, ref: TableRef) -> dict[str, Any] | None:
         """The record, unless it is past its expiry."""
-        record = self.warehouse.get(_KIND, ref.name)
+        record = self.warehouse.get(TABLE, ref.name)
         expiry = as_int(record["resource"].get("expirationTime")) if record else None
         return None if expiry and expiry <= self._clock.millis() else record
 
@@ -82,7 +80,7 @@ class Tables:
         return record
 
     def of_dataset(self, ref: DatasetRef) -> list[tuple[str, dict[str, Any]]]:
-        found = self.warehouse.list(_KIND, f"{ref.name}/tables/")
+        found = self.warehouse.list(TABLE, f"{ref.name}/tables/")
         return [
             (name, record)
             for name, record in found
@@ -98,7 +96,7 @@ class Tables:
             dataset = self.datasets.get(ref.parent)
             if self.find(ref):
                 raise duplicate("Table", ref.label)
-            self._erase(cursor, ref)
+            self.erase(cursor, ref)
             now = self._clock.millis()
             resource = {
                 **wanted,
@@ -114,7 +112,7 @@ class Tables:
             fields = (resource.get("schema") or {}).get("fields")
             if fields and resource["type"] == "TABLE":
                 record["physical"] = self._make(cursor, fields)
-            return self.warehouse.put(_KIND, ref.name, record)
+            return self.warehouse.put(TABLE, ref.name, record)
 
     def change(self, ref: TableRef, body: dict[str, Any], *, whole: bool, if_match: str = "") -> dict[str, Any]:
         """PATCH, or PUT where `whole`. Columns may be added, and a required one become nullable, no more."""
@@ -136,19 +134,19 @@ class Tables:
             if new["type"] == "TABLE":
                 record["physical"] = self._reschema(cursor, ref, record, (new.get("schema") or {}).get("fields") or [])
             record["resource"] = numbers_as_strings(new)
-            return self.warehouse.put(_KIND, ref.name, record)
+            return self.warehouse.put(TABLE, ref.name, record)
 
     def remove(self, ref: TableRef) -> None:
         with self.warehouse.writing() as cursor:
             self.get(ref)
-            self._erase(cursor, ref)
+            self.erase(cursor, ref)
 
     def touch(self, ref: TableRef) -> None:
         """Its rows have changed."""
         with self.warehouse.writing():
             record = self.get(ref)
             record["resource"]["lastModifiedTime"] = str(self._clock.millis())
-            self.warehouse.put(_KIND, ref.name, record)
+            self.warehouse.put(TABLE, ref.name, record)
 
     # Rows
 
@@ -170,7 +168,7 @@ class Tables:
         except duckdb.Error as error:
             raise of_duckdb(error) from None
         record["resource"]["lastModifiedTime"] = str(self._clock.millis())
-        self.warehouse.put(_KIND, write.ref.name, record)
+        self.warehouse.put(TABLE, write.ref.name, record)
         return row[0] if row else 0
 
     def rows(self, record: dict[str, Any], cursor: "duckdb.DuckDBPyConnection") -> int:
@@ -185,7 +183,7 @@ class Tables:
         if record["physical"]:
             cursor.execute(f"drop table {quoted(record['physical'])}")
         record["physical"] = physical
-        self.warehouse.put(_KIND, ref.name, record)
+        self.warehouse.put(TABLE, ref.name, record)
 
     # Columns
 
@@ -194,7 +192,7 @@ class Tables:
         held = record["resource"].get("schema", {}).get("fields", [])
         record["physical"] = self._reschema(cursor, ref, record, [*held, *fields])
         record["resource"]["schema"] = {"fields": [*held, *fields]}
-        self.warehouse.put(_KIND, ref.name, record)
+        self.warehouse.put(TABLE, ref.name, record)
 
     def drop_column(self, ref: TableRef, name: str, cursor: "duckdb.DuckDBPyConnection") -> None:
         record = self.get(ref)
@@ -209,7 +207,7 @@ class Tables:
             )
         cursor.execute(f"alter table {quoted(record['physical'])} drop column {quoted(gone['name'])}")
         record["resource"]["schema"] = {"fields": [each for each in held if each is not gone]}
-        self.warehouse.put(_KIND, ref.name, record)
+        self.warehouse.put(TABLE, ref.name, record)
 
     # Within
 
@@ -228,10 +226,10 @@ class Tables:
         if not record["physical"] or write.disposition in ("WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"):
             return self._restart(write, record, fields, cursor)
         held = record["resource"]["schema"]["fields"]
-        united = _united(write, held, fields)
-        if united != held:
-            record["physical"] = self._reschema(cursor, write.ref, record, united)
-            record["resource"]["schema"] = {"fields": united}
+        merged = united(write.ref, write.updates, held, fields)
+        if merged != held:
+            record["physical"] = self._reschema(cursor, write.ref, record, merged)
+            record["resource"]["schema"] = {"fields": merged}
         return record
 
     def _restart(
@@ -239,11 +237,11 @@ class Tables:
     ) -> dict[str, Any]:
         """The table without its rows, with the schema of what is written."""
         if write.disposition == "WRITE_TRUNCATE_DATA" and record["physical"]:
-            fields = _united(write, record["resource"]["schema"]["fields"], fields)
+            fields = united(write.ref, write.updates, record["resource"]["schema"]["fields"], fields)
         if record["physical"]:
             cursor.execute(f"drop table {quoted(record['physical'])}")
         held = record["resource"].get("schema", {}).get("fields", [])
-        described = [_described(each, find_field(held, each["name"])) for each in fields]
+        described = [redescribed(each, find_field(held, each["name"])) for each in fields]
         record["physical"] = self._make(cursor, described)
         record["resource"]["schema"] = {"fields": described}
         check_table(record["resource"])
@@ -263,13 +261,13 @@ class Tables:
         if not physical:
             return self._make(cursor, fields) if fields else ""
         for each in held:
-            _refuse_incompatible(ref, each, find_field(fields, each["name"]))
+            refuse_incompatible(ref, each, find_field(fields, each["name"]))
         name = quoted(physical)
         for each in fields:
             old = find_field(held, each["name"])
             if old is None:
                 if mode_of(each) == "REQUIRED":
-                    raise _mismatch(ref, f"Cannot add required fields to an existing schema. (field: {each['name']})")
+                    raise mismatch(ref, f"Cannot add required fields to an existing schema. (field: {each['name']})")
                 cursor.execute(f"alter table {name} add column {quoted(each['name'])} {duckdb_type(each)}")
             elif duckdb_type(old) != duckdb_type(each):
                 cursor.execute(f"alter table {name} alter {quoted(old['name'])} type {duckdb_type(each)}")
@@ -277,39 +275,12 @@ class Tables:
                 cursor.execute(f"alter table {name} alter {quoted(old['name'])} drop not null")
         return physical
 
-    def _erase(self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef) -> None:
-        record = self.warehouse.get(_KIND, ref.name)
+    def erase(self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef) -> None:
+        record = self.warehouse.get(TABLE, ref.name)
         if record and record["physical"]:
             cursor.execute(f"drop table if exists {quoted(record['physical'])}")
         if record:
-            self.warehouse.delete(_KIND, ref.name)
-
-    def expire(self) -> None:
-        """Drop tables that are past their expiry."""
-        now = self._clock.millis()
-        for name, record in self.warehouse.list(_KIND, "projects/"):
-            expiry = as_int(record["resource"].get("expirationTime"))
-            if expiry and expiry <= now:
-                _, project, _, dataset, _, table = name.split("/", 5)
-                with self.warehouse.writing() as cursor:
-                    self._erase(cursor, TableRef(project, dataset, table))
-            else:
-                self._expire_partitions(record, now)
-
-    def _expire_partitions(self, record: dict[str, Any], now: int) -> None:
-        """Rows whose partition began longer ago than the table keeps partitions."""
-        partitioning = record["resource"].get("timePartitioning") or {}
-        kept_ms, column = as_int(partitioning.get("expirationMs")), partitioning.get("field")
-        if not kept_ms or not column or not record["physical"]:
-            return
-        unit = {"DAY": "day", "HOUR": "hour", "MONTH": "month", "YEAR": "year"}[partitioning.get("type", "DAY")]
-        border = (self._clock.now() - timedelta(milliseconds=kept_ms)).isoformat()
-        statement = (
-            f"delete from {quoted(record['physical'])} where date_trunc(?, {quoted(column)}) <= cast(? as timestamptz)"  # noqa: S608
-        )
-        with self.warehouse.writing() as cursor:
-            cursor.execute(statement, [unit, border])
-        _ = now
+            self.warehouse.delete(TABLE, ref.name)
 
 
 def _partition_field(resource: dict[str, Any]) -> str:
@@ -327,81 +298,8 @@ def _inherit_expiry(resource: dict[str, Any], dataset: dict[str, Any], now: int)
         resource["expirationTime"] = str(now + kept)
 
 
-def _described(new: Field, old: Field | None) -> Field:
-    return (
-        {**new, "description": old["description"]} if old and "description" in old and "description" not in new else new
-    )
-
-
-def _united(write: Write, held: list[Field], fields: list[Field]) -> list[Field]:
-    """The schema that holds both, if the write may change the table's."""
-    united = [dict(each) for each in held]
-    for each in fields:
-        old = find_field(united, each["name"])
-        if old is None:
-            if "ALLOW_FIELD_ADDITION" not in write.updates:
-                raise _mismatch(write.ref, f"Cannot add fields (field: {each['name']})")
-            united.append({**each, "mode": "REPEATED" if mode_of(each) == "REPEATED" else "NULLABLE"})
-        elif not _fits(old, each):
-            raise _mismatch(write.ref, f"Field {each['name']} has changed type from {old['type']} to {each['type']}")
-        elif (mode_of(old) == "REPEATED") != (mode_of(each) == "REPEATED"):
-            raise _mismatch(write.ref, f"Field {each['name']} has changed mode from {mode_of(old)} to {mode_of(each)}")
-        elif mode_of(old) == "REQUIRED" and mode_of(each) == "NULLABLE":
-            if "ALLOW_FIELD_RELAXATION" not in write.updates:
-                raise _mismatch(write.ref, f"Field {each['name']} has changed mode from REQUIRED to NULLABLE")
-            old["mode"] = "NULLABLE"
-    missing = [
-        each["name"] for each in held if mode_of(each) == "REQUIRED" and find_field(fields, each["name"]) is None
-    ]
-    if missing:
-        raise _mismatch(write.ref, f"Missing required fields: {', '.join(missing)}")
-    return united
-
-
-def _fits(held: Field, new: Field) -> bool:
-    """Whether values of one column go into another without a conversion that the author did not ask for."""
-    return same_type({**held, "mode": ""}, {**new, "mode": ""}) or (held.get("type"), new.get("type")) in _WIDENED
-
-
-_WIDENED = {
-    (wide, narrow)
-    for wides, narrows in (
-        (("FLOAT", "FLOAT64"), ("INTEGER", "INT64", "NUMERIC")),
-        (("NUMERIC", "BIGNUMERIC"), ("INTEGER", "INT64")),
-        (("BIGNUMERIC",), ("NUMERIC",)),
-        (("JSON", "GEOGRAPHY"), ("STRING",)),
-    )
-    for wide in wides
-    for narrow in narrows
-}
-
-
-def _refuse_incompatible(ref: TableRef, old: Field, new: Field | None) -> None:
-    if new is None:
-        raise _mismatch(ref, f"Field {old['name']} is missing in new schema")
-    if mode_of(old) != mode_of(new) and (mode_of(old), mode_of(new)) != ("REQUIRED", "NULLABLE"):
-        raise _mismatch(ref, f"Field {old['name']} has changed mode from {mode_of(old)} to {mode_of(new)}")
-    if same_type(old, new) or (new.get("type"), old.get("type")) in _WIDENED:
-        return
-    if old.get("fields") and new.get("fields"):
-        for each in old["fields"]:
-            _refuse_incompatible(ref, each, find_field(new["fields"], each["name"]))
-        return
-    raise _mismatch(ref, f"Field {old['name']} has changed type from {old['type']} to {new['type']}")
-
-
-def _mismatch(ref: TableRef, what: str) -> Exception:
-    return problem("invalid", f"Provided Schema does not match Table {ref.label}. {what}")
-
-
 def _refuse_repartitioned(ref: TableRef, old: dict[str, Any], new: dict[str, Any]) -> None:
     for key in ("timePartitioning", "rangePartitioning"):
         before, after = old.get(key) or {}, new.get(key) or {}
         if before and after and (before.get("field"), before.get("type")) != (after.get("field"), after.get("type")):
             raise problem("invalid", f"Cannot change partitioning/clustering spec for table {ref.label}")
-
-
-def refuse_bad_schema(fields: list[Field]) -> None:
-    found = Violations()
-    check_schema(found, fields)
-    found.refuse()

@@ -19,8 +19,8 @@ from local.cloud.clock import Clock
 from local.cloud.errors import ApiError
 from local.cloud.related import Related
 from local.cloud.resumable import incomplete, json_object, receive
-from local.cloud.storage.changes import DEFAULT_TYPE
 from local.cloud.storage.content import Digests, digests_of
+from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.naming import check_object_name
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions
