@@ -22,7 +22,7 @@ _MOMENT = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})(?:[Tt ](\d{1,2}):(\d{1,2})(?:
 _TRUE, _FALSE = ("true", "t", "yes", "y", "1"), ("false", "f", "no", "n", "0")
 
 
-class BadValue(ValueError):  # noqa: N818
+class BadValue(ValueError):
     """`where` is the path of the field in the row."""
 
     def __init__(self, where: str, what: str) -> None:

@@ -122,6 +122,9 @@ class Machines:
                 self.run_cold(replica)
         else:
             warm.ready = event
+            if event.threads:
+                threads = ", ".join(event.threads)
+                _LOG.warning("the warm process of %s has threads that its forks will lack: %s", key[1], threads)
             for problem in event.problems:
                 _LOG.warning("jobs of %s on %s run in fresh processes: %s", key[1], key[0].resource, problem)
             for replica, python in waiting:

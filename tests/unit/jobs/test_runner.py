@@ -104,6 +104,16 @@ def test_a_warm_job_waits_for_its_threads_and_runs_its_exit_functions(lab: Lab) 
     assert lab.output(name) == "thread\nexit function\n"
 
 
+def test_a_warm_process_has_one_thread_even_with_libraries_that_would_start_more(tmp_path: Path) -> None:
+    for lab in make_lab(tmp_path, preload=("pyarrow.parquet",)):
+        lab.module("fine", "import pyarrow as pa; print(pa.array([1, 2]).sum())")
+        name = lab.submit(["python", "-m", "fine"], slot=SLOT)
+        assert lab.ends(name).state is JobState.SUCCEEDED
+        warm_pid = lab.runner.warm_processes()[SLOT, IMAGE]
+        tasks = Path(f"/proc/{warm_pid}/task")
+        assert not tasks.exists() or len(list(tasks.iterdir())) == 1
+
+
 def test_a_preload_that_fails_makes_the_pool_s_jobs_cold_and_not_lost(tmp_path: Path) -> None:
     for lab in make_lab(tmp_path, preload=("no_such_module",)):
         lab.module("fine", "print('ran')")
