@@ -4,6 +4,8 @@ Owns: the files in which results wait for a day, and reading a page of rows. A r
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -84,6 +86,20 @@ class Results:
         if start + table.num_rows < total:
             answer["pageToken"] = f"row:{start + table.num_rows}"
         return answer
+
+    @contextmanager
+    def batches(self, ref: TableRef) -> "Iterator[pa.RecordBatchReader]":
+        """All rows of a result or a table."""
+        import pyarrow as pa
+
+        if ref.anonymous:
+            with pa.memory_map(str(self._folder / self._kept(ref)["file"])) as file:
+                yield pa.ipc.open_file(file).read_all().to_reader(_BATCH_ROWS)
+            return
+        record = self._tables.get(ref)
+        columns = ", ".join(quoted(each["name"]) for each in self.schema(ref))
+        with self._tables.warehouse.reading() as cursor:
+            yield cursor.sql(f"select {columns} from {quoted(record['physical'])}").to_arrow_reader(_BATCH_ROWS)  # noqa: S608
 
     def sweep(self) -> None:
         """Forget results that are a day old."""

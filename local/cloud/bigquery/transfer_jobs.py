@@ -22,7 +22,7 @@ from local.cloud.bigquery.references import TableRef
 from local.cloud.bigquery.rows import plain_value
 from local.cloud.bigquery.schema import Field, mode_of, quoted, standard_type
 from local.cloud.bigquery.service import BigQuery
-from local.cloud.bigquery.sizes import record_bytes
+from local.cloud.bigquery.sizes import table_bytes
 from local.cloud.bigquery.sources import Input, Loaded, load
 from local.cloud.bigquery.tables import Write
 
@@ -97,8 +97,9 @@ def _matching(bq: BigQuery, uri: str) -> Iterator[Input]:
         raise not_found("URI", uri)
     for each in found:
         bucket, _, name = each[5:].partition("/")
-        record, descriptor = objects.open(bucket, name)
-        yield Input(each, lambda descriptor=descriptor: os.fdopen(os.dup(descriptor), "rb"), record.size)
+        record = objects.find(bucket, name)
+        place = (bucket, name, record.generation)
+        yield Input(each, lambda place=place: os.fdopen(objects.open(*place)[1], "rb"), record.size)
 
 
 def _only_star(uri: str) -> str:
@@ -118,10 +119,11 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
     if config.get("sourceModel"):
         raise problem("notImplemented", "The local cloud's BigQuery has no models to extract")
     ref = TableRef.of(config.get("sourceTable") or {}, job.project)
-    record = bq.tables.get(ref)
-    if record["resource"]["type"] != "TABLE":
+    if not ref.anonymous and bq.tables.get(ref)["resource"]["type"] != "TABLE":
         raise problem("invalid", f"{ref.label} is a view: only tables are extracted")
-    fields = record["resource"].get("schema", {}).get("fields", [])
+    fields = bq.results.schema(ref)
+    if not fields:
+        raise problem("invalid", f"{ref.label} has no schema: there is nothing to extract")
     uris = config.get("destinationUris") or [config.get("destinationUri")]
     kind = str(config.get("destinationFormat") or "CSV").upper()
     if kind not in _WRITERS:
@@ -136,23 +138,16 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
             raise problem(
                 "invalid", f"Invalid extract destination URI {uri!r}. Must be a Google Cloud Storage location."
             )
-        _extract(bq, record, fields, kind=kind, config=config, uri=str(uri).replace("*", "0" * 12))
+        _extract(bq, ref, fields, kind=kind, config=config, uri=str(uri).replace("*", "0" * 12))
         counts.append("1")
         break  # everything fits the first file; the others would hold shards of a larger table
     counts += ["0"] * (len(uris) - 1)
-    return Outcome(
-        {"extract": {"destinationUriFileCounts": counts, "inputBytes": str(record_bytes(bq.tables, record))}}
-    )
+    return Outcome({"extract": {"destinationUriFileCounts": counts, "inputBytes": str(table_bytes(bq.tables, ref))}})
 
 
-def _extract(
-    bq: BigQuery, record: dict[str, Any], fields: list[Field], *, kind: str, config: dict[str, Any], uri: str
-) -> None:
-    columns = ", ".join(quoted(each["name"]) for each in fields)
-    with tempfile.TemporaryDirectory(dir=bq.warehouse.folder) as folder, bq.warehouse.reading() as cursor:
+def _extract(bq: BigQuery, ref: TableRef, fields: list[Field], *, kind: str, config: dict[str, Any], uri: str) -> None:
+    with tempfile.TemporaryDirectory(dir=bq.warehouse.folder) as folder, bq.results.batches(ref) as reader:
         path = Path(folder) / "extracted"
-        source = f"select {columns} from {quoted(record['physical'])}"  # noqa: S608
-        reader = cursor.sql(source).to_arrow_reader(_BATCH_ROWS)
         _WRITERS[kind](path, reader, fields, config)
         with path.open("rb") as file:
             bq.cloud.objects.write(uri, iter(lambda: file.read(1 << 20), b""))

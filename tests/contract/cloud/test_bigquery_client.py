@@ -599,6 +599,17 @@ def test_a_table_is_extracted_to_csv(client, dataset, bucket, cloud_server):
     assert text == 'user_id,n,score,at\n"u,1",1,0.5,2026-01-02 03:04:05.678901 UTC\n'
 
 
+def test_a_querys_results_are_extracted(client, bucket, cloud_server):
+    job = client.query("SELECT x, CURRENT_TIMESTAMP() AS at FROM UNNEST([1, 2]) AS x ORDER BY x")
+    job.result()
+    config = bigquery.ExtractJobConfig(destination_format="PARQUET")
+    client.extract_table(job.destination, f"gs://{bucket}/recent-*.parquet", job_config=config).result()
+    data = cloud_server.call("GET", f"/storage/v1/b/{bucket}/o/recent-000000000000.parquet?alt=media").content
+    table = pq.read_table(io.BytesIO(data))
+    assert table.column("x").to_pylist() == [1, 2]
+    assert table.schema.field("at").type == pa.timestamp("us", "UTC")
+
+
 def test_a_table_is_copied(client, dataset):
     table = make_table(client, dataset)
     client.insert_rows(table, ROWS)
