@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest
+from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 from local.cloud.jobs.keepers import Exited, Keeper, KeeperEvent
 from local.cloud.jobs.launching import Launcher, Surroundings
 from local.cloud.jobs.logs import JobLogs
@@ -48,7 +48,7 @@ class JobRunner:
         self._around = surroundings
         self._host_limit = host_limit
         self._grace = grace_seconds
-        self._inbox: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._inbox: queue.Queue[Callable[[], object] | None] = queue.Queue()
         self._machines = Machines(folder, lambda keeper, event: self._inbox.put(lambda: self._heard(keeper, event)))
         self._launcher = Launcher(folder, surroundings, self._machines)
         self._jobs: dict[str, _Known] = {}
@@ -73,6 +73,11 @@ class JobRunner:
     def submit(self, job: Job, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> None:
         """Run `job` as soon as its machines are free. `runtimes` overrides the registry for the images in it."""
         self._inbox.put(lambda: self._take(job, runtimes or {}))
+
+    def warm(self, slot: PoolSlot, image: str) -> None:
+        """Begin the image's warm process on a pool, so that the first job there finds it. Raises ImageNotFoundError."""
+        runtime = runtime_of(image, self._around.find_image)
+        self._inbox.put(lambda: self._machines.warm(slot=slot, image=image, runtime=runtime))
 
     def cancel(self, name: str) -> None:
         self._inbox.put(lambda: self._cancel(name))
@@ -102,7 +107,7 @@ class JobRunner:
     def _work(self) -> None:
         ticked = time.monotonic()
         while True:
-            request: Callable[[], None] | None = lambda: None  # noqa: E731 - what there is to do where nobody asks
+            request: Callable[[], object] | None = lambda: None  # noqa: E731 - what there is to do where nobody asks
             with contextlib.suppress(queue.Empty):
                 request = self._inbox.get(timeout=_TICK_SECONDS if self._running() else None)
             if request is None:

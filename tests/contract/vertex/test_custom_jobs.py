@@ -115,6 +115,16 @@ def test_several_worker_pools_find_each_other(vertex: Vertex) -> None:
     assert logged(vertex, made.name)[-1]["textPayload"] == "['worker 0', 'worker 1']"
 
 
+def test_only_an_existing_pool_and_a_registered_image_can_be_warmed(vertex: Vertex, warm: str) -> None:
+    def command(pool: str) -> str:
+        return f"/_local/aiplatform/{PARENT}/persistentResources/{pool}:warm"
+
+    vertex.cloud.json("POST", command(warm), {"image": IMAGE})
+    refused = vertex.cloud.json("POST", command(warm), {"image": f"{IMAGE[:-1]}b"}, status=400)
+    assert "Failed to pull image" in refused["error"]["message"]
+    assert "nowhere" in vertex.cloud.json("POST", command("nowhere"), {"image": IMAGE}, status=404)["error"]["message"]
+
+
 def test_jobs_on_a_pool_count_as_used_and_wait_for_their_turn(vertex: Vertex, warm: str) -> None:
     vertex.module("slow", "import time; time.sleep(0.8)")
     client, pools = vertex.client("JobService"), vertex.client("PersistentResourceService")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud.jobs.images import ImageNotFoundError
 from local.cloud.jobs.spec import JobState, WorkerPool
 
 from .conftest import IMAGE, SLOT, Lab, make_lab
@@ -54,6 +55,24 @@ def test_a_job_on_a_pool_is_forked_from_its_warm_process_with_what_that_has_impo
         )
         assert lab.output(cold).split()[1] == "False"
         assert lab.output(cold).split()[0] != str(warm_pid)
+
+
+def test_a_pool_warmed_beforehand_forks_its_first_job_from_that_process(lab: Lab) -> None:
+    lab.module("who", "import os; print(os.getppid())")
+    lab.runner.warm(SLOT, IMAGE)
+    deadline = time.monotonic() + 30
+    while not lab.runner.warm_processes():
+        assert time.monotonic() < deadline, "the warm process did not become ready"
+        time.sleep(0.02)
+    warm_pid = lab.runner.warm_processes()[SLOT, IMAGE]
+    name = lab.submit(["python", "-m", "who"], slot=SLOT)
+    assert lab.ends(name).state is JobState.SUCCEEDED
+    assert lab.output(name) == f"{warm_pid}\n"
+
+
+def test_an_image_that_is_not_registered_cannot_be_warmed(lab: Lab) -> None:
+    with pytest.raises(ImageNotFoundError, match="unknown@sha256"):
+        lab.runner.warm(SLOT, "unknown@sha256:" + "0" * 64)
 
 
 def test_the_seed_s_shell_entry_point_is_warm_too(lab: Lab) -> None:
