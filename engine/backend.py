@@ -27,11 +27,13 @@ def locate(environment: Mapping[str, str], start: Path) -> Path:
     url = environment.get("PULUMI_BACKEND_URL", "")
     if not url:
         raise EngineError(
-            "PULUMI_BACKEND_URL is not set: name the folder of the state, for example export PULUMI_BACKEND_URL=file://.local/state"
+            "PULUMI_BACKEND_URL is not set: name the folder of the state, for example export "
+            "PULUMI_BACKEND_URL=file://.local/state"
         )
     if not url.startswith("file://"):
         raise EngineError(
-            f"PULUMI_BACKEND_URL={url!r} is no file:// backend, the only kind that this engine keeps a state in; use the pulumi command for it"
+            f"PULUMI_BACKEND_URL={url!r} is no file:// backend, the only kind that this engine keeps a state in; "
+            "use the pulumi command for it"
         )
     path = Path(url[len("file://") :].split("?")[0] or ".").expanduser()
     return (start / path).resolve()
@@ -79,7 +81,8 @@ class FileBackend:
         for suffix in (".gz", ".zst"):
             if (other := self.path.with_name(self.path.name + suffix)).exists():
                 raise EngineError(
-                    f"{other} is a compressed state, which this engine does not read: decompress it to {self.path.name} and remove it"
+                    f"{other} is a compressed state, which this engine does not read: decompress it to "
+                    f"{self.path.name} and remove it"
                 )
         meta = self.bookkeeping / "meta.yaml"
         if not meta.exists() and self.path.parent.parent.exists() and any(self.path.parent.parent.glob("*.json")):
@@ -130,7 +133,8 @@ class FileBackend:
         if not others:
             return
         lines = [
-            f"the stack is currently locked by {len(others)} lock(s). Either wait for the other process(es) to end or delete the lock file with `pulumi cancel` or rm."
+            f"the stack is currently locked by {len(others)} lock(s). Either wait for the other process(es) to end "
+            "or delete the lock file with `pulumi cancel` or rm."
         ]
         lines += [f"  {path}: {_describe(path)}" for path in others]
         raise LockedError("\n".join(lines))
@@ -176,7 +180,8 @@ def _read_lock(path: Path) -> dict[str, Any]:
 def _describe(path: Path) -> str:
     holder = _read_lock(path)
     return (
-        f"created by {holder.get('username')}@{holder.get('hostname')} (pid {holder.get('pid')}) at {holder.get('timestamp')}"
+        f"created by {holder.get('username')}@{holder.get('hostname')} (pid {holder.get('pid')}) at "
+        f"{holder.get('timestamp')}"
         if holder
         else "unreadable"
     )

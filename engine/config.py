@@ -28,7 +28,7 @@ class Project:
 
 @dataclass(frozen=True)
 class StackConfig:
-    """The configuration that a program sees; secrets are wrapped. `salt` is for the file's own secrets."""
+    """The configuration that a program sees; secrets are wrapped, those that could not be opened are `locked`."""
 
     values: dict[str, Value]
     locked: list[str]
@@ -44,7 +44,9 @@ class StackConfig:
 
 def read_project(folder: Path) -> Project:
     """The project in a folder; raises EngineError if it is none, or no Python project."""
-    path = next((folder / name for name in ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json") if (folder / name).exists()), None)
+    path = next(
+        (folder / name for name in ("Pulumi.yaml", "Pulumi.yml", "Pulumi.json") if (folder / name).exists()), None
+    )
     if path is None:
         raise EngineError(f"{folder} has no Pulumi.yaml: give the folder of a Pulumi project with --cwd")
     body = _read_yaml(path)
@@ -53,7 +55,9 @@ def read_project(folder: Path) -> Project:
     if not isinstance(name, str) or not name:
         raise EngineError(f"{path} has no name: write `name: my-project` into it")
     if runtime != "python":
-        raise EngineError(f"{path} has runtime {runtime!r}: the embedded engine runs Python programs; use the `pulumi` command")
+        raise EngineError(
+            f"{path} has runtime {runtime!r}: the embedded engine runs Python programs; use the `pulumi` command"
+        )
     program = (folder / str(body.get("main") or ".")).resolve()
     return Project(name, folder, program, body.get("config") or {})
 
@@ -63,14 +67,17 @@ def read_config(
 ) -> StackConfig:
     """The stack's configuration: the project's defaults, the stack's file, then `overrides`.
 
-    `unlock(salt, ciphertext)` opens a secret of the file, or says None: it is then a placeholder and its key is in `locked`.
+    `unlock(salt, ciphertext)` opens a secret of the file, or says None: it is then a placeholder, its key `locked`.
     """
     path = file or project.folder / f"Pulumi.{stack}.yaml"
     if file is not None and not path.exists():
         raise EngineError(f"--config-file {str(file)!r} does not exist")
     body = _read_yaml(path) if path.exists() else {}
     if body.get("environment"):
-        raise EngineError(f"{path} takes configuration from Pulumi ESC (environment:), which needs Pulumi's cloud: use the `pulumi` command")
+        raise EngineError(
+            f"{path} takes configuration from Pulumi ESC (environment:), which needs Pulumi's cloud: use the "
+            "`pulumi` command"
+        )
     locked: list[str] = []
     salt = str(body.get("encryptionsalt") or "")
 

@@ -1,6 +1,7 @@
 """Secrets of a state and of a stack file, encrypted as Pulumi's passphrase provider does it.
 
-The key is PBKDF2-SHA256 of the passphrase (a million rounds, about half a second: done once, when first needed), values are AES-256-GCM.
+The key is PBKDF2-SHA256 of the passphrase (a million rounds, about half a second: done once, when first needed),
+values are AES-256-GCM.
 Other secrets providers (a cloud's key service, Pulumi's own) are read as ciphertext only.
 """
 
@@ -71,15 +72,14 @@ class PassphraseCrypter:
             self._prove(salt)
 
     def _prove(self, salt: str) -> None:
-        from cryptography.exceptions import InvalidTag
-
         try:
             proof = self.decrypt_text(salt.split(":", 2)[2])
-        except InvalidTag:
+        except WrongPassphraseError:
             proof = ""
         if proof != _PROOF:
             raise WrongPassphraseError(
-                "incorrect passphrase: the secrets were encrypted with another one. Set PULUMI_CONFIG_PASSPHRASE or PULUMI_CONFIG_PASSPHRASE_FILE to it"
+                "incorrect passphrase: the secrets were encrypted with another one. Set PULUMI_CONFIG_PASSPHRASE or "
+                "PULUMI_CONFIG_PASSPHRASE_FILE to it"
             )
 
     def encrypt(self, text: str) -> str:
@@ -91,8 +91,16 @@ class PassphraseCrypter:
         return self._known[text]
 
     def decrypt_text(self, ciphertext: str) -> str:
-        _, nonce, sealed = ciphertext.split(":")
-        text = self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        from cryptography.exceptions import InvalidTag
+
+        try:
+            _, nonce, sealed = ciphertext.split(":")
+            text = self._cipher.decrypt(base64.b64decode(nonce), base64.b64decode(sealed), None).decode()
+        except (ValueError, InvalidTag) as error:
+            raise WrongPassphraseError(
+                f"the secret {ciphertext[:16]!r}... is damaged, or was encrypted with another passphrase or salt: "
+                "restore the file that holds it"
+            ) from error
         self._known.setdefault(text, ciphertext)
         return text
 
@@ -122,7 +130,9 @@ class SecretsManager:
         self._sealed = False
 
     def prepare(self, *, sealing: bool = False) -> None:
-        """Derive the key in the background, since it takes half a second: an existing state's, or with `sealing` a new one's."""
+        """Derive the key in the background, since it takes half a second: an existing state's, or with `sealing` a
+        new one's.
+        """
         if self._salt is not None:
             threading.Thread(target=self._prepare, args=(self._opener,), daemon=True).start()
         elif sealing and self._stored is None and passphrase_of(self._environment) is not None:
@@ -157,7 +167,8 @@ class SecretsManager:
         if not self._opaque_seen:
             self._opaque_seen = True
             self._warn(
-                "secrets in the state cannot be read (no PULUMI_CONFIG_PASSPHRASE): they are taken as unchanged in this plan"
+                "secrets in the state cannot be read (no PULUMI_CONFIG_PASSPHRASE): they are taken as unchanged in "
+                "this plan"
             )
         return Ciphertext(ciphertext)
 
@@ -170,7 +181,8 @@ class SecretsManager:
             return crypter
         if self._stored is not None:
             raise EngineError(
-                f"the state's secrets are kept by the {self._stored.get('type')!r} provider and cannot be written without its key: set PULUMI_CONFIG_PASSPHRASE, or use the pulumi command"
+                f"the state's secrets are kept by the {self._stored.get('type')!r} provider and cannot be written "
+                "without its key: set PULUMI_CONFIG_PASSPHRASE, or use the pulumi command"
             )
         with self._lock:
             if self._crypter is None:
@@ -182,7 +194,8 @@ class SecretsManager:
             return phrase
         phrase, path, _ = passphrase_beside(self._folder)
         self._warn(
-            f"no PULUMI_CONFIG_PASSPHRASE: secrets are encrypted with the passphrase in {path}. For the pulumi command: export PULUMI_CONFIG_PASSPHRASE_FILE={path}"
+            f"no PULUMI_CONFIG_PASSPHRASE: secrets are encrypted with the passphrase in {path}. For the pulumi "
+            f"command: export PULUMI_CONFIG_PASSPHRASE_FILE={path}"
         )
         return phrase
 

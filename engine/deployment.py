@@ -1,4 +1,6 @@
-"""Decides what happens to each resource that a program registers: create, update, replace, delete or nothing, as Pulumi's own engine does."""
+"""Decides what happens to each resource that a program registers: create, update, replace, delete or nothing, as
+Pulumi's own engine does.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,10 @@ from engine.values import UNKNOWN, Properties
 
 @dataclass
 class Step:
-    """One operation on one resource. `op` is create, update, same, delete, or replace (the creation that takes another's place).
+    """One operation on one resource.
 
-    `deferred`: the old thing of a replacement is deleted at the end of the run. `pending`: what is deleted stays in the state, waiting for its replacement.
+    `op` is create, update, same, delete, or replace (the creation that takes another's place). `deferred`: the old
+    thing of a replacement is deleted at the end of the run. `pending`: what is deleted stays in the state until replaced.
     """
 
     op: str
@@ -50,7 +53,9 @@ class Registry:
 
 
 class Planner:
-    """Turns goals into steps. Not safe for use by two threads at once: callers hold `lock`, and never take it while they hold the journal."""
+    """Turns goals into steps. Not safe for use by two threads at once: callers hold `lock`, and never take it while
+    they hold the journal.
+    """
 
     def __init__(
         self,
@@ -205,7 +210,9 @@ class Planner:
             return Difference([Change(("provider",), "update", True)])
         if not new.custom:
             same = old.inputs == new.inputs
-            return Difference([] if same else [Change((key,), "update", False) for key in sorted({*old.inputs, *new.inputs})])
+            return Difference(
+                [] if same else [Change((key,), "update", False) for key in sorted({*old.inputs, *new.inputs})]
+            )
         return self.plugin(new.type).diff(old, new.inputs, self.settings(new))
 
     # -- replacement -------------------------------------------------------------------------------------------------
@@ -215,7 +222,9 @@ class Planner:
     ) -> list[Step]:
         outcome.op = "replace"
         if new.protect and old.protect:
-            self._refuse_protected(old, f"unable to replace resource {old.urn!r}\nas it is currently marked for protection")
+            self._refuse_protected(
+                old, f"unable to replace resource {old.urn!r}\nas it is currently marked for protection"
+            )
         self._check(new, copy.deepcopy(goal.inputs), {})
         delete_first = difference.delete_first if goal.delete_before_replace is None else goal.delete_before_replace
         outcome.delete_first = delete_first
@@ -228,21 +237,30 @@ class Planner:
 
     def _refuse_protected(self, old: ResourceState, what: str) -> None:
         """A preview shows the problem and goes on, an update stops."""
-        message = f"{what}. To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
+        message = (
+            f"{what}. To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program "
+            "and run `pulumi up`"
+        )
         self.report(Diagnostic("error", message, old.urn))
 
     def _early_deletion(self, resource: ResourceState, keys: list[str]) -> Step:
         self.seen.deleted_early.add(resource.urn)
         self.seen.dependent_keys[resource.urn] = keys
         if resource.protect:
-            self._refuse_protected(resource, f"unable to replace resource {resource.urn!r} as part of replacing what it depends on: it is currently marked for protection")
+            self._refuse_protected(
+                resource,
+                f"unable to replace resource {resource.urn!r} as part of replacing what it depends on: it is "
+                "currently marked for protection",
+            )
         outcome = Outcome(resource.urn, "delete-replaced", parent=resource.parent, shown=False)
         step = Step("delete", outcome, old=resource, pending=True)
         self.seen.deletions.append(step)
         return step
 
     def _condemned(self, root: ResourceState) -> list[tuple[ResourceState, list[str]]]:
-        """The resources that must go before `root`: those whose inputs come from it, or from another of them, in a property that replaces."""
+        """The resources that must go before `root`: those whose inputs come from it, or from another of them, in a
+        property that replaces.
+        """
         gone = {root.urn}
         found: list[tuple[ResourceState, list[str]]] = []
         ignored = self.seen.operated | self.seen.deleted_early
@@ -260,7 +278,9 @@ class Planner:
         if resource.provider and urns.provider_reference(resource.provider)[0] in gone:
             return []
         touched = {
-            key for key, needed in resource.property_dependencies.items() if key in resource.inputs and gone & set(needed)
+            key
+            for key, needed in resource.property_dependencies.items()
+            if key in resource.inputs and gone & set(needed)
         }
         if not touched:
             return None
@@ -278,7 +298,11 @@ class Planner:
         for resource in self.base.resources:
             if resource.delete:
                 steps.append(Step("delete", Outcome(resource.urn, "delete-replaced", shown=False), old=resource))
-            elif resource.urn not in self.seen.operated and resource.urn not in self.seen.deleted_early and not self._is_aliased(resource):
+            elif (
+                resource.urn not in self.seen.operated
+                and resource.urn not in self.seen.deleted_early
+                and not self._is_aliased(resource)
+            ):
                 steps.append(self._deletion(resource))
         return steps
 
@@ -287,7 +311,10 @@ class Planner:
 
     def _deletion(self, resource: ResourceState) -> Step:
         if resource.protect:
-            message = f"resource {resource.urn!r} cannot be deleted\nbecause it is protected. To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
+            message = (
+                f"resource {resource.urn!r} cannot be deleted\nbecause it is protected. To unprotect the resource, "
+                "remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
+            )
             self.report(Diagnostic("error", message, resource.urn))
         shown = not self._hidden(resource) and not resource.external
         return Step("delete", Outcome(resource.urn, "delete", parent=resource.parent, shown=shown), old=resource)
@@ -304,7 +331,9 @@ class Planner:
                 continue
             taken = former if former in self.seen.urns else self.seen.aliased.get(former)
             if taken:
-                raise EngineError(f"{urn!r} has the alias {former!r}, which is taken by {taken!r}: remove one of the two")
+                raise EngineError(
+                    f"{urn!r} has the alias {former!r}, which is taken by {taken!r}: remove one of the two"
+                )
             self.seen.aliased[former] = urn
             self.seen.aliases[urn] = former
             return old
@@ -316,7 +345,9 @@ class Planner:
         if parent_alias:
             parent_name = urns.name_of(goal.parent)
             for candidate in [urn, *former]:
-                former.append(self._inherited(urns.type_of(candidate), urns.name_of(candidate), parent_name, parent_alias))
+                former.append(
+                    self._inherited(urns.type_of(candidate), urns.name_of(candidate), parent_name, parent_alias)
+                )
         return former
 
     def _alias_urn(self, goal: Goal, alias: Alias) -> str:
@@ -327,7 +358,13 @@ class Planner:
             parent = self.seen.aliases.get(parent, parent)
         if alias.no_parent or (parent and urns.qualified_type(parent) == urns.STACK_TYPE):
             parent = ""
-        return urns.make(alias.stack or self.stack, alias.project or self.project, parent, alias.type or goal.type, alias.name or goal.name)
+        return urns.make(
+            alias.stack or self.stack,
+            alias.project or self.project,
+            parent,
+            alias.type or goal.type,
+            alias.name or goal.name,
+        )
 
     def _inherited(self, type_: str, name: str, parent_name: str, parent_alias: str) -> str:
         """A child named after its parent had the parent's former name in its own."""
@@ -342,7 +379,9 @@ def with_replacements(difference: Difference, replace_on_changes: list[str]) -> 
     if not patterns:
         return difference
     details = [
-        Change(change.path, change.kind, True) if any(contains(pattern, change.path) for pattern in patterns) else change
+        Change(change.path, change.kind, True)
+        if any(contains(pattern, change.path) for pattern in patterns)
+        else change
         for change in difference.details
     ]
     return Difference(details, difference.delete_first)

@@ -1,4 +1,6 @@
-"""What the user sees: a plan as a tree like `pulumi preview`'s, progress line by line while it is applied, then outputs, problems and counts."""
+"""What the user sees: a plan as a tree like `pulumi preview`'s, progress line by line while it is applied, then
+outputs, problems and counts.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +13,44 @@ from engine import urns
 from engine.outcome import Outcome, Result, presentable
 from engine.values import Properties, Secret, Unknown, Value
 
-SYMBOLS = {"create": "+", "update": "~", "replace": "+-", "delete": "-", "same": " ", "read": ">", "delete-replaced": "--"}
-_COLORS = {"create": "32", "update": "33", "replace": "35", "delete": "31", "read": "36", "error": "31", "warning": "33"}
+SYMBOLS = {
+    "create": "+",
+    "update": "~",
+    "replace": "+-",
+    "delete": "-",
+    "same": " ",
+    "read": ">",
+    "delete-replaced": "--",
+}
+_COLORS = {
+    "create": "32",
+    "update": "33",
+    "replace": "35",
+    "delete": "31",
+    "read": "36",
+    "error": "31",
+    "warning": "33",
+}
 _TITLES = {
     "preview": "Previewing update",
     "up": "Updating",
     "destroy-preview": "Previewing destroy",
     "destroy": "Destroying",
 }
-_DOING = {"create": "creating", "update": "updating", "replace": "replacing", "delete": "deleting", "delete-replaced": "deleting original"}
-_DONE = {"create": "created", "update": "updated", "replace": "replaced", "delete": "deleted", "delete-replaced": "deleted original"}
+_DOING = {
+    "create": "creating",
+    "update": "updating",
+    "replace": "replacing",
+    "delete": "deleting",
+    "delete-replaced": "deleting original",
+}
+_DONE = {
+    "create": "created",
+    "update": "updated",
+    "replace": "replaced",
+    "delete": "deleted",
+    "delete-replaced": "deleted original",
+}
 _SUMMARY = [
     ("create", "+", "to create", "created"),
     ("update", "~", "to update", "updated"),
@@ -101,7 +131,10 @@ class Text:
         rows = _rows(result.outcomes if self._show_sames else _changed_with_parents(result.outcomes))
         if not rows:
             return
-        cells = [(branch + _type(outcome), outcome.name, "" if outcome.op == "same" else outcome.op, _info(outcome)) for branch, outcome in rows]
+        cells = [
+            (branch + _type(outcome), outcome.name, "" if outcome.op == "same" else outcome.op, _info(outcome))
+            for branch, outcome in rows
+        ]
         header = ("Type", "Name", "Plan", "Info" if any(cell[3] for cell in cells) else "")
         widths = [max(len(row[column]) for row in [header, *cells]) for column in range(3)]
         self._line("     " + "  ".join(text.ljust(width) for text, width in zip(header, [*widths, 0], strict=True)))
@@ -126,14 +159,20 @@ class Text:
             label = "" if item.severity == "info" else self._paint(f"{item.severity}:", item.severity) + " "
             groups.setdefault(item.urn, []).append(f"    {label}{_indented(item.message)}")
         for urn, lines in groups.items():
-            where = f"{_short(urns.type_of(urn))} ({urns.name_of(urn)})" if urn else f"{urns.STACK_TYPE} ({result.stack})"
+            where = (
+                f"{_short(urns.type_of(urn))} ({urns.name_of(urn)})" if urn else f"{urns.STACK_TYPE} ({result.stack})"
+            )
             self._line(f"  {where}:")
             for line in lines:
                 self._line(line)
         self._line()
 
     def _outputs(self, result: Result) -> None:
-        lines = list(_output_lines(result.old_outputs, result.outputs, every="preview" not in result.kind)) if "destroy" not in result.kind else []
+        lines = (
+            list(_output_lines(result.old_outputs, result.outputs, every="preview" not in result.kind))
+            if "destroy" not in result.kind
+            else []
+        )
         if lines:
             self._line("Outputs:")
             for line in lines:
@@ -142,7 +181,11 @@ class Text:
 
     def _resources(self, result: Result) -> None:
         counts, planned = result.changes, "preview" in result.kind
-        lines = [f"    {self._paint(symbol.ljust(2), op)}{counts[op]} {future if planned else past}" for op, symbol, future, past in _SUMMARY if counts[op]]
+        lines = [
+            f"    {self._paint(symbol.ljust(2), op)}{counts[op]} {future if planned else past}"
+            for op, symbol, future, past in _SUMMARY
+            if counts[op]
+        ]
         changed = sum(counts[op] for op, *_ in _SUMMARY)
         if counts["same"]:
             before = f"{changed} changes. " if changed and len(lines) > 1 else ""

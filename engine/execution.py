@@ -1,4 +1,6 @@
-"""Performs steps: in a preview by computing what would come out, in an update by calling the APIs and writing down each result."""
+"""Performs steps: in a preview by computing what would come out, in an update by calling the APIs and writing down
+each result.
+"""
 
 from __future__ import annotations
 
@@ -82,7 +84,12 @@ class Apply:
     """Calls the APIs. The journal has each operation before it starts and each result before the next step sees it."""
 
     def __init__(
-        self, planner: Planner, journal: Journal, api: Api, show: Callable[[Outcome], None], pending: dict[str, ResourceState]
+        self,
+        planner: Planner,
+        journal: Journal,
+        api: Api,
+        show: Callable[[Outcome], None],
+        pending: dict[str, ResourceState],
     ) -> None:
         """`pending`: creations that an earlier, interrupted run left open, by URN."""
         self._planner = planner
@@ -160,19 +167,20 @@ class Apply:
     def _created(self, new: ResourceState) -> tuple[str, Properties]:
         """A new thing, or the very one that an interrupted creation left behind."""
         plugin, environment = self._planner.plugin(new.type), self._environment(new)
-        interrupted = new.urn in self._pending and isinstance(plugin, GcpPlugin)
-        if interrupted and (found := self._left_behind(new, plugin, "", environment)):
+        if found := self._left_behind(new, "", environment):
             return found
         try:
             return plugin.create(new.name, new.inputs, environment)
         except AlreadyExistsError as error:
-            if interrupted and (found := self._left_behind(new, plugin, error.identity, environment)):
+            if found := self._left_behind(new, error.identity, environment):
                 return found
-            raise OperationError(_already_there(new, error, ours=interrupted)) from error
+            raise OperationError(_already_there(new, error, ours=new.urn in self._pending)) from error
 
-    def _left_behind(
-        self, new: ResourceState, plugin: GcpPlugin, identity: str, environment: Operation
-    ) -> tuple[str, Properties] | None:
+    def _left_behind(self, new: ResourceState, identity: str, environment: Operation) -> tuple[str, Properties] | None:
+        """What our own interrupted creation of this resource made, if it is as the program wants it."""
+        plugin = self._planner.plugin(new.type)
+        if new.urn not in self._pending or not isinstance(plugin, GcpPlugin):
+            return None
         found = plugin.adopt(new.inputs, identity, environment)
         return None if found is None or found[2] else found[:2]
 
@@ -248,5 +256,12 @@ class Apply:
 
 def _already_there(new: ResourceState, error: AlreadyExistsError, *, ours: bool) -> str:
     if ours:
-        return f"{error}\nAn earlier run was interrupted while it created this, and what exists now differs from the program. Compare {error.identity!r} with the program; then delete it and run up again, or take it over with `pulumi import {new.type} {new.name} {error.identity}`"
-    return f"{error}\n{error.identity!r} exists already and is not in this stack's state. Delete it, give the resource another name, or take it over with `pulumi import {new.type} {new.name} {error.identity}`"
+        return (
+            f"{error}\nAn earlier run was interrupted while it created this, and what exists now differs from the "
+            f"program. Compare {error.identity!r} with the program; then delete it and run up again, or take it "
+            f"over with `pulumi import {new.type} {new.name} {error.identity}`"
+        )
+    return (
+        f"{error}\n{error.identity!r} exists already and is not in this stack's state. Delete it, give the resource "
+        f"another name, or take it over with `pulumi import {new.type} {new.name} {error.identity}`"
+    )

@@ -1,4 +1,6 @@
-"""What a program asks for: a registration request of the SDK as the engine's own object, and the features it may not use."""
+"""What a program asks for: a registration request of the SDK as the engine's own object, and the features it may not
+use.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,8 @@ _REFUSED_FIELDS = {
 
 def refuse(feature: str, resource: str) -> EngineError:
     return EngineError(
-        f"{resource} uses {feature}, which the embedded engine does not implement: leave it out, or use the `pulumi` command"
+        f"{resource} uses {feature}, which the embedded engine does not implement: leave it out, or use the "
+        "`pulumi` command"
     )
 
 
@@ -75,7 +78,10 @@ def read_goal(request: Any) -> Goal:
             raise refuse(feature, label)
     if request.remote:
         raise refuse("remote components", label)
-    if request.HasField("replacement_trigger") and request.replacement_trigger.WhichOneof("kind") not in (None, "null_value"):
+    if request.HasField("replacement_trigger") and request.replacement_trigger.WhichOneof("kind") not in (
+        None,
+        "null_value",
+    ):
         raise refuse("replacement_trigger", label)
     if request.HasField("hooks") and request.hooks.ListFields():
         raise refuse("resource hooks", label)
@@ -110,7 +116,12 @@ def _alias(alias: Any) -> Alias:
         return Alias(urn=alias.urn)
     spec = alias.spec
     return Alias(
-        name=spec.name, type=spec.type, stack=spec.stack, project=spec.project, parent=spec.parentUrn, no_parent=spec.noParent
+        name=spec.name,
+        type=spec.type,
+        stack=spec.stack,
+        project=spec.project,
+        parent=spec.parentUrn,
+        no_parent=spec.noParent,
     )
 
 
@@ -153,7 +164,9 @@ def hashed(value: Value) -> Value:
 
 def _hashed_asset(asset: Asset) -> Asset:
     if asset.archive:
-        raise EngineError("an archive was given where the embedded engine knows files and texts only: use the `pulumi` command")
+        raise EngineError(
+            "an archive was given where the embedded engine knows files and texts only: use the `pulumi` command"
+        )
     if "text" in asset.fields:
         content = str(asset.fields["text"]).encode()
     elif "path" in asset.fields:
@@ -161,9 +174,12 @@ def _hashed_asset(asset: Asset) -> Asset:
         try:
             content = path.read_bytes()
         except OSError as error:
-            raise EngineError(f"FileAsset {str(path)!r} cannot be read: {error.strerror}. Name an existing file") from error
+            raise EngineError(
+                f"FileAsset {str(path)!r} cannot be read: {error.strerror}. Name an existing file"
+            ) from error
     else:
         raise EngineError(
-            f"RemoteAsset {asset.fields.get('uri')!r}: the embedded engine fetches nothing. Give a FileAsset or a StringAsset"
+            f"RemoteAsset {asset.fields.get('uri')!r}: the embedded engine fetches nothing. Give a FileAsset or a "
+            "StringAsset"
         )
     return Asset({**asset.fields, "hash": hashlib.sha256(content).hexdigest()})

@@ -1,4 +1,6 @@
-"""Who depends on whom among the resources of a state, which are listed in an order in which each comes after what it needs."""
+"""Who depends on whom among the resources of a state, which are listed in an order in which each comes after what it
+needs.
+"""
 
 from __future__ import annotations
 
@@ -53,9 +55,7 @@ def _needed(
                 yield from _descendants(needed.urn, index, below)
 
 
-def _descendants(
-    urn: str, before: int, below: dict[str, list[tuple[int, ResourceState]]]
-) -> Iterable[ResourceState]:
+def _descendants(urn: str, before: int, below: dict[str, list[tuple[int, ResourceState]]]) -> Iterable[ResourceState]:
     for index, child in below.get(urn, []):
         if index < before:
             yield child

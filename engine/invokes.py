@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from engine.backend import FileBackend
 from engine.errors import EngineError, OperationError
 from engine.gcp.api import Api, RefusedError
 from engine.gcp.resource import Settings
 from engine.goal import Goal
 from engine.outcome import Diagnostic
 from engine.plugins import Operation, plugin_for
-from engine.state import read_snapshot
-from engine.values import PLACEHOLDER, Properties, Secret, Value, has_secret
+from engine.values import PLACEHOLDER, Properties, Secret, has_secret
 
 
 class Outside:
-    """Answers a program's questions about what the stack does not manage; in a preview without endpoints the answers are unknown."""
+    """Answers a program's questions about what the stack does not manage; in a preview without endpoints the answers
+    are unknown.
+    """
 
     def __init__(
-        self, api: Api, root: Path | None, project: str, decrypt: Callable[[str], Value], report: Callable[[Diagnostic], None], *, dry_run: bool
+        self,
+        api: Api,
+        stack_outputs: Callable[[str], Properties],
+        report: Callable[[Diagnostic], None],
+        *,
+        dry_run: bool,
     ) -> None:
-        """`root` is the folder of the state's backend, for references to other stacks."""
+        """`stack_outputs` gives those of another stack by its name."""
         self._api = api
-        self._root = root
-        self._project = project
-        self._decrypt = decrypt
+        self._stack_outputs = stack_outputs
         self._report = report
         self._dry_run = dry_run
         self._functions: dict[str, Callable[[Properties, Settings], Properties]] = {
@@ -39,13 +41,18 @@ class Outside:
         function = self._functions.get(token)
         if function is None:
             known = ", ".join(sorted(self._functions))
-            raise EngineError(f"the program calls {token}, which the embedded engine does not know: it knows {known}. Use the `pulumi` command")
+            raise EngineError(
+                f"the program calls {token}, which the embedded engine does not know: it knows {known}. Use the "
+                "`pulumi` command"
+            )
         return function(arguments, settings)
 
     def _offline(self, service: str, what: str) -> bool:
         if self._api.has(service) or not self._dry_run:
             return False
-        self._report(Diagnostic("info", f"{what} was not asked for (no endpoint is set): its results are unknown in this plan"))
+        self._report(
+            Diagnostic("info", f"{what} was not asked for (no endpoint is set): its results are unknown in this plan")
+        )
         return True
 
     def _get_project(self, arguments: Properties, settings: Settings) -> Properties:
@@ -84,7 +91,13 @@ class Outside:
         return str(found.get("billingAccountName") or "").removeprefix("billingAccounts/")
 
     def _get_client_config(self, arguments: Properties, settings: Settings) -> Properties:  # noqa: ARG002
-        return {"project": settings.project, "region": settings.region, "zone": "", "accessToken": Secret(""), "id": f"projects/{settings.project}"}
+        return {
+            "project": settings.project,
+            "region": settings.region,
+            "zone": "",
+            "accessToken": Secret(""),
+            "id": f"projects/{settings.project}",
+        }
 
     def read(self, goal: Goal, urn: str, identity: str, settings: Settings) -> Properties:
         """The outputs of a thing that is read by its id."""
@@ -93,7 +106,9 @@ class Outside:
         plugin = plugin_for(goal.type)
         missing = self._api.missing(plugin.services())
         if missing and self._dry_run:
-            self._report(Diagnostic("info", f"{urn} was not read (no endpoint is set): its outputs are unknown in this plan"))
+            self._report(
+                Diagnostic("info", f"{urn} was not read (no endpoint is set): its outputs are unknown in this plan")
+            )
             return {}
         outputs = plugin.read(identity, goal.inputs, Operation(self._api, settings))
         if outputs is None:
@@ -101,14 +116,6 @@ class Outside:
         return outputs
 
     def _stack_reference(self, name: str) -> Properties:
-        *above, stack = name.split("/")
-        project = above[-1] if above else self._project
-        if self._root is None:
-            raise EngineError(f"StackReference({name!r}) needs PULUMI_BACKEND_URL: name the folder of the state")
-        backend = FileBackend(self._root, project, stack)
-        deployment = backend.load()
-        if deployment is None:
-            raise EngineError(f"StackReference({name!r}): there is no such stack in {backend.root}: bring it up first")
-        outputs: dict[str, Any] = read_snapshot(deployment, self._decrypt).outputs()
+        outputs = self._stack_outputs(name)
         secret = sorted(key for key, value in outputs.items() if has_secret(value))
         return {"name": name, "outputs": outputs, "secretOutputNames": secret}

@@ -1,6 +1,6 @@
-"""What has been done so far, on disk: the state is written after every step, so that a crash at any moment leaves a true one.
+"""What has been done so far, on disk: written after every step, so that a crash at any moment leaves a true state.
 
-Steps run in parallel; whoever finishes waits until a write that contains its change is on disk, and several share one write.
+Steps run in parallel; whoever finishes waits until a write that contains its change is on disk, and several share one.
 """
 
 from __future__ import annotations
@@ -26,12 +26,14 @@ class Journal:
         self._base = list(base.resources)
         self._done: dict[int, ResourceState] = {}
         self._new: list[ResourceState] = []
-        self._pending: list[PendingOperation] = [operation for operation in base.pending if operation.type == "creating"]
+        self._pending: list[PendingOperation] = [
+            operation for operation in base.pending if operation.type == "creating"
+        ]
         self._texts: dict[int, tuple[ResourceState, str]] = {}
         self._condition = threading.Condition()
         self._version = 0
         self._written = 0
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
         self._writer: threading.Thread | None = None
 
     def begin(self, kind: str, resource: ResourceState) -> PendingOperation:
@@ -117,7 +119,7 @@ class Journal:
                 resources, pending = self.resources(), list(self._pending)
             try:
                 self._backend.save(self._render(resources, pending))
-            except Exception as error:  # noqa: BLE001 (whoever waits for the write gets it)
+            except BaseException as error:  # whoever waits for the write gets it
                 self._failure = error
             with self._condition:
                 self._written = version

@@ -1,5 +1,8 @@
-"""The object that a Python program's SDK talks to in place of Pulumi's engine: the names and messages of its resource monitor and its log."""
+"""The object that a Python program's SDK talks to in place of Pulumi's engine: the names and messages of its resource
+monitor and its log.
+"""
 
+# ruff: noqa: ARG002, N802 (the names and signatures are those of the SDK's stubs)
 from __future__ import annotations
 
 import threading
@@ -22,7 +25,8 @@ from engine.providers import DefaultProviders
 from engine.state import ResourceState
 from engine.values import UNKNOWN, Properties, Value, from_struct, has_unknown, to_struct
 
-# The engine says that it has a feature where the SDK would otherwise refuse it in words of its own: the refusal is then ours, and true.
+# The engine says that it has a feature where the SDK would otherwise refuse it in words of its own: the refusal is
+# then ours, and true.
 _FEATURES = [
     resource_pb2.RESOURCE_MONITOR_FEATURE_SECRETS,
     resource_pb2.RESOURCE_MONITOR_FEATURE_RESOURCE_REFERENCES,
@@ -32,7 +36,12 @@ _FEATURES = [
     resource_pb2.RESOURCE_MONITOR_FEATURE_REPLACEMENT_TRIGGER,
     resource_pb2.RESOURCE_MONITOR_FEATURE_PARAMETERIZATION,
 ]
-_SEVERITIES = {engine_pb2.DEBUG: "debug", engine_pb2.INFO: "info", engine_pb2.WARNING: "warning", engine_pb2.ERROR: "error"}
+_SEVERITIES = {
+    engine_pb2.DEBUG: "debug",
+    engine_pb2.INFO: "info",
+    engine_pb2.WARNING: "warning",
+    engine_pb2.ERROR: "error",
+}
 
 
 class Monitor:
@@ -81,7 +90,7 @@ class Monitor:
 
     # -- ResourceMonitor ---------------------------------------------------------------------------------------------
 
-    def GetDeploymentInfo(self, request: Any) -> Any:  # noqa: ARG002
+    def GetDeploymentInfo(self, request: Any) -> Any:
         return resource_pb2.DeploymentInfo(supportedFeatures=_FEATURES)
 
     def SupportsFeature(self, request: Any) -> Any:
@@ -148,10 +157,10 @@ class Monitor:
     def RegisterPackage(self, request: Any) -> Any:
         raise refuse("parameterized packages", request.name)
 
-    def RegisterStackTransform(self, request: Any) -> Any:  # noqa: ARG002
+    def RegisterStackTransform(self, request: Any) -> Any:
         raise refuse("transforms", "the stack")
 
-    def RegisterStackInvokeTransform(self, request: Any) -> Any:  # noqa: ARG002
+    def RegisterStackInvokeTransform(self, request: Any) -> Any:
         raise refuse("invoke transforms", "the stack")
 
     def RegisterResourceHook(self, request: Any) -> Any:
@@ -160,7 +169,7 @@ class Monitor:
     def RegisterErrorHook(self, request: Any) -> Any:
         raise refuse("error hooks", request.name)
 
-    def SignalAndWaitForShutdown(self, request: Any) -> Any:  # noqa: ARG002
+    def SignalAndWaitForShutdown(self, request: Any) -> Any:
         return empty_pb2.Empty()
 
     # -- Engine ------------------------------------------------------------------------------------------------------
@@ -171,7 +180,7 @@ class Monitor:
             self._planner.report(Diagnostic(severity, request.message, request.urn))
         return empty_pb2.Empty()
 
-    def RequirePulumiVersion(self, request: Any) -> Any:  # noqa: ARG002
+    def RequirePulumiVersion(self, request: Any) -> Any:
         return engine_pb2.RequirePulumiVersionResponse()
 
     # -- registration ------------------------------------------------------------------------------------------------
@@ -210,9 +219,17 @@ class Monitor:
         return False
 
     def _perform(self, step: Step) -> bool:
-        """Whether the step was done. Only steps that call an API wait for one of the slots: others run while the planner is held."""
+        """Whether the step was done. Only steps that call an API wait for one of the slots: others run while the
+        planner is held.
+        """
         state = step.new or step.old
-        calls = not self._planner.dry_run and step.op != "same" and state is not None and state.custom and not state.is_provider
+        calls = (
+            not self._planner.dry_run
+            and step.op != "same"
+            and state is not None
+            and state.custom
+            and not state.is_provider
+        )
         with self._slots if calls else nullcontext():
             if calls and self._stopping:
                 return False
@@ -241,7 +258,8 @@ class Monitor:
             old = self._planner.olds.get(urn)
             if old is not None and not old.external:
                 raise EngineError(
-                    f"{urn} is managed by this stack, so it cannot be read with .get(): give the one or the other another name"
+                    f"{urn} is managed by this stack, so it cannot be read with .get(): give the one or the other "
+                    "another name"
                 )
             if self._skipped(goal, urn):
                 return None

@@ -96,8 +96,10 @@ class Result:
 
     @property
     def changes(self) -> dict[str, int]:
-        """How many resources are created, updated, replaced, deleted and left as they are; providers that Pulumi makes itself do not count."""
-        counts = dict.fromkeys(COUNTED, 0)
+        """How many resources are created, updated, replaced, deleted and left as they are; providers that Pulumi
+        makes itself do not count.
+        """
+        counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
         for outcome in self.outcomes:
             if outcome.shown and outcome.op in counts and not outcome.error:
                 counts[outcome.op] += 1

@@ -24,7 +24,8 @@ def parse(text: str) -> Path:
         match = _TOKEN.match(text, position)
         if match is None or (position == 0 and text[0] == "."):
             raise EngineError(
-                f"property path {text!r} cannot be read at position {position}: write it as in resourcePools[0].replicaCount or labels[*]"
+                f"property path {text!r} cannot be read at position {position}: write it as in "
+                "resourcePools[0].replicaCount or labels[*]"
             )
         quoted, index, name = match.groups()
         if quoted is not None:
@@ -58,7 +59,9 @@ def contains(pattern: Path, path: Path) -> bool:
 
 
 def reset(path: Path, old: Properties, new: Properties) -> bool:
-    """Give `new` at the path the value that `old` has there; False if the two differ in shape on the way, then nothing is changed at that place."""
+    """Give `new` at the path the value that `old` has there; False if the two differ in shape on the way, then
+    nothing is changed at that place.
+    """
     return _reset(path, old, new, reseal=False)
 
 

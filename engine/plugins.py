@@ -1,5 +1,8 @@
-"""What manages the resources of a package: Google's types by the tables, providers themselves, and everything else by comparing inputs."""
+"""What manages the resources of a package: Google's types by the tables, providers themselves, and everything else by
+comparing inputs.
+"""
 
+# ruff: noqa: ARG002 (methods of one signature)
 from __future__ import annotations
 
 import json
@@ -18,6 +21,7 @@ from engine.gcp.table import resource_type
 from engine.state import ResourceState
 from engine.values import UNKNOWN, Ciphertext, Properties, Secret, Value, has_secret, reveal
 
+IMAGE = "docker-build:index:Image"
 _BRIDGE_KEYS = ("__meta", "__pulumi_raw_state_delta")
 
 
@@ -42,13 +46,13 @@ class Plugin:
 
     note = "type not in the engine's tables"
 
-    def __init__(self, token: str) -> None:
-        self.token = token
+    def __init__(self, type_name: str) -> None:
+        self.type_name = type_name
 
-    def check(self, name: str, old: Properties, inputs: Properties) -> tuple[Properties, list[str]]:  # noqa: ARG002
+    def check(self, name: str, old: Properties, inputs: Properties) -> tuple[Properties, list[str]]:
         return inputs, []
 
-    def diff(self, old: ResourceState, inputs: Properties, settings: Settings) -> Difference:  # noqa: ARG002
+    def diff(self, old: ResourceState, inputs: Properties, settings: Settings) -> Difference:
         after = without_defaults(reveal(inputs))
         before = without_defaults(_without_filled(reveal(old.inputs), after))
         found = [
@@ -58,19 +62,22 @@ class Plugin:
         ]
         return Difference(found)
 
-    def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:  # noqa: ARG002
+    def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:
         kept = {} if old is None else {key: value for key, value in old.outputs.items() if key not in _BRIDGE_KEYS}
         return kept | without_defaults(inputs)
 
-    def refusal(self, op: str, state: ResourceState) -> str:  # noqa: ARG002
+    def refusal(self, op: str, state: ResourceState) -> str:
         """Why an operation cannot be applied by this engine; empty if it can."""
-        return f"the embedded engine has no table for {self.token}, so it can plan but not {op} it: use the `pulumi` command"
+        return (
+            f"the embedded engine has no table for {self.type_name}, so it can plan but not {op} it: use the "
+            "`pulumi` command"
+        )
 
     def services(self) -> set[str]:
         return set()
 
     def create(self, name: str, inputs: Properties, environment: Operation) -> tuple[str, Properties]:
-        raise OperationError(self.refusal("create", ResourceState("", self.token)))
+        raise OperationError(self.refusal("create", ResourceState("", self.type_name)))
 
     def update(self, old: ResourceState, inputs: Properties, environment: Operation) -> Properties:
         raise OperationError(self.refusal("update", old))
@@ -78,8 +85,8 @@ class Plugin:
     def delete(self, old: ResourceState, environment: Operation) -> None:
         raise OperationError(self.refusal("delete", old))
 
-    def read(self, identity: str, known: Properties, environment: Operation) -> Properties | None:  # noqa: ARG002
-        raise OperationError(self.refusal("read", ResourceState("", self.token)))
+    def read(self, identity: str, known: Properties, environment: Operation) -> Properties | None:
+        raise OperationError(self.refusal("read", ResourceState("", self.type_name)))
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Operation:
 
 
 class ImagePlugin(Plugin):
-    """`docker-build` images: planned, their digest unknown until they are built; only the pulumi command builds them."""
+    """`docker-build` images: planned, their digest unknown until they are built, which only the pulumi command does."""
 
     note = "planned without its build context"
     _built = ("contextHash", "digest", "ref")
@@ -104,8 +111,10 @@ class ImagePlugin(Plugin):
     def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:
         return super().preview(old, inputs, settings) | dict.fromkeys(self._built, UNKNOWN)
 
-    def refusal(self, op: str, state: ResourceState) -> str:  # noqa: ARG002
-        return "the embedded engine builds no container images: use the `pulumi` command, or configure images that exist"
+    def refusal(self, op: str, state: ResourceState) -> str:
+        return (
+            "the embedded engine builds no container images: use the `pulumi` command, or configure images that exist"
+        )
 
 
 class GcpPlugin(Plugin):
@@ -113,8 +122,8 @@ class GcpPlugin(Plugin):
 
     note = ""
 
-    def __init__(self, token: str, table: ResourceType) -> None:
-        super().__init__(token)
+    def __init__(self, type_name: str, table: ResourceType) -> None:
+        super().__init__(type_name)
         self._table = table
 
     def services(self) -> set[str]:
@@ -135,7 +144,10 @@ class GcpPlugin(Plugin):
         """A thing whose name the program gives cannot exist twice at a time."""
         if "__defaults" not in inputs:
             return False
-        return any(entry.auto and entry.name in inputs and entry.name not in inputs["__defaults"] for entry in self._table.fields)
+        return any(
+            entry.auto and entry.name in inputs and entry.name not in inputs["__defaults"]
+            for entry in self._table.fields
+        )
 
     def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:
         prior = None if old is None else _prior(old)
@@ -151,7 +163,7 @@ class GcpPlugin(Plugin):
         seconds = environment.timeouts.get(op) or self._table.default_seconds.get(op, DEFAULT_SECONDS)
         return Call(environment.api, environment.settings, seconds)
 
-    def create(self, name: str, inputs: Properties, environment: Operation) -> tuple[str, Properties]:  # noqa: ARG002
+    def create(self, name: str, inputs: Properties, environment: Operation) -> tuple[str, Properties]:
         plan = self._table.plan(environment.settings, None, _given(inputs, None))
         identity, outputs = self._table.create(self._call(environment, "create"), plan)
         return identity, self._recorded(outputs, inputs)
@@ -169,8 +181,10 @@ class GcpPlugin(Plugin):
         plan = self._table.locate(identity, environment.settings) | reveal(known)
         return self._table.read(self._call(environment, "read"), identity, plan)
 
-    def adopt(self, inputs: Properties, identity: str, environment: Operation) -> tuple[str, Properties, list[Change]] | None:
-        """What an interrupted creation left behind, and how it differs from what is wanted; None if there is nothing."""
+    def adopt(
+        self, inputs: Properties, identity: str, environment: Operation
+    ) -> tuple[str, Properties, list[Change]] | None:
+        """What an interrupted creation left behind, and how it differs from what is wanted; None if nothing."""
         call = self._call(environment, "create")
         plan = self._table.plan(environment.settings, None, _given(inputs, None))
         found = identity or self._table.find_created(call, plan)
@@ -187,7 +201,9 @@ class GcpPlugin(Plugin):
         return seal(outputs, secret)
 
     def _recorded(self, outputs: Properties, inputs: Properties) -> Properties:
-        """Outputs as the state holds them. Without its version, the real provider would take the state for one of its oldest and upgrade it."""
+        """Outputs as the state holds them. Without its version, the real provider would take the state for one of its
+        oldest and upgrade it.
+        """
         version = self._table.schema_version
         meta = {"__meta": json.dumps({"schema_version": str(version)})} if version else {}
         return meta | self._sealed(outputs, inputs)
@@ -197,7 +213,9 @@ def _without_filled(old: Value, new: Value) -> Value:
     """The old inputs without what the provider filled in where the program gives nothing, at every depth."""
     if isinstance(old, dict) and isinstance(new, dict):
         filled = old.get("__defaults") or []
-        return {key: _without_filled(value, new.get(key)) for key, value in old.items() if key in new or key not in filled}
+        return {
+            key: _without_filled(value, new.get(key)) for key, value in old.items() if key in new or key not in filled
+        }
     if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
         return [_without_filled(mine, theirs) for mine, theirs in zip(old, new, strict=True)]
     return old
@@ -230,17 +248,17 @@ class ProviderPlugin(Plugin):
 
     note = ""
 
-    def refusal(self, op: str, state: ResourceState) -> str:  # noqa: ARG002
+    def refusal(self, op: str, state: ResourceState) -> str:
         return ""
 
     def diff(self, old: ResourceState, inputs: Properties, settings: Settings) -> Difference:
         found = super().diff(old, inputs, settings).details
         return Difference([change for change in found if change.key != "__internal"])
 
-    def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:  # noqa: ARG002
+    def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:
         return {key: value for key, value in inputs.items() if not key.startswith("__")}
 
-    def create(self, name: str, inputs: Properties, environment: Operation) -> tuple[str, Properties]:  # noqa: ARG002
+    def create(self, name: str, inputs: Properties, environment: Operation) -> tuple[str, Properties]:
         return str(uuid.uuid4()), self.preview(None, inputs, environment.settings)
 
     def update(self, old: ResourceState, inputs: Properties, environment: Operation) -> Properties:
@@ -250,18 +268,20 @@ class ProviderPlugin(Plugin):
         """A provider is only in the state."""
 
 
-def plugin_for(token: str) -> Plugin:
+def plugin_for(type_name: str) -> Plugin:
     """What manages a type."""
-    if urns.is_provider(token):
-        return ProviderPlugin(token)
-    if token == "docker-build:index:Image":
-        return ImagePlugin(token)
-    table = resource_type(token)
-    return GcpPlugin(token, table) if table is not None else Plugin(token)
+    if urns.is_provider(type_name):
+        return ProviderPlugin(type_name)
+    if type_name == IMAGE:
+        return ImagePlugin(type_name)
+    table = resource_type(type_name)
+    return GcpPlugin(type_name, table) if table is not None else Plugin(type_name)
 
 
 def settings_of(inputs: Properties, environment: Mapping[str, str]) -> Settings:
-    """What a gcp provider's configuration gives to its resources, the environment standing in as the provider does it."""
+    """What a gcp provider's configuration gives to its resources, the environment standing in as the provider does
+    it.
+    """
     config = reveal(inputs)
 
     def first(key: str, *variables: str) -> Any:
@@ -285,4 +305,3 @@ def _parsed(value: Value) -> Value:
         except ValueError:
             return value
     return value
-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import importlib
 import io
 import logging
 import os
@@ -48,7 +49,9 @@ class _Lines(io.TextIOBase):
 def run_program(
     project: Project, stack: str, config: StackConfig, monitor: Any, *, dry_run: bool, printed: Callable[[str], None]
 ) -> None:
-    """Run the program against a monitor. Raises ProgramError for what the program raises, EngineError for what the engine refuses.
+    """Run the program against a monitor.
+
+    Raises ProgramError for what the program raises, EngineError for what the engine refuses.
 
     The program's own modules are forgotten afterwards, so that it can run again from the start in this process.
     """
@@ -90,6 +93,9 @@ def _run(project: Project, stack: str, config: StackConfig, monitor: Any, dry_ru
 
 
 def _main() -> None:
+    """Run the program's folder as Pulumi's host does, without what an earlier run left in the import system."""
+    importlib.invalidate_caches()
+    sys.path_importer_cache.pop(".", None)
     runpy.run_path(".", run_name="__main__")
 
 
@@ -105,7 +111,9 @@ def _program_error(folder: Path, error: BaseException) -> EngineError:
     frames = traceback.extract_tb(error.__traceback__)
     first = next((index for index, frame in enumerate(frames) if _is_own(frame.filename, folder)), 0)
     text = "".join(traceback.format_list(frames[first:])) + "".join(traceback.format_exception_only(error))
-    return ProgramError(f"Program failed with an unhandled exception:\nTraceback (most recent call last):\n{text.rstrip()}")
+    return ProgramError(
+        f"Program failed with an unhandled exception:\nTraceback (most recent call last):\n{text.rstrip()}"
+    )
 
 
 def _is_own(filename: str, folder: Path) -> bool:
@@ -118,7 +126,9 @@ def _is_own(filename: str, folder: Path) -> bool:
 def _as_main(folder: Path) -> Iterator[None]:
     """Be in the program's folder, have it first on the path, and forget its modules at the end."""
     if not (folder / "__main__.py").exists():
-        raise EngineError(f"{folder} has no __main__.py: name the program's folder in Pulumi.yaml (main:), or give another --cwd")
+        raise EngineError(
+            f"{folder} has no __main__.py: name the program's folder in Pulumi.yaml (main:), or give another --cwd"
+        )
     before, path, arguments, known = Path.cwd(), list(sys.path), list(sys.argv), set(sys.modules)
     os.chdir(folder)
     sys.path.insert(0, str(folder))

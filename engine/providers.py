@@ -1,4 +1,6 @@
-"""Default providers: the one that Pulumi makes for each package and version that a program uses without naming a provider."""
+"""Default providers: the one that Pulumi makes for each package and version that a program uses without naming a
+provider.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,9 @@ class DefaultProviders:
         }
         if package == "gcp":
             for name, variables in _FROM_ENVIRONMENT.items():
-                given = next((self._planner.environment[item] for item in variables if self._planner.environment.get(item)), None)
+                given = next(
+                    (self._planner.environment[item] for item in variables if self._planner.environment.get(item)), None
+                )
                 if given and name not in inputs:
                     inputs[name] = given
         if version:

@@ -1,4 +1,6 @@
-"""The engine's three commands as functions: preview, up and destroy. Each returns a Result; refusals are raised as EngineError."""
+"""The engine's three commands as functions: preview, up and destroy. Each returns a Result; refusals are raised as
+EngineError.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +31,7 @@ from engine.monitor import Monitor
 from engine.outcome import Diagnostic, Outcome, Result
 from engine.program import run_program
 from engine.state import Snapshot, deployment_of, read_snapshot, verify
+from engine.values import Properties
 
 DEFAULT_PARALLEL = 16
 
@@ -54,7 +57,9 @@ def preview(options: Options, display: Display | None = None) -> Result:
 
 
 def up(options: Options, display: Display | None = None, confirm: Callable[[Result], bool] = lambda _: True) -> Result:
-    """Plan, then apply, in one process. Nothing is applied if the plan has an error, holds what the engine cannot apply, or is not confirmed."""
+    """Plan, then apply, in one process. Nothing is applied if the plan has an error, holds what the engine cannot
+    apply, or is not confirmed.
+    """
     session = _Session(options, display or Silent(), sealing=True)
     session.refuse_without_endpoints("up")
     with session.backend().lock():
@@ -65,7 +70,9 @@ def up(options: Options, display: Display | None = None, confirm: Callable[[Resu
         return session.apply(plan)
 
 
-def destroy(options: Options, display: Display | None = None, confirm: Callable[[Result], bool] = lambda _: True) -> Result:
+def destroy(
+    options: Options, display: Display | None = None, confirm: Callable[[Result], bool] = lambda _: True
+) -> Result:
     """Delete everything that the stack's state holds, dependents first. The program is not run."""
     session = _Session(options, display or Silent())
     session.refuse_without_endpoints("destroy")
@@ -136,18 +143,23 @@ class _Session:
         if base.pending:
             lines = [f"  * {operation.resource.urn}, interrupted while {operation.type}" for operation in base.pending]
             self._warn(
-                f"Attempting to deploy or update resources with {len(base.pending)} pending operations from previous deployment.\n"
+                f"Attempting to deploy or update resources with {len(base.pending)} pending operations from "
+                "previous deployment.\n"
                 + "\n".join(lines)
-                + "\nWhat was being created is looked for before it is created again, and taken over if it is as the program wants it."
+                + "\nWhat was being created is looked for before it is created again,"
+                + " and taken over if it is as the program wants it."
             )
 
     def _stack_config(self) -> StackConfig:
         if self._config is None:
             options = self._options
-            self._config = read_config(self._project, options.stack, options.config_file, dict(options.config), self._unlock)
+            self._config = read_config(
+                self._project, options.stack, options.config_file, dict(options.config), self._unlock
+            )
             if self._config.locked:
                 self._warn(
-                    f"secret configuration {', '.join(sorted(set(self._config.locked)))} cannot be read (no PULUMI_CONFIG_PASSPHRASE): the program sees a placeholder"
+                    f"secret configuration {', '.join(sorted(set(self._config.locked)))} cannot be read (no "
+                    "PULUMI_CONFIG_PASSPHRASE): the program sees a placeholder"
                 )
         return self._config
 
@@ -165,9 +177,14 @@ class _Session:
     # -- refusals before anything is done ----------------------------------------------------------------------------
 
     def refuse_without_endpoints(self, command: str) -> None:
-        if not any(key.startswith("GOOGLE_") and key.endswith("_CUSTOM_ENDPOINT") and value for key, value in self._environment.items()):
+        if not any(
+            key.startswith("GOOGLE_") and key.endswith("_CUSTOM_ENDPOINT") and value
+            for key, value in self._environment.items()
+        ):
             raise EngineError(
-                f"no GOOGLE_<SERVICE>_CUSTOM_ENDPOINT variable is set, and {command} of the embedded engine works only at such endpoints (python -m local.cloud env prints those of the local cloud). Real Google Cloud is for the `pulumi` command"
+                f"no GOOGLE_<SERVICE>_CUSTOM_ENDPOINT variable is set, and {command} of the embedded engine works "
+                "only at such endpoints (python -m local.cloud env prints those of the local cloud). Real Google "
+                "Cloud is for the `pulumi` command"
             )
 
     def may_apply(self, plan: Result) -> bool:
@@ -175,7 +192,13 @@ class _Session:
         for reason in plan.refusals:
             plan.diagnostics.append(Diagnostic("error", reason))
         if not plan.refusals and self._stack_config().locked:
-            plan.diagnostics.append(Diagnostic("error", f"secret configuration {', '.join(sorted(set(self._stack_config().locked)))} cannot be read: set PULUMI_CONFIG_PASSPHRASE"))
+            plan.diagnostics.append(
+                Diagnostic(
+                    "error",
+                    f"secret configuration {', '.join(sorted(set(self._stack_config().locked)))} cannot be read: "
+                    "set PULUMI_CONFIG_PASSPHRASE",
+                )
+            )
         if plan.ok:
             self._secrets.check_writable()
         else:
@@ -219,12 +242,17 @@ class _Session:
             if outcome.op not in ("same", "read"):
                 for variable in self._api.missing(planner.plugin(outcome.type).services()):
                     needed.setdefault(variable, set()).add(outcome.type)
-        return [f"{variable} is not set, and {', '.join(sorted(types))} needs it: set it to the endpoint's base URL" for variable, types in sorted(needed.items())]
+        return [
+            f"{variable} is not set, and {', '.join(sorted(types))} needs it: set it to the endpoint's base URL"
+            for variable, types in sorted(needed.items())
+        ]
 
     def _result(self, kind: str, base: Snapshot) -> Result:
         return Result(kind, self._options.stack, old_outputs=base.outputs())
 
-    def _finish(self, result: Result, outcomes: list[Outcome], refusals: list[str], seconds: dict[str, float]) -> Result:
+    def _finish(
+        self, result: Result, outcomes: list[Outcome], refusals: list[str], seconds: dict[str, float]
+    ) -> Result:
         result.outcomes = _one_per_resource(outcomes)
         result.diagnostics = list(self._diagnostics)
         result.refusals = refusals
@@ -233,11 +261,12 @@ class _Session:
         return result
 
     def _planner(self, base: Snapshot, *, dry_run: bool) -> Planner:
-        return Planner(self._project.name, self._options.stack, base, self._environment, dry_run=dry_run, report=self._report)
+        return Planner(
+            self._project.name, self._options.stack, base, self._environment, dry_run=dry_run, report=self._report
+        )
 
     def _monitor(self, planner: Planner, performer: Performer, *, dry_run: bool) -> Monitor:
-        root = self._backend.root if self._backend else None
-        outside = Outside(self._api, root, self._project.name, self._secrets.decrypt, self._report, dry_run=dry_run)
+        outside = Outside(self._api, self._outputs_of, self._report, dry_run=dry_run)
         return Monitor(
             planner,
             performer,
@@ -249,11 +278,29 @@ class _Session:
             continue_on_error=self._options.continue_on_error,
         )
 
+    def _outputs_of(self, name: str) -> Properties:
+        """The outputs of another stack in the same backend."""
+        *above, stack = name.split("/")
+        other = FileBackend(self.backend().root, above[-1] if above else self._project.name, stack)
+        deployment = other.load()
+        if deployment is None:
+            raise EngineError(f"StackReference({name!r}): {other.path} does not exist: bring that stack up first")
+        provider = deployment.get("secrets_providers")
+        secrets = SecretsManager(self._environment, other.bookkeeping, provider, self._warn)
+        return read_snapshot(deployment, secrets.decrypt).outputs()
+
     def _run(self, monitor: Monitor, *, dry_run: bool) -> bool:
         """Whether the program ran to its end and everything that it wants was done."""
         try:
             with _stopping_on_signals(monitor, self._report):
-                run_program(self._project, self._options.stack, self._stack_config(), monitor, dry_run=dry_run, printed=self._printed)
+                run_program(
+                    self._project,
+                    self._options.stack,
+                    self._stack_config(),
+                    monitor,
+                    dry_run=dry_run,
+                    printed=self._printed,
+                )
         except (ProgramError, EngineError) as error:
             if not monitor.stopping:
                 self._report(Diagnostic("error", str(error)))
@@ -310,7 +357,9 @@ class _Session:
         backend.keep_backup()
         planner = self._planner(base, dry_run=False)
         journal = Journal(backend, base, self._secrets)
-        pending = {operation.resource.urn: operation.resource for operation in base.pending if operation.type == "creating"}
+        pending = {
+            operation.resource.urn: operation.resource for operation in base.pending if operation.type == "creating"
+        }
         return planner, journal, Apply(planner, journal, self._api, self._display.step, pending)
 
     def _delete_all(self, steps: list[Step], planner: Planner, performer: Apply, monitor: Monitor) -> None:
@@ -362,7 +411,13 @@ def _stopping_on_signals(monitor: Monitor, report: Callable[[Diagnostic], None])
         return
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001
-        report(Diagnostic("error", f"stopped by {signal.Signals(number).name}: what was under way was finished, the rest not begun. Run up again to go on"))
+        report(
+            Diagnostic(
+                "error",
+                f"stopped by {signal.Signals(number).name}: what was under way was finished, the rest not begun. "
+                "Run up again to go on",
+            )
+        )
         monitor.stop()
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -371,4 +426,3 @@ def _stopping_on_signals(monitor: Monitor, report: Callable[[Diagnostic], None])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-

@@ -16,7 +16,8 @@ from engine.values import Properties, Value, from_json, to_json
 FORMAT = 3
 WRITER = "v3.272.0"
 
-# Checkpoint keys that the engine understands, with the attribute that holds each; all others are carried along untouched.
+# Checkpoint keys that the engine understands, with the attribute that holds each; all others are carried along
+# untouched.
 _PLAIN_KEYS = {
     "urn": "urn",
     "custom": "custom",
@@ -179,7 +180,8 @@ def deployment_of(document: dict[str, Any], *, source: str) -> dict[str, Any]:
     version = document.get("version", FORMAT)
     if version != FORMAT:
         raise EngineError(
-            f"{source} is a state of format version {version!r}; this engine reads version {FORMAT}. Run `pulumi up` once with a current command to upgrade it"
+            f"{source} is a state of format version {version!r}; this engine reads version {FORMAT}. Run `pulumi "
+            "up` once with a current command to upgrade it"
         )
     if features := document.get("features"):
         raise EngineError(
@@ -190,7 +192,8 @@ def deployment_of(document: dict[str, Any], *, source: str) -> dict[str, Any]:
     if "checkpoint" in document:
         return document["checkpoint"].get("latest") or {}
     raise EngineError(
-        f"{source} is no Pulumi state: it has neither a checkpoint nor a deployment. Give a file of a Pulumi file backend or of `pulumi stack export`"
+        f"{source} is no Pulumi state: it has neither a checkpoint nor a deployment. Give a file of a Pulumi file "
+        "backend or of `pulumi stack export`"
     )
 
 
@@ -214,6 +217,7 @@ def verify(resources: list[ResourceState]) -> None:
         missing = [edge for edge in resource.edges() if edge not in seen]
         if missing and not resource.pending_replacement:
             raise EngineError(
-                f"the state is damaged: {resource.urn} needs {missing[0]}, which does not come before it. Restore the file beside it that ends in .bak"
+                f"the state is damaged: {resource.urn} needs {missing[0]}, which does not come before it. Restore "
+                "the file beside it that ends in .bak"
             )
         seen.add(resource.urn)

@@ -211,15 +211,11 @@ def to_json(value: Value, encrypt: Callable[[str], str]) -> Value:
             return {SIGNATURE: SECRET, "ciphertext": value.value.text}
         text = json.dumps(to_json(value.value, encrypt), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return {SIGNATURE: SECRET, "ciphertext": encrypt(text)}
-    if isinstance(value, Unknown):
-        return UNKNOWN_TEXT
     if isinstance(value, list):
         return [to_json(item, encrypt) for item in value]
-    if isinstance(value, dict):
-        return {key: to_json(item, encrypt) for key, item in value.items()}
-    if isinstance(value, Asset | Reference):
+    if isinstance(value, dict | Asset | Reference):
         return {key: to_json(item, encrypt) for key, item in _unmarked(value).items()}
-    return value
+    return UNKNOWN_TEXT if isinstance(value, Unknown) else value
 
 
 def from_json(value: Value, decrypt: Callable[[str], Value] | None = None) -> Value:

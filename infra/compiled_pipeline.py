@@ -26,7 +26,7 @@ class CompiledPipeline(pulumi.ComponentResource):
             f"{name}-object",
             bucket=bucket,
             name=self.path,
-            content=spec_json,
+            source=spec_json.apply(pulumi.StringAsset),  # `content` would be kept as a secret
             content_type="application/json",
             opts=ResourceOptions(parent=self),
         )

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from contracts.stack_outputs import ImageLock
+from contracts.stack_outputs import ImageLock, StackOutputs
 from local.layout import Layout
 from local.server import Address
 
@@ -38,7 +38,7 @@ CONTENTS = {
     ),
     "steps": ImageContent(
         name="recsys-steps",
-        context=("requirements/runtime.txt", "contracts", "pipeline"),
+        context=("contracts", "pipeline"),
         python_path=".",
         preload=("pyarrow.parquet", "pydantic", "pipeline.steps"),
     ),
@@ -57,6 +57,13 @@ def register(layout: Layout, address: Address, repository: str) -> ImageLock:
         lock[role] = image
     _write(layout.image_lock, json.dumps(lock, indent=1) + "\n")
     return ImageLock(**lock)
+
+
+def warm(address: Address, outputs: StackOutputs) -> None:
+    """Begin each image's warm process on the pool that its jobs run on, so that a first run does not wait for it."""
+    for pool, image in ((outputs.training_pool, outputs.images.trainer), (outputs.steps_pool, outputs.images.steps)):
+        where = f"projects/{outputs.project}/locations/{outputs.region}/persistentResources"
+        address.call("POST", f"/_local/aiplatform/{where}/{pool.persistent_resource_id}:warm", {"image": image})
 
 
 def _runtime(content: ImageContent, folder: Path) -> dict:

@@ -68,6 +68,7 @@ def _chain(layout: Layout, outcome: "Outcome", *, data: str, engine: engines.Eng
         outcome.seconds["plan"] = outcome.engine_result.plan_seconds
         outcome.seconds["apply"] = outcome.engine_result.apply_seconds
     outputs = _outputs(layout)
+    images.warm(address, outputs)
     with _step(f"Data ({prepared.description})"):
         outcome.ingestion = _ingest(layout, prepared.folder)
     with _step("Training run"):

@@ -22,10 +22,11 @@ from contracts.stack_outputs import Endpoints, StackOutputs
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
-    from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
     from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
+
+    from pipeline.vertex_rest import VertexRest
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
@@ -65,10 +66,14 @@ class Clients:
         return JobServiceClient(**self._vertex_options())
 
     @cached_property
-    def models(self) -> "ModelServiceClient":
-        from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
+    def vertex(self) -> "VertexRest":
+        import google.auth
 
-        return ModelServiceClient(**self._vertex_options())
+        from pipeline.vertex_rest import VertexRest
+
+        options = self._vertex_options()
+        credentials = options.get("credentials") or google.auth.default(scopes=list(_SCOPES))[0]
+        return VertexRest(options["client_options"]["api_endpoint"], credentials)
 
     @property
     def location(self) -> str:

@@ -58,8 +58,9 @@ def _told_by_google(error: Exception) -> str | None:
     from requests.exceptions import RequestException
 
     if isinstance(error, GoogleAPICallError):
-        status = error.grpc_status_code.name if error.grpc_status_code else (error.reason or "")
-        return f"Refused by the service: {error.code} {status}: {error.message}".replace(" :", ":")
+        status = error.grpc_status_code.name if error.grpc_status_code else error.reason
+        code = " ".join(str(part) for part in (error.code, status) if part)
+        return f"Refused by the service{f' ({code})' if code else ''}: {error.message}"
     if isinstance(error, GoogleAuthError):
         return f"No valid credentials: {error}. Log in: gcloud auth application-default login"
     if isinstance(error, RetryError | RequestException):

@@ -4,6 +4,7 @@ Owns: the statements and jobs on the feedback table. Does not own: what the even
 """
 
 import tempfile
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, cast
 
@@ -18,7 +19,7 @@ from pipeline.clients import Clients
 from pipeline.objects import Objects
 
 if TYPE_CHECKING:
-    from google.cloud.bigquery import LoadJob, LoadJobConfig, TableReference
+    from google.cloud.bigquery import ExtractJob, LoadJob, LoadJobConfig, TableReference
 
 _PAGED_ROWS = 200_000  # more rows than this travel as parquet files and not as pages of JSON
 _ARROW_TYPES = {
@@ -80,11 +81,12 @@ class FeedbackLog:
         )
         job = self._clients.bigquery.query(statement, job_config=config)
         rows = job.result(timeout=_TIMEOUT_SECONDS)
+        found = None
         if (rows.total_rows or 0) > _PAGED_ROWS and job.destination is not None:
             found = self._as_files(job.destination, workspace)
-        else:
-            found = rows.to_arrow(create_bqstorage_client=False)
-        return ev.canonicalise(found.rename_columns(["user_id", "item_id", "timestamp", "event_order", "rating"]))[0]
+        if found is None:
+            found = _named(rows.to_arrow(create_bqstorage_client=False))
+        return ev.canonicalise(found)[0]
 
     def replace(self, uri: str, job_id: str, *, location: str) -> bool:
         """Replace all rows by a parquet file's, once for a job id. False where that has been done before.
@@ -104,7 +106,7 @@ class FeedbackLog:
                 if self._succeeded(f"{job_id}-{attempt}", location):
                     return False
                 continue
-            job.result(timeout=_TIMEOUT_SECONDS)
+            _wait(job)
             return True
         raise RuntimeError(f"job id {job_id!r}: 99 load jobs failed. Look at them: bq ls -j")
 
@@ -128,13 +130,15 @@ class FeedbackLog:
             time_partitioning=table.time_partitioning,
         )
 
-    def _as_files(self, table: "TableReference", workspace: str) -> pa.Table:
+    def _as_files(self, results: "TableReference", workspace: str) -> pa.Table | None:
+        """The table of a query's results, by way of object storage; None where results are not kept as a table."""
         from google.cloud.bigquery import DestinationFormat, ExtractJobConfig
 
         config = ExtractJobConfig(destination_format=DestinationFormat.PARQUET)
-        self._clients.bigquery.extract_table(table, f"{workspace}/recent-*.parquet", job_config=config).result(
-            timeout=_TIMEOUT_SECONDS
-        )
+        try:
+            _wait(self._clients.bigquery.extract_table(results, f"{workspace}/recent-*.parquet", job_config=config))
+        except NotFound:
+            return None
         objects = Objects(self._clients.storage)
         parts = []
         with tempfile.TemporaryDirectory() as folder:
@@ -145,7 +149,21 @@ class FeedbackLog:
                     parts.append(file.read(columns=list(_COLUMNS)))
                 path.unlink()
                 objects.delete(uri)
-        return pa.concat_tables(parts).select(list(_COLUMNS))
+        return _named(pa.concat_tables(parts))
+
+
+def _named(rows: pa.Table) -> pa.Table:
+    """Rows of the log with the columns of a file of interactions."""
+    return rows.select(list(_COLUMNS)).rename_columns(["user_id", "item_id", "timestamp", "event_order", "rating"])
+
+
+def _wait(job: "LoadJob | ExtractJob") -> None:
+    """The job's end, or the service's error. The client's own waiting begins with whole seconds."""
+    pause, deadline = 0.05, time.monotonic() + _TIMEOUT_SECONDS
+    while not job.done() and time.monotonic() < deadline:
+        time.sleep(pause)
+        pause = min(2 * pause, 5.0)
+    job.result(timeout=1)
 
 
 def rows_to_load(events: pa.Table, *, logged_at_us: int) -> pa.Table:

@@ -5,14 +5,11 @@ Owns: the calls to the registry. Does not own: which version deserves the alias 
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, NamedTuple, cast
+from typing import NamedTuple
 
 from google.api_core.exceptions import NotFound
 
 from pipeline.clients import Clients
-
-if TYPE_CHECKING:
-    from google.cloud.aiplatform_v1.types import UploadModelResponse
 
 CHAMPION = "champion"
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
@@ -37,10 +34,10 @@ class ModelRegistry:
     """The versions of one model."""
 
     def __init__(self, clients: Clients, model_name: str) -> None:
-        self._client = clients.models
-        self._parent = clients.location
-        self.name = f"{clients.location}/models/{model_name}"
+        self._vertex = clients.vertex
+        self._location = clients.location
         self._model_id = model_name
+        self.name = f"{clients.location}/models/{model_name}"
 
     def version(self, alias_or_id: str) -> ModelVersion | None:
         """The version of that alias or number, or None."""
@@ -53,48 +50,42 @@ class ModelRegistry:
         self, *, run_id: str, uri: str, image: str, description: str, labels: Mapping[str, str]
     ) -> ModelVersion:
         """A new version of the model, created with its first; a run that is registered already keeps its version."""
-        from google.cloud.aiplatform_v1.types import Model, ModelContainerSpec, UploadModelRequest
-
         alias = run_id if _ALIAS.fullmatch(run_id) else ""
         if alias and (known := self.version(alias)):
             return known
-        model = Model(
-            display_name=self._model_id,
-            version_description=description,
-            version_aliases=[alias] if alias else [],
-            artifact_uri=uri,
-            container_spec=ModelContainerSpec(image_uri=image),
-            labels={key: label(value) for key, value in labels.items()},
-        )
-        request = UploadModelRequest(parent=self._parent, model=model)
-        if self._get(self.name) is None:
-            request.model_id = self._model_id
-        else:
-            request.parent_model = self.name
-        uploaded = cast(
-            "UploadModelResponse", self._client.upload_model(request=request).result(timeout=_UPLOAD_SECONDS)
-        )
-        registered = self.version(uploaded.model_version_id)
+        model = {
+            "displayName": self._model_id,
+            "versionDescription": description,
+            "versionAliases": [alias] if alias else [],
+            "artifactUri": uri,
+            "containerSpec": {"imageUri": image},
+            "labels": {key: label(value) for key, value in labels.items()},
+        }
+        identity = {"modelId": self._model_id} if self._get(self.name) is None else {"parentModel": self.name}
+        operation = self._vertex.post(f"{self._location}/models:upload", {"model": model} | identity)
+        uploaded = self._vertex.wait(operation, timeout_seconds=_UPLOAD_SECONDS)
+        number = uploaded["modelVersionId"]
+        registered = self.version(number)
         if registered is None:
-            number = uploaded.model_version_id
-            raise LookupError(f"model_version_id = {number!r}: the registry does not know its new version")
+            raise LookupError(f"modelVersionId = {number!r}: the registry does not know its new version")
         return registered
 
     def make_champion(self, version: str) -> None:
         """Move the alias to `projects/…/models/ID@VERSION`."""
-        self._client.merge_version_aliases(name=f"{self.name}@{version_id(version)}", version_aliases=[CHAMPION])
+        name = f"{self.name}@{version_id(version)}"
+        self._vertex.post(f"{name}:mergeVersionAliases", {"versionAliases": [CHAMPION]})
 
     def _get(self, name: str) -> ModelVersion | None:
         try:
-            model = self._client.get_model(name=name)
+            model = self._vertex.get(name)
         except NotFound:
             return None
         return ModelVersion(
-            name=f"{model.name.partition('@')[0]}@{model.version_id}",
-            uri=model.artifact_uri,
-            description=model.version_description,
-            labels=dict(model.labels),
-            aliases=tuple(model.version_aliases),
+            name=f"{model['name'].partition('@')[0]}@{model['versionId']}",
+            uri=model.get("artifactUri", ""),
+            description=model.get("versionDescription", ""),
+            labels=model.get("labels", {}),
+            aliases=tuple(model.get("versionAliases", [])),
         )
 
 

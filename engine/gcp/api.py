@@ -1,4 +1,6 @@
-"""Requests to Google's APIs at the endpoints that the provider's own variables name, with its retries and long-running operations."""
+"""Requests to Google's APIs at the endpoints that the provider's own variables name, with its retries and
+long-running operations.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,8 @@ from typing import Any, TypeVar
 from engine.errors import EngineError, OperationError, UnsureError
 from engine.http import Answer, Client
 
-# The variables' middle part, and the version that the provider puts behind the endpoint where it strips the one that the variable ends in.
+# The variables' middle part, and the version that the provider puts behind the endpoint where it strips the one that
+# the variable ends in.
 SERVICES = {
     "STORAGE": "v1",
     "BIG_QUERY": "",
@@ -51,7 +54,9 @@ class Api:
     """What a resource type needs of the outside: requests, waiting, and one lock per shared policy."""
 
     def __init__(self, environment: Mapping[str, str], stopping: Callable[[], bool] = lambda: False) -> None:
-        self._bases = {service: environment[variable(service)] for service in SERVICES if environment.get(variable(service))}
+        self._bases = {
+            service: environment[variable(service)] for service in SERVICES if environment.get(variable(service))
+        }
         token = environment.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
         agent = {"User-Agent": "embedded-pulumi-engine", "Accept": "application/json"}
         self._client = Client(agent | ({"Authorization": f"Bearer {token}"} if token else {}))
@@ -69,7 +74,8 @@ class Api:
     def url(self, service: str, path: str) -> str:
         if service not in self._bases:
             raise EngineError(
-                f"{variable(service)} is not set: the embedded engine applies only at the endpoints that these variables name. Real Google Cloud is for the `pulumi` command"
+                f"{variable(service)} is not set: the embedded engine applies only at the endpoints that these "
+                "variables name. Real Google Cloud is for the `pulumi` command"
             )
         base = self._bases[service].rstrip("/") + "/"
         if version := SERVICES[service]:
@@ -86,7 +92,9 @@ class Api:
         query: Mapping[str, str] | None = None,
         upload: tuple[bytes, str] | None = None,
     ) -> Any:
-        """The parsed answer; raises RefusedError for any status but 2xx. `upload`: raw content and its type, sent to the host's /upload root."""
+        """The parsed answer; raises RefusedError for any status but 2xx. `upload`: raw content and its type, sent to
+        the host's /upload root.
+        """
         url = self.url(service, path)
         if upload is not None:
             url = re.sub(r"^(https?://[^/]+)/", r"\1/upload/", url)
@@ -113,7 +121,8 @@ class Api:
                 answer = self._client.send(method, url, **content)
             except ConnectionRefusedError as error:
                 raise OperationError(
-                    f"{method} {url}: nothing listens there ({error.strerror}). Start the local cloud, or correct the endpoint variables"
+                    f"{method} {url}: nothing listens there ({error.strerror}). Start the local cloud, or correct "
+                    "the endpoint variables"
                 ) from error
             except OSError as error:
                 raise UnsureError(f"{method} {url}: no answer ({error or type(error).__name__})") from error
@@ -129,11 +138,16 @@ class Api:
         while not operation.get("done"):
             pause = next(pauses)
             if time.monotonic() + pause > deadline:
-                raise OperationError(f"Error waiting to {what}: timeout after {timeout_seconds:g} s, the operation {operation.get('name')} goes on")
+                raise OperationError(
+                    f"Error waiting to {what}: timeout after {timeout_seconds:g} s, the operation "
+                    f"{operation.get('name')} goes on"
+                )
             time.sleep(pause)
             operation = self.call(service, "GET", operation["name"])
         if error := operation.get("error"):
-            raise OperationError(f"Error waiting to {what}: Error code {error.get('code')}, message: {error.get('message')}")
+            raise OperationError(
+                f"Error waiting to {what}: Error code {error.get('code')}, message: {error.get('message')}"
+            )
         return operation.get("response") or {}
 
     @contextmanager

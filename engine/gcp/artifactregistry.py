@@ -1,5 +1,6 @@
 """Artifact Registry repositories."""
 
+# ruff: noqa: RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 from typing import Any
@@ -11,7 +12,7 @@ from engine.values import Properties
 class Repository(RestType):
     """A repository; its cleanup policies are a map in Google's JSON and a set of objects in the program."""
 
-    token = "gcp:artifactregistry/repository:Repository"
+    type_name = "gcp:artifactregistry/repository:Repository"
     noun = "Repository"
     service = "ARTIFACT_REGISTRY"
     services = {"ARTIFACT_REGISTRY"}

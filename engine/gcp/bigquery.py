@@ -1,5 +1,6 @@
 """BigQuery datasets, and who may use them."""
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 from typing import Any
@@ -24,14 +25,14 @@ _KINDS = {"user": "userByEmail", "serviceAccount": "userByEmail", "group": "grou
 class Dataset(RestType):
     """A dataset; an update sends the whole of it, but its access only where that changed."""
 
-    token = "gcp:bigquery/dataset:Dataset"
+    type_name = "gcp:bigquery/dataset:Dataset"
     noun = "Dataset"
     service = "BIG_QUERY"
     services = {"BIG_QUERY"}
     identity = "projects/{project}/datasets/{datasetId}"
     collection = "projects/{project}/datasets"
     update_method = "PUT"
-    waits: set[str] = set()
+    waits = frozenset()
     table = """
     accesses objset kept tf=access
       condition obj
@@ -127,7 +128,7 @@ def _read_role(role: str | None) -> str:
 class DatasetIamMember(IamMember):
     """A member of a dataset, kept as an entry of its access list."""
 
-    token = "gcp:bigquery/datasetIamMember:DatasetIamMember"
+    type_name = "gcp:bigquery/datasetIamMember:DatasetIamMember"
     services = {"BIG_QUERY"}
     holder = "projects/{project}/datasets/{datasetId}"
     table = (
@@ -138,7 +139,7 @@ class DatasetIamMember(IamMember):
         + CONDITION_FIELDS
     )
 
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:  # noqa: ARG002
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
         dataset = call.api.find("BIG_QUERY", holder, query=_V3)
         if dataset is None:
             return None
@@ -148,7 +149,8 @@ class DatasetIamMember(IamMember):
         role = values["role"]
         if role in _LEGACY:
             raise OperationError(
-                f"BigQuery Dataset legacy role {role} is not allowed when using google_bigquery_dataset_iam resources. Please use the full form: {_LEGACY[role]}"
+                f"BigQuery Dataset legacy role {role} is not allowed when using google_bigquery_dataset_iam "
+                f"resources. Please use the full form: {_LEGACY[role]}"
             )
         access = access_of(policy["bindings"]) + policy["others"]
         call.api.call("BIG_QUERY", "PATCH", holder, body={"access": access}, query=_V3)
@@ -166,7 +168,7 @@ def bindings_of(access: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for entry in access:
         if "role" not in entry:
             continue
-        role = _LEGACY.get(entry["role"], entry["role"])
+        role = str(_LEGACY.get(entry["role"], entry["role"]))
         condition = entry.get("condition")
         binding = found.setdefault((role, repr(condition)), {"role": role, "members": []})
         if condition:

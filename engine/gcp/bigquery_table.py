@@ -1,5 +1,6 @@
 """BigQuery tables and views."""
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 import json
@@ -26,15 +27,17 @@ _SIZES = ("numBytes", "numLongTermBytes", "numRows")
 
 
 class Table(RestType):
-    """A table. Its schema is a JSON text: added and dropped columns are updates, a changed type or mode replaces the table."""
+    """A table. Its schema is a JSON text: added and dropped columns are updates, a changed type or mode replaces the
+    table.
+    """
 
-    token = "gcp:bigquery/table:Table"
+    type_name = "gcp:bigquery/table:Table"
     noun = "Table"
     service = "BIG_QUERY"
     services = {"BIG_QUERY"}
     identity = "projects/{project}/datasets/{datasetId}/tables/{tableId}"
     collection = "projects/{project}/datasets/{datasetId}/tables"
-    waits: set[str] = set()
+    waits = frozenset()
     delete_first = True
     table = """
     biglakeConfiguration raw replace
@@ -96,7 +99,7 @@ class Table(RestType):
       useLegacySql bool kept sent
     """
 
-    def customize(self, plan: Properties, prior: Properties | None, inputs: Properties) -> None:  # noqa: ARG002
+    def customize(self, plan: Properties, prior: Properties | None, inputs: Properties) -> None:
         if isinstance(plan.get("schema"), str) and (prior is None or plan["schema"] != prior.get("schema")):
             plan["schema"] = _normalized(plan["schema"])
 
@@ -108,7 +111,10 @@ class Table(RestType):
 
     def refuse_delete(self, outputs: Properties) -> str:
         if outputs.get("deletionProtection"):
-            return f"cannot destroy table {outputs.get('id')} without setting deletion_protection=false and running up once"
+            return (
+                f"cannot destroy table {outputs.get('id')} without setting deletion_protection=false and running up "
+                "once"
+            )
         return super().refuse_delete(outputs)
 
     def body(self, plan: Properties) -> dict[str, Any]:
@@ -139,7 +145,9 @@ class Table(RestType):
     def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:
         columns = (answer.get("schema") or {}).get("fields")
         known_schema = known.get("schema")
-        outputs["schema"] = go_json(columns) if columns is not None else (known_schema if isinstance(known_schema, str) else "")
+        outputs["schema"] = (
+            go_json(columns) if columns is not None else (known_schema if isinstance(known_schema, str) else "")
+        )
         outputs["generatedSchemaColumns"] = ""
         outputs["requirePartitionFilter"] = outputs["requirePartitionFilter"] or None
         outputs["clusterings"] = outputs["clusterings"] or None

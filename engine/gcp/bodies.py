@@ -53,7 +53,9 @@ def expand_value(field: Field, value: Value) -> Any:
 
 
 def flatten(fields: tuple[Field, ...], answer: Any, known: Properties, *, top: bool = True) -> Properties:
-    """The outputs in an answer. `known` (planned or prior outputs) gives what the API never tells, and which empty values were null."""
+    """The outputs in an answer. `known` (planned or prior outputs) gives what the API never tells, and which empty
+    values were null.
+    """
     outputs = _flatten_members(fields, answer, known, top=top)
     if top and "effectiveLabels" in outputs:
         read_labels(outputs, known)
@@ -73,16 +75,23 @@ def _flatten_members(fields: tuple[Field, ...], answer: Any, known: Properties, 
 
 def flatten_value(field: Field, value: Any, known: Value, *, top: bool) -> Value:
     if field.kind == "obj":
-        return flatten(field.fields, value, known if isinstance(known, dict) else {}, top=False) if isinstance(value, dict) else None
+        return (
+            flatten(field.fields, value, known if isinstance(known, dict) else {}, top=False)
+            if isinstance(value, dict)
+            else None
+        )
     if field.kind in ("objs", "objset"):
         return _flatten_list(field, value, known)
     if value is None or (value in ({}, []) and empty(known) and not field.computed):
         return _absent(field, top=top)
-    if field.kind == "map":
-        return dict(value)
-    if field.kind in ("int", "int64"):
+    return _typed(field.kind, value)
+
+
+def _typed(kind: str, value: Any) -> Value:
+    """A value of Google's JSON in the property's own type."""
+    if kind in ("int", "int64"):
         return int(value)
-    if field.kind == "str" and not isinstance(value, str):
+    if kind == "str" and not isinstance(value, str):
         return str(value).lower() if isinstance(value, bool) else str(value)
     return value
 

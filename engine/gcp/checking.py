@@ -1,4 +1,6 @@
-"""Check: the program's inputs with the provider's defaults filled in, and everything that the provider refuses before it plans."""
+"""Check: the program's inputs with the provider's defaults filled in, and everything that the provider refuses before
+it plans.
+"""
 
 from __future__ import annotations
 
@@ -85,9 +87,7 @@ class Checker:
             return value
         before = old if isinstance(old, list) else []
         return [
-            self._element(
-                field, item, before[index] if index < len(before) else None, (*path, index), f"{tf}.{index}."
-            )
+            self._element(field, item, before[index] if index < len(before) else None, (*path, index), f"{tf}.{index}.")
             for index, item in enumerate(value)
         ]
 
@@ -99,8 +99,8 @@ class Checker:
     def _required(self, fields: tuple[Field, ...], given: Properties, path: Path, tf: str) -> None:
         for field in fields:
             if field.mode == "required" and field.name not in given and not field.auto:
-                reason = f'Missing required argument. The argument "{tf}{field.tf}" is required, but no definition was found.'
-                self.failures.append(Failure(reason, (*path, field.name)))
+                missing = f'The argument "{tf}{field.tf}" is required, but no definition was found.'
+                self.failures.append(Failure(f"Missing required argument. {missing}", (*path, field.name)))
 
     def _groups(self, fields: tuple[Field, ...], given: Properties, path: Path, tf: str) -> None:
         groups: dict[str, list[Field]] = {}

@@ -1,4 +1,6 @@
-"""Rules that the provider applies to a single value before it plans; each returns what is wrong, in the provider's words, or nothing."""
+"""Rules that the provider applies to a single value before it plans; each returns what is wrong, in the provider's
+words, or nothing.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +10,7 @@ from collections.abc import Callable
 
 from engine.values import Value
 
-_PROJECT = r"(?:(?:[-a-z0-9]{1,63}\.)*(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?):)?(?:[0-9]{1,19}|(?:[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?)|-)"
-_ACCOUNT_DOMAIN = r"(?:(?:[-a-z0-9]{1,63}\.)*(?:[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?))"
-_ACCOUNT = rf"projects/{_PROJECT}/serviceAccounts/((?:{_ACCOUNT_DOMAIN}@)?[-a-z0-9]{{1,63}}@[-a-z0-9.]+|[0-9]{{1,20}}-compute@developer\.gserviceaccount\.com|[-a-z0-9]+@[-a-z0-9.]*gserviceaccount\.com)"
+_ACCOUNT = r"^projects/(?:[-a-z0-9.]+:)?(?:[0-9]+|[a-z0-9][-a-z0-9]*|-)/serviceAccounts/[^/@]+@[-a-z0-9.]+$"
 _MEMBER = re.compile(
     r"^(allUsers|allAuthenticatedUsers|projectOwners|projectReaders|projectWriters)$"
     r"|^(user|serviceAccount|group|domain|principal|principalSet|principalHierarchy|iamMember|projectOwner|projectEditor|projectViewer):.+$"

@@ -1,5 +1,6 @@
 """Schedules of pipelines, which the provider keeps in its `colab` module."""
 
+# ruff: noqa: RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 import json
@@ -12,15 +13,17 @@ from engine.values import Properties
 
 
 class Schedule(RestType):
-    """A cron schedule that submits a pipeline job. `pipelineSpec` is a text that must be JSON as Go writes it to be seen as unchanged."""
+    """A cron schedule that submits a pipeline job. `pipelineSpec` is a text that must be JSON as Go writes it to be
+    seen as unchanged.
+    """
 
-    token = "gcp:colab/schedule:Schedule"
+    type_name = "gcp:colab/schedule:Schedule"
     noun = "Schedule"
     service = "COLAB"
     services = {"COLAB"}
     identity = "projects/{project}/locations/{location}/schedules/{name}"
     collection = "projects/{project}/locations/{location}/schedules"
-    waits = {"delete"}
+    waits = frozenset({"delete"})
     table = """
     allowQueueing bool sent
     catchUp bool out

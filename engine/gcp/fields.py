@@ -2,14 +2,19 @@
 
     name   kind   [flags]
 
-Kinds: str int int64 (a text in Google's JSON) float bool map (text to text), strs (list of texts), strset (unordered), obj (one nested object), objs (list), objset (unordered),
-raw (planned as it is given, not applied by this engine).
+Kinds: str int int64 (a text in Google's JSON) float bool map (text to text), strs (list of texts), strset (unordered),
+obj (one nested object), objs (list), objset (unordered), raw (planned as it is given, not applied by this engine).
 
-Flags: `required`; `kept` (the service fills it in when the program leaves it out); `out` (only the service sets it); `replace` (a change replaces the
-resource); `secret`; `auto` (Pulumi names it after the resource); `default=JSON` (`~` for a space); `min=N`, `max=N`; `one_of=GROUP` (exactly one of the group must be given),
-`some_of=GROUP` (at least one), `not_with=A,B`; `same=RULE` (gcp/sameness.py: which values count as equal); `check=RULE` (gcp/checks.py);
-`api=PATH` (the name in Google's JSON, `-` for none); `tf=NAME` (the provider's own name, for its error messages); `sent` (goes into
-requests although the service sets it, or although it is empty); `null` (reads as null, not as an empty value, when the service leaves it out).
+Flags:
+    required            must be given                      kept       the service fills it in when it is not given
+    out                 only the service sets it           replace    a change replaces the resource
+    secret              the state encrypts it              auto       Pulumi names it after the resource
+    default=JSON        (`~` for a space)                  min=N max=N  how many items, how long a name
+    one_of=GROUP        exactly one of the group           some_of=GROUP  at least one
+    not_with=A,B        not together with these            same=RULE  which values count as equal (gcp/sameness.py)
+    check=RULE          what is refused (gcp/checks.py)    api=PATH   the name in Google's JSON, `-` for none
+    tf=NAME             the provider's own name            null       reads as null, not as an empty value, when absent
+    sent                goes into requests although the service sets it, or although it is empty
 """
 
 from __future__ import annotations

@@ -1,8 +1,10 @@
-"""IAM members: one member with one role in the policy of a project, a bucket, a service account, a repository or a dataset.
+"""IAM members: one member with one role in the policy of a project, a bucket, a service account or a repository.
 
-The policy is shared, so that each change reads it, edits it and writes it back under its etag, again if another writer was faster.
+The policy is shared, so that each change reads it, edits it and writes it back under its etag, again if another writer
+was faster.
 """
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 from abc import abstractmethod
@@ -12,6 +14,8 @@ from engine.errors import OperationError
 from engine.gcp.resource import Call, ResourceType, fill
 from engine.gcp.sameness import normal_member
 from engine.values import Properties
+
+_POLICY_KEYS = {"etag", "auditConfigs", "others"}
 
 CONDITION_FIELDS = """
     condition obj replace
@@ -50,10 +54,10 @@ class IamMember(ResourceType):
             return None
         return self._outputs(known, policy)[1] | {"id": identity}
 
-    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:  # noqa: ARG002
+    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
         return plan
 
-    def delete(self, call: Call, identity: str, prior: Properties) -> None:  # noqa: ARG002
+    def delete(self, call: Call, identity: str, prior: Properties) -> None:
         self._edit(call, prior, add=False)
 
     def _outputs(self, values: Properties, policy: dict[str, Any]) -> tuple[str, Properties]:
@@ -80,7 +84,8 @@ class IamMember(ResourceType):
             bindings = with_member(policy.get("bindings") or [], values, add=add)
             if bindings == (policy.get("bindings") or []):
                 return policy
-            return self.set_policy(call, holder, {**policy, "bindings": bindings, "version": 3}, values)
+            kept = {key: value for key, value in policy.items() if key in _POLICY_KEYS}
+            return self.set_policy(call, holder, {**kept, "bindings": bindings, "version": 3}, values)
 
         with call.api.alone(f"{type(self).holder} {holder}"):
             return call.api.retry_conflicts(change)
@@ -125,7 +130,7 @@ def with_member(bindings: list[dict[str, Any]], values: Properties, *, add: bool
 
 
 class BucketIAMMember(IamMember):
-    token = "gcp:storage/bucketIAMMember:BucketIAMMember"
+    type_name = "gcp:storage/bucketIAMMember:BucketIAMMember"
     services = {"STORAGE"}
     holder = "b/{bucket}"
     table = "    bucket str required replace same=bucket" + CONDITION_FIELDS
@@ -137,15 +142,15 @@ class BucketIAMMember(IamMember):
         identity, outputs = super()._outputs(values, policy)
         return identity, outputs | {"bucket": self.holder_of(values)}
 
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:  # noqa: ARG002
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
         return call.api.find("STORAGE", f"{holder}/iam", query={"optionsRequestedPolicyVersion": "3"})
 
-    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:  # noqa: ARG002
+    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
         return call.api.call("STORAGE", "PUT", f"{holder}/iam", body=policy)
 
 
 class ProjectIAMMember(IamMember):
-    token = "gcp:projects/iAMMember:IAMMember"
+    type_name = "gcp:projects/iAMMember:IAMMember"
     services = {"RESOURCE_MANAGER"}
     holder = "{project}"
     delete_first = True
@@ -154,31 +159,31 @@ class ProjectIAMMember(IamMember):
     def holder_of(self, values: Properties) -> str:
         return str(values["project"]).removeprefix("projects/")
 
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:  # noqa: ARG002
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
         body = {"options": {"requestedPolicyVersion": 3}}
         return call.api.call("RESOURCE_MANAGER", "POST", f"projects/{holder}:getIamPolicy", body=body)
 
-    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:  # noqa: ARG002
+    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
         body = {"policy": policy, "updateMask": "bindings,etag,auditConfigs"}
         return call.api.call("RESOURCE_MANAGER", "POST", f"projects/{holder}:setIamPolicy", body=body)
 
 
 class ServiceAccountIAMMember(IamMember):
-    token = "gcp:serviceaccount/iAMMember:IAMMember"
+    type_name = "gcp:serviceaccount/iAMMember:IAMMember"
     services = {"IAM_BETA"}
     holder = "{serviceAccountId}"
     table = "    serviceAccountId str required replace check=account-name" + CONDITION_FIELDS
 
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:  # noqa: ARG002
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
         query = {"options.requestedPolicyVersion": "3"}
         return call.api.call("IAM_BETA", "POST", f"{holder}:getIamPolicy", query=query)
 
-    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:  # noqa: ARG002
+    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
         return call.api.call("IAM_BETA", "POST", f"{holder}:setIamPolicy", body={"policy": policy})
 
 
 class RepositoryIamMember(IamMember):
-    token = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+    type_name = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
     services = {"ARTIFACT_REGISTRY"}
     holder = "projects/{project}/locations/{location}/repositories/{repository}"
     table = (
@@ -197,8 +202,8 @@ class RepositoryIamMember(IamMember):
         identity, outputs = super()._outputs(values, policy)
         return identity, outputs | {"repository": self.holder_of(values)}
 
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:  # noqa: ARG002
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
         return call.api.find("ARTIFACT_REGISTRY", f"{holder}:getIamPolicy")
 
-    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:  # noqa: ARG002
+    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
         return call.api.call("ARTIFACT_REGISTRY", "POST", f"{holder}:setIamPolicy", body={"policy": policy})

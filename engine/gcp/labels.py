@@ -1,4 +1,6 @@
-"""The three label maps of the provider: the program's, those with the provider's own added, and all that are on the thing."""
+"""The three label maps of the provider: the program's, those with the provider's own added, and all that are on the
+thing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ ATTRIBUTION = {"goog-pulumi-provisioned": "true"}
 
 
 def plan_labels(plan: Properties, prior: Properties | None, settings: Settings) -> None:
-    """Fill in `pulumiLabels` (declared, by default, and by attribution) and `effectiveLabels` (with what others put there)."""
+    """Fill in `pulumiLabels` (declared, by default, and by attribution) and `effectiveLabels` (with what others put
+    there).
+    """
     declared = plan.get("labels") or {}
     if isinstance(declared, Unknown) or isinstance(settings.default_labels, Unknown) or has_unknown(declared):
         plan["pulumiLabels"] = plan["effectiveLabels"] = UNKNOWN

@@ -1,7 +1,7 @@
-"""What a resource will look like after an operation: the prior outputs, the program's inputs and the field table give the planned outputs.
+"""What a resource will look like after an operation, from its prior outputs, the program's inputs and the field table.
 
-The rules are Terraform's, as the bridged provider applies them: what is configured wins; what is not keeps its prior value if the service may set it
-(UNKNOWN before creation), and is null if not.
+The rules are Terraform's, as the bridged provider applies them: what is configured wins; what is not keeps its prior
+value if the service may set it (UNKNOWN before creation), and is null if not.
 """
 
 from __future__ import annotations
@@ -21,23 +21,19 @@ def planned(fields: tuple[Field, ...], prior: Properties | None, inputs: Propert
 
 
 def _planned_field(field: Field, given: Value, prior: Value, *, creating: bool) -> Value:
-    if field.mode == "out":
-        return UNKNOWN if creating else prior
-    if given is None:
-        given = field.default
-    if given is None:
-        if field.mode == "kept":
-            return UNKNOWN if creating else prior
-        return None
+    given = field.default if given is None else given
+    if field.mode == "out" or given is None:
+        unset = UNKNOWN if creating else prior
+        return unset if field.computed else None
     if isinstance(given, Unknown) or field.kind == "raw":
         return given
     if not creating and field.same and same(field.same, prior, given):
         return prior
-    if field.kind == "obj":
-        return _planned_object(field, given, prior)
-    if field.kind in ("objs", "objset"):
-        return _planned_list(field, given, prior)
-    return given
+    return _planned_nested(field, given, prior) if field.nested else given
+
+
+def _planned_nested(field: Field, given: Value, prior: Value) -> Value:
+    return _planned_object(field, given, prior) if field.kind == "obj" else _planned_list(field, given, prior)
 
 
 def _planned_object(field: Field, given: Value, prior: Value) -> Value:

@@ -1,5 +1,6 @@
 """What the engine knows of a resource type, and the type whose whole behaviour is a table: a plain REST collection."""
 
+# ruff: noqa: ARG002 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 import re
@@ -42,7 +43,7 @@ class Call:
 class ResourceType:
     """A resource type: its fields, how it is planned, and its four operations, which subclasses write."""
 
-    token: ClassVar[str]
+    type_name: ClassVar[str]
     table: ClassVar[str]
     services: ClassVar[set[str]]
     identity: ClassVar[str] = ""
@@ -113,7 +114,7 @@ class ResourceType:
     def locate(self, identity: str, settings: Settings) -> Properties:
         """The properties that an id tells, for a resource that is only read."""
         if not self.identity:
-            raise EngineError(f"{self.token} cannot be read by its id in this engine: use the pulumi command")
+            raise EngineError(f"{self.type_name} cannot be read by its id in this engine: use the pulumi command")
         pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(self.identity))
         match = re.fullmatch(pattern, identity)
         found = {key: value for key, value in match.groupdict().items() if key in self.by_name} if match else {}
@@ -131,7 +132,10 @@ def fill(template: str, values: Properties) -> str:
     def replacement(match: re.Match[str]) -> str:
         value = values.get(match[1])
         if value is None or isinstance(value, Unknown):
-            raise EngineError(f"property {match[1]} is not known, and {template!r} needs it: set it, or the provider's project and region")
+            raise EngineError(
+                f"property {match[1]} is not known, and {template!r} needs it: set it, or the provider's project "
+                "and region"
+            )
         return quote(str(value), safe="") if match[2] else str(value)
 
     return re.sub(r"\{(\w+)(!q)?\}", replacement, template)
@@ -146,16 +150,16 @@ class RestType(ResourceType):
     create_only: ClassVar[set[str]] = set()
     update_method: ClassVar[str] = "PATCH"
     masked: ClassVar[bool] = True
-    waits: ClassVar[set[str]] = {"create", "delete"}
+    waits: ClassVar[frozenset[str]] = frozenset({"create", "delete"})
     noun: ClassVar[str]
 
     def create(self, call: Call, plan: Properties) -> tuple[str, Properties]:
-        identity = fill(self.identity, plan) if "{name}" not in self.identity or self.by_name["name"].mode != "out" else ""
+        identity = (
+            fill(self.identity, plan) if "{name}" not in self.identity or self.by_name["name"].mode != "out" else ""
+        )
         query = {key: fill(value, plan) for key, value in self.create_query.items()}
         try:
-            answer = call.api.call(
-                self.service, "POST", fill(self.collection, plan), body=self.body(plan), query=query
-            )
+            answer = call.api.call(self.service, "POST", fill(self.collection, plan), body=self.body(plan), query=query)
         except RefusedError as error:
             if error.status == 409 and identity:
                 raise AlreadyExistsError(str(error), identity) from error
@@ -174,7 +178,7 @@ class RestType(ResourceType):
             raise EngineError(f"{identity} was written, but a read answers 404: run up again")
         return identity, outputs
 
-    def path(self, identity: str, known: Properties) -> str:  # noqa: ARG002 (subclasses need it)
+    def path(self, identity: str, known: Properties) -> str:
         return identity
 
     def read(self, call: Call, identity: str, known: Properties) -> Properties | None:
@@ -227,5 +231,5 @@ class RestType(ResourceType):
         if "delete" in self.waits:
             call.api.wait(self.service, answer, f"delete {self.noun}", call.seconds)
 
-    def delete_query(self, prior: Properties) -> dict[str, str]:  # noqa: ARG002 (subclasses need it)
+    def delete_query(self, prior: Properties) -> dict[str, str]:
         return {}

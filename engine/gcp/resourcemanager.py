@@ -1,5 +1,6 @@
 """Enabled services, service accounts and custom roles of a project."""
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 from typing import Any
@@ -14,7 +15,7 @@ from engine.values import UNKNOWN, Properties, Unknown
 class Service(ResourceType):
     """An API that is switched on; one that is on already is taken over."""
 
-    token = "gcp:projects/service:Service"
+    type_name = "gcp:projects/service:Service"
     services = {"SERVICE_USAGE"}
     identity = "{project}/{service}"
     default_seconds = {"read": 600}
@@ -47,10 +48,10 @@ class Service(ResourceType):
                 return None
             query["pageToken"] = page["nextPageToken"]
 
-    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:  # noqa: ARG002
+    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
         return plan
 
-    def delete(self, call: Call, identity: str, prior: Properties) -> None:  # noqa: ARG002
+    def delete(self, call: Call, identity: str, prior: Properties) -> None:
         if not prior.get("disableOnDestroy"):
             return
         body = {
@@ -64,7 +65,7 @@ class Service(ResourceType):
 class Account(ResourceType):
     """A service account; its e-mail is known before it exists."""
 
-    token = "gcp:serviceaccount/account:Account"
+    type_name = "gcp:serviceaccount/account:Account"
     services = {"IAM_BETA"}
     identity = "projects/{project}/serviceAccounts/{email}"
     default_seconds = {"create": 300}
@@ -82,7 +83,7 @@ class Account(ResourceType):
     uniqueId str out
     """
 
-    def customize(self, plan: Properties, prior: Properties | None, inputs: Properties) -> None:  # noqa: ARG002
+    def customize(self, plan: Properties, prior: Properties | None, inputs: Properties) -> None:
         account, project = plan["accountId"], plan["project"]
         if isinstance(account, Unknown) or isinstance(project, Unknown):
             plan["email"] = plan["member"] = UNKNOWN
@@ -141,14 +142,16 @@ class Account(ResourceType):
             call.api.call("IAM_BETA", "PATCH", identity, body=body)
         return self._outputs(call.api.call("IAM_BETA", "GET", identity), plan)
 
-    def delete(self, call: Call, identity: str, prior: Properties) -> None:  # noqa: ARG002
+    def delete(self, call: Call, identity: str, prior: Properties) -> None:
         _delete(call, identity)
 
 
 class CustomRole(ResourceType):
-    """A role of the project's own. A deleted one stays behind, hidden, and is brought back by a creation of the same id."""
+    """A role of the project's own. A deleted one stays behind, hidden, and is brought back by a creation of the same
+    id.
+    """
 
-    token = "gcp:projects/iAMCustomRole:IAMCustomRole"
+    type_name = "gcp:projects/iAMCustomRole:IAMCustomRole"
     services = {"IAM_BETA"}
     identity = "projects/{project}/roles/{roleId}"
     table = """
@@ -202,11 +205,10 @@ class CustomRole(ResourceType):
             "id": answer["name"],
         }
 
-    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:  # noqa: ARG002
-        call.api.call("IAM_BETA", "PATCH", identity, body=self._role(plan))
-        return self._outputs(call.api.call("IAM_BETA", "GET", identity), plan)
+    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
+        return self._outputs(call.api.call("IAM_BETA", "PATCH", identity, body=self._role(plan)), plan)
 
-    def delete(self, call: Call, identity: str, prior: Properties) -> None:  # noqa: ARG002
+    def delete(self, call: Call, identity: str, prior: Properties) -> None:
         _delete(call, identity)
 
 

@@ -1,4 +1,6 @@
-"""Rules by which two values of a property count as equal although they differ: what the provider calls suppressed differences."""
+"""Rules by which two values of a property count as equal although they differ: what the provider calls suppressed
+differences.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def _last_segment(old: Value, new: Value) -> bool:
 
 
 def _project(old: Value, new: Value) -> bool:
-    return isinstance(old, str) and isinstance(new, str) and old.removeprefix("projects/") == new.removeprefix("projects/")
+    return (
+        isinstance(old, str) and isinstance(new, str) and old.removeprefix("projects/") == new.removeprefix("projects/")
+    )
 
 
 def _member(old: Value, new: Value) -> bool:
@@ -72,12 +76,12 @@ def _off(old: Value, new: Value) -> bool:
     return off(old) and off(new)
 
 
-_ALIKE_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN", "STRUCT": "RECORD"}
+_ALIKE_TYPES = {"INT64": "INTEGER", "FLOAT64": "FLOAT", "BOOL": "BOOLEAN"}
 
 
 def column_type(name: Value) -> str:
     upper = str(name).upper()
-    return _ALIKE_TYPES.get(upper, upper) if upper != "STRUCT" else upper
+    return _ALIKE_TYPES.get(upper, upper)
 
 
 def column_mode(mode: Value) -> str:
@@ -85,7 +89,9 @@ def column_mode(mode: Value) -> str:
 
 
 def _table_schema(old: Value, new: Value) -> bool:
-    """BigQuery reorders and fills in a schema: columns are compared by name, types by meaning, defaults count as given."""
+    """BigQuery reorders and fills in a schema: columns are compared by name, types by meaning, defaults count as
+    given.
+    """
     try:
         before, after = json.loads(old or "[]") or [], json.loads(new or "[]") or []
     except (TypeError, ValueError):
@@ -111,24 +117,22 @@ def _same_column(old: dict[str, Value], new: dict[str, Value]) -> bool:
 
 
 def _same_attribute(key: str, old: Value, new: Value) -> bool:
-    if old == new:
-        return True
-    if key == "mode":
-        return column_mode(old) == column_mode(new)
-    if key == "type":
-        return column_type(old) == column_type(new)
-    if key == "description":
-        return not old and not new
-    if key == "collation":
-        return not new
-    if key in ("policyTags", "dataGovernanceTagsInfo"):
-        return _no_tags(old) and _no_tags(new)
-    return key == "fields" and _same_columns(old, new)
+    return old == new or (key in _ATTRIBUTES and _ATTRIBUTES[key](old, new))
 
 
 def _no_tags(value: Value) -> bool:
     return not value or (isinstance(value, dict) and not any(value.values()))
 
+
+_ATTRIBUTES: dict[str, Callable[[Value, Value], bool]] = {
+    "mode": lambda old, new: column_mode(old) == column_mode(new),
+    "type": lambda old, new: column_type(old) == column_type(new),
+    "description": lambda old, new: not old and not new,
+    "collation": lambda _, new: not new,
+    "policyTags": lambda old, new: _no_tags(old) and _no_tags(new),
+    "dataGovernanceTagsInfo": lambda old, new: _no_tags(old) and _no_tags(new),
+    "fields": _same_columns,
+}
 
 RULES: dict[str, Callable[[Value, Value], bool]] = {
     "fold": _fold,

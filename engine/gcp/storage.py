@@ -1,5 +1,6 @@
 """Buckets."""
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -24,14 +25,14 @@ _SENT_IF_ZERO = {
 class Bucket(RestType):
     """A bucket; a PATCH carries the changed blocks only, null for what is gone."""
 
-    token = "gcp:storage/bucket:Bucket"
+    type_name = "gcp:storage/bucket:Bucket"
     noun = "Bucket"
     service = "STORAGE"
     services = {"STORAGE"}
     identity = "{name}"
     collection = "b"
     create_query = {"project": "{project}"}
-    waits: set[str] = set()
+    waits = frozenset()
     default_seconds = {"create": 600, "update": 240}
     schema_version = 4
     table = """
@@ -117,7 +118,7 @@ class Bucket(RestType):
       notFoundPage str some_of=page
     """
 
-    def path(self, identity: str, known: Properties) -> str:  # noqa: ARG002
+    def path(self, identity: str, known: Properties) -> str:
         return f"b/{identity}"
 
     def refuse(self, inputs: Properties) -> str:
@@ -146,7 +147,7 @@ class Bucket(RestType):
             raise
         return self.read_back(call, plan["name"], plan)
 
-    def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:  # noqa: ARG002
+    def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:
         outputs["url"] = f"gs://{answer['name']}"
         outputs["enableObjectRetention"] = (answer.get("objectRetention") or {}).get("mode") == "Enabled"
         outputs["hierarchicalNamespace"] = outputs["hierarchicalNamespace"] or {"enabled": False}
@@ -180,7 +181,8 @@ class Bucket(RestType):
             objects = (answer or {}).get("items") or []
             if objects and not force:
                 raise OperationError(
-                    f"bucket {bucket!r} holds {len(objects)} object(s) or more: set force_destroy=True on it and run up once, or empty it"
+                    f"bucket {bucket!r} holds {len(objects)} object(s) or more: set force_destroy=True on it and "
+                    "run up once, or empty it"
                 )
             with ThreadPoolExecutor(8) as pool:
                 list(pool.map(lambda item: _delete_object(call, bucket, item), objects))

@@ -1,5 +1,6 @@
 """Objects that a program puts into a bucket."""
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 import base64
@@ -29,12 +30,12 @@ _BINARY = set(range(0x00, 0x09)) | {0x0B} | set(range(0x0E, 0x1B)) | set(range(0
 class BucketObject(RestType):
     """An object with its content; new content is uploaded over the old, other changes replace it."""
 
-    token = "gcp:storage/bucketObject:BucketObject"
+    type_name = "gcp:storage/bucketObject:BucketObject"
     noun = "BucketObject"
     service = "STORAGE"
     services = {"STORAGE"}
     identity = "{bucket}-{name}"
-    waits: set[str] = set()
+    waits = frozenset()
     default_seconds = {"create": 240, "update": 240, "delete": 240}
     table = """
     bucket str required replace
@@ -84,7 +85,10 @@ class BucketObject(RestType):
         if any(isinstance(plan.get(key), Unknown) for key in _OF_CONTENT):
             self._upload(call, plan)
         elif self.mask(prior, plan):
-            members = {"eventBasedHold": bool(plan.get("eventBasedHold")), "temporaryHold": bool(plan.get("temporaryHold"))}
+            members = {
+                "eventBasedHold": bool(plan.get("eventBasedHold")),
+                "temporaryHold": bool(plan.get("temporaryHold")),
+            }
             call.api.call(self.service, "PATCH", self.path(identity, prior), body=members)
         return self.read_back(call, identity, plan)[1]
 
@@ -92,7 +96,8 @@ class BucketObject(RestType):
         content = content_of(plan)
         if len(content) > _LARGEST_BYTES:
             raise OperationError(
-                f"object {plan['name']!r} has {len(content)} bytes, more than the {_LARGEST_BYTES} that this engine uploads: upload it with gcloud storage cp"
+                f"object {plan['name']!r} has {len(content)} bytes, more than the {_LARGEST_BYTES} that this engine "
+                "uploads: upload it with gcloud storage cp"
             )
         media_type = "" if plan.get("forceEmptyContentType") else _known(plan.get("contentType")) or sniff(content)
         answer = call.api.call(
@@ -104,7 +109,8 @@ class BucketObject(RestType):
         )
         if answer.get("md5Hash") not in (None, md5(content)):
             raise OperationError(
-                f"object {plan['name']!r} arrived damaged: the server has md5 {answer['md5Hash']}, the content {md5(content)}. Run up again"
+                f"object {plan['name']!r} arrived damaged: the server has md5 {answer['md5Hash']}, the content "
+                f"{md5(content)}. Run up again"
             )
 
     def metadata(self, plan: Properties) -> dict[str, Any]:
@@ -112,7 +118,7 @@ class BucketObject(RestType):
         own = {"md5Hash", "crc32c", "generation", "mediaLink", "selfLink", "name"}
         return {key: value for key, value in self.body(plan).items() if key not in own}
 
-    def path(self, identity: str, known: Properties) -> str:  # noqa: ARG002
+    def path(self, identity: str, known: Properties) -> str:
         return f"b/{known['bucket']}/o/{quote(known['name'], safe='')}"
 
     def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:
@@ -140,7 +146,9 @@ def content_of(properties: Properties) -> bytes:
             return str(source.fields["text"]).encode()
         if "path" in source.fields:
             return Path(source.fields["path"]).read_bytes()
-    raise OperationError(f"object {properties.get('name')!r}: source is no file and no text: give a FileAsset, a StringAsset or content")
+    raise OperationError(
+        f"object {properties.get('name')!r}: source is no file and no text: give a FileAsset, a StringAsset or content"
+    )
 
 
 def md5(content: bytes) -> str:
@@ -169,7 +177,6 @@ def multipart(metadata: dict[str, Any], media_type: str, content: bytes) -> tupl
     """A multipart/related body and its content type."""
     boundary = uuid.uuid4().hex
     media_header = f"Content-Type: {media_type}\r\n" if media_type else ""
-    head = (
-        f"--{boundary}\r\nContent-Type: application/json\r\n\r\n{json.dumps(metadata)}\r\n--{boundary}\r\n{media_header}\r\n"
-    )
-    return head.encode() + content + f"\r\n--{boundary}--".encode(), f"multipart/related; boundary={boundary}"
+    description = f"--{boundary}\r\nContent-Type: application/json\r\n\r\n{json.dumps(metadata)}\r\n"
+    head = f"{description}--{boundary}\r\n{media_header}\r\n".encode()
+    return head + content + f"\r\n--{boundary}--".encode(), f"multipart/related; boundary={boundary}"

@@ -28,9 +28,9 @@ TYPES = {
 
 
 @cache
-def resource_type(token: str) -> ResourceType | None:
-    """The resource type of that token; None if the tables lack it."""
-    if token not in TYPES:
+def resource_type(name: str) -> ResourceType | None:
+    """The resource type of that name; None if the tables lack it."""
+    if name not in TYPES:
         return None
-    module, _, name = TYPES[token].rpartition(".")
-    return getattr(import_module(f"engine.gcp.{module}"), name)()
+    module, _, class_name = TYPES[name].rpartition(".")
+    return getattr(import_module(f"engine.gcp.{module}"), class_name)()

@@ -1,5 +1,6 @@
 """Vertex AI: the persistent resource (the warm pool) and the metadata store."""
 
+# ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
 from typing import Any
@@ -9,9 +10,11 @@ from engine.values import Properties
 
 
 class AiPersistentResource(RestType):
-    """Almost every change replaces it. Updates are sent as the provider sends them: a PUT, which Google's documentation does not know."""
+    """Almost every change replaces it. Updates are sent as the provider sends them: a PUT, which Google's
+    documentation does not know.
+    """
 
-    token = "gcp:vertex/aiPersistentResource:AiPersistentResource"
+    type_name = "gcp:vertex/aiPersistentResource:AiPersistentResource"
     noun = "PersistentResource"
     service = "VERTEX_AI"
     services = {"VERTEX_AI"}
@@ -69,14 +72,14 @@ class AiPersistentResource(RestType):
     updateTime str out
     """
 
-    def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:  # noqa: ARG002
+    def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:
         outputs["name"] = known.get("name") or str(answer.get("name", "")).rsplit("/", 1)[-1]
 
 
 class AiMetadataStore(RestType):
     """The store that experiments and pipeline lineage need; every change replaces it."""
 
-    token = "gcp:vertex/aiMetadataStore:AiMetadataStore"
+    type_name = "gcp:vertex/aiMetadataStore:AiMetadataStore"
     noun = "MetadataStore"
     service = "VERTEX_AI"
     services = {"VERTEX_AI"}
@@ -100,5 +103,5 @@ class AiMetadataStore(RestType):
     def path(self, identity: str, known: Properties) -> str:
         return f"projects/{known['project']}/locations/{known['region']}/metadataStores/{identity}"
 
-    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:  # noqa: ARG002
+    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
         return plan

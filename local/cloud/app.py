@@ -6,7 +6,7 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 from collections.abc import Callable
 from pathlib import Path
 
-from local.cloud import admin, batch, control, metadata_server, storage
+from local.cloud import admin, batch, bigquery, control, metadata_server, storage
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import Clock
@@ -39,6 +39,7 @@ class Cloud:
         self.policies = Policies(self.store)
         self.images = Images(self.store, self.clock)
         self.objects = storage.open_objects(self)
+        self.warehouse = bigquery.BigQuery.open(self)
         self.vertex = Vertex(self)
         self.router = Router(self._services(), self.projects.id_of)
 
@@ -57,6 +58,7 @@ class Cloud:
 
     def _services(self) -> list[Service]:
         core = [admin.service(), metadata_server.service(), batch.service()]
-        services = [*core, *storage.services(self), *control.services(self), *self.vertex.services()]
+        data = [*storage.services(self), *bigquery.services(self)]
+        services = [*core, *data, *control.services(self), *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, seconds, slots_on
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.persistent_resources import PersistentResources
-from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, without_output_only
+from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.call import Call
 from local.cloud.errors import failed_precondition
 from local.cloud.jobs.images import RuntimeManifest
@@ -55,12 +55,12 @@ class CustomJobs(Collection):
     def submit(self, parent: str, body: Resource, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> Resource:
         """Check a canonical `CustomJob` as the API does, keep it and run it. `runtimes` stand for its images."""
         check_job(body)
-        slots = self._slots(parent, body)
+        slots, account = self._place(parent, body)
         wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
         job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
         stand_ins = {image: runtime.model_dump() for image, runtime in (runtimes or {}).items()}
         self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})
-        self._runner.submit(_runnable(job, slots), runtimes=runtimes)
+        self._runner.submit(_runnable(job, slots, account), runtimes=runtimes)
         return job
 
     def cancel(self, name: str) -> None:
@@ -124,14 +124,14 @@ class CustomJobs(Collection):
                 self._end(name, JobState.FAILED, _INTERNAL, f"Internal error occurred for the current attempt: {text}.")
                 return
         try:
-            slots = self._slots("/".join(name.split("/")[:4]), job)
+            slots, account = self._place(location_of(name), job)
         except Exception as error:
             self._end(name, JobState.FAILED, _INTERNAL, f"The job could not be started again: {error}")
             return
         self.cloud.store.put(_RUN, name, run)
         self.update(name, lambda each: each.update(state=JobState.PENDING.value))
         runtimes = {image: RuntimeManifest.model_validate(body) for image, body in run["runtimes"].items()}
-        self._runner.submit(_runnable(job, slots), runtimes=runtimes)
+        self._runner.submit(_runnable(job, slots, account), runtimes=runtimes)
 
     def _end(self, name: str, state: JobState, code: int, message: str) -> None:
         now = self.cloud.clock.timestamp()
@@ -156,20 +156,27 @@ class CustomJobs(Collection):
         self.cloud.store.delete(_RUN, job["name"])
         return done(call, "Delete", None)
 
-    def _slots(self, parent: str, body: Resource) -> list[PoolSlot | None]:
-        short = body["jobSpec"].get("persistentResourceId")
-        if not short:
-            return [None] * len(body["jobSpec"]["workerPoolSpecs"])
-        resource = self._pools.get(f"{parent}/persistentResources/{short}")
+    def _place(self, parent: str, body: Resource) -> tuple[list[PoolSlot | None], str]:
+        """The resource pool of each worker pool, and the service account that the job runs as ("" is Vertex AI's own).
+
+        A persistent resource that does not enable custom accounts runs everything as Vertex AI's own.
+        """
+        spec = body["jobSpec"]
+        account = spec.get("serviceAccount", "")
+        if not spec.get("persistentResourceId"):
+            return [None] * len(spec["workerPoolSpecs"]), account
+        resource = self._pools.get(f"{parent}/persistentResources/{spec['persistentResourceId']}")
         check_encryption(body, resource)
-        return slots_on(body, resource)
+        rule = resource.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
+        account = (account or rule.get("serviceAccount", "")) if rule.get("enableCustomServiceAccount") else ""
+        return slots_on(body, resource), account
 
     def _default_account(self, project: str) -> str:
         """The service agent that a job without an account of its own runs as."""
         return f"service-{self.cloud.projects.number_of(project)}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
-def _runnable(job: Resource, slots: list[PoolSlot | None]) -> Job:
+def _runnable(job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
     spec = job["jobSpec"]
     scheduling = spec.get("scheduling", {})
     pools = [worker_pool(pool, slot) for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True)]
@@ -177,7 +184,7 @@ def _runnable(job: Resource, slots: list[PoolSlot | None]) -> Job:
         name=job["name"],
         pools=tuple(pools),
         spec=spec,
-        service_account=spec.get("serviceAccount", ""),
+        service_account=account,
         base_output_directory=spec.get("baseOutputDirectory", {}).get("outputUriPrefix", ""),
         timeout_seconds=seconds(scheduling["timeout"]) if scheduling.get("timeout") else DEFAULT_TIMEOUT_SECONDS,
         disable_retries=scheduling.get("disableRetries", False),

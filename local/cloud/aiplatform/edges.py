@@ -6,6 +6,7 @@ from typing import Any
 from local.cloud.store import Store
 
 _MEMBER = "aiplatform.metadata.member"  # named context|member, under the context
+_PARENT = "aiplatform.metadata.parent"  # named parent|child, under the child
 _EVENT = "aiplatform.metadata.event"  # named execution|artifact|type, under the execution
 _USE = "aiplatform.metadata.use"  # the same the other way round: under the artifact
 
@@ -26,6 +27,19 @@ class Edges:
         """A context's artifacts and executions."""
         names = [body["member"] for _, body in self._store.list(_MEMBER, context)]
         return [name for name in names if "/artifacts/" in name], [name for name in names if "/executions/" in name]
+
+    def add_parent(self, parent: str, child: str) -> None:
+        self._store.put(_PARENT, f"{parent}|{child}", {"parent": parent, "child": child}, parent=child)
+
+    def remove_parent(self, parent: str, child: str) -> None:
+        self._store.delete(_PARENT, f"{parent}|{child}")
+
+    def parents(self, child: str) -> list[str]:
+        return [body["parent"] for _, body in self._store.list(_PARENT, child)]
+
+    def has_children(self, parent: str) -> bool:
+        first = self._store.list(_PARENT, after=f"{parent}|", limit=1)
+        return any(body["parent"] == parent for _, body in first)
 
     def add_event(self, execution: str, artifact: str, event: dict[str, Any]) -> None:
         """Once for each execution, artifact and type."""
@@ -61,7 +75,7 @@ class Edges:
 
     def forget(self, name: str) -> None:
         """Remove every edge of a resource, or of all resources below a store."""
-        for kind in (_MEMBER, _EVENT, _USE):
+        for kind in (_MEMBER, _PARENT, _EVENT, _USE):
             for edge, _ in self._store.list(kind):
                 if any(end == name or end.startswith(f"{name}/") for end in edge.split("|")):
                     self._store.delete(kind, edge)

@@ -12,12 +12,14 @@ from typing import Any
 
 from local.cloud.errors import invalid_argument
 
+_KEYWORDS = frozenset({"AND", "OR", "NOT"})
+
 Predicate = Callable[[dict[str, Any]], bool]
 Function = Callable[[dict[str, Any], str], bool]
 
 _TOKEN = re.compile(
     r"""\s*(?:(?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<op>!=|<=|>=|=~|!~|[=<>:])|(?P<paren>[()])|(?P<comma>,)
-    |(?P<minus>-(?=[A-Za-z("]))|(?P<word>[^\s()"'=<>!:,~]+(?:\."(?:[^"\\]|\\.)*"[^\s()"'=<>!:,~]*)*))""",
+    |(?P<minus>-(?=[A-Za-z("]))|(?P<word>(?:[^\s()"'=<>!:,~]|(?<=\.)"(?:[^"\\]|\\.)*")+))""",
     re.VERBOSE,
 )
 
@@ -81,7 +83,7 @@ class _Parser:
 
     def _restriction(self) -> Predicate:
         kind, name = self._next()
-        if kind not in {"word", "string"}:
+        if kind not in {"word", "string"} or (kind == "word" and name in _KEYWORDS):
             raise self._error(f"a field is expected at {name!r}")
         if self._take("paren", "("):
             return self._function(name)

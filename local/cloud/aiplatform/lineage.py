@@ -29,7 +29,7 @@ class RunLineage:
         self.pipeline_context = self._context(pipeline, "system.Pipeline", pipeline)
         run_id = job.rsplit("/", 1)[-1]
         self.run_context = self._context(run_id, "system.PipelineRun", run_id)
-        self._join_contexts()
+        metadata.edges.add_parent(self.pipeline_context["name"], self.run_context["name"])
 
     def artifact(self, artifact: Artifact) -> Artifact:
         if artifact.get("name", "").startswith("projects/"):
@@ -92,14 +92,6 @@ class RunLineage:
         found = self._metadata.contexts.find(name)
         body = {"displayName": display, "schemaTitle": schema, "schemaVersion": "0.0.1", "metadata": {}}
         return found or self._metadata.contexts.create(name, body)
-
-    def _join_contexts(self) -> None:
-        parent = self.pipeline_context["name"]
-
-        def join(context: Resource) -> None:
-            context["parentContexts"] = [*dict.fromkeys([*context.get("parentContexts", []), parent])]
-
-        self.run_context = self._metadata.contexts.update(self.run_context["name"], join)
 
 
 def _inputs(record: TaskRecord) -> dict[str, Any]:

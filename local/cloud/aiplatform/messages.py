@@ -159,7 +159,7 @@ def _snake(name: str) -> str:
 
 def _json_path(at: str) -> str:
     """The place as the API's JSON names it: without the body's own name, in camel case."""
-    return _camel(at.partition(".")[2] or at)
+    return _camel(at.partition(".")[2]) or at
 
 
 def _unparsable(problems: list[tuple[str, str]]) -> ApiError:

@@ -6,7 +6,7 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.edges import Edges
@@ -108,10 +108,14 @@ class Metadata:
         return name
 
     def shown(self, kind: Collection, resource: Resource) -> Resource:
-        shown = kind.shown(resource)
+        shown = kind.shown(self._with_parents(resource))
         if "parentContexts" in shown:
             shown["parentContexts"] = [self._cloud.projects.with_number(name) for name in shown["parentContexts"]]
         return shown
+
+    def _with_parents(self, resource: Resource) -> Resource:
+        parents = self.edges.parents(resource["name"])
+        return {**resource, "parentContexts": parents} if parents else resource
 
     def _create_store(self, call: Call) -> dict[str, Any]:
         body = canonical("MetadataStore", call.object(), "metadata_store")
@@ -157,7 +161,7 @@ class Metadata:
         names = _NAME.sub(lambda match: self._cloud.projects.with_id(match[0]), call.query.get("filter", ""))
         call.query["filter"] = names
         functions = {"in_context": lambda item, name: self.edges.has_member(name, item["name"])}
-        page = kind.page(call, plural, functions=functions)
+        page = kind.page(call, plural, functions=functions, render=self._with_parents)
         return {**page, plural: [self.shown(kind, each) for each in page[plural]]} if plural in page else page
 
     def _patch(self, call: Call, kind: Collection) -> dict[str, Any]:
@@ -175,8 +179,7 @@ class Metadata:
         etag = call.query.get("etag")
         if etag and etag != resource["etag"]:
             raise ApiError(409, f"etag {etag!r} is not the current one of {resource['name']}", "ABORTED")
-        children = [each["name"] for each in self.contexts.all() if resource["name"] in each.get("parentContexts", [])]
-        if children and not call.flag("force"):
+        if self.edges.has_children(resource["name"]) and not call.flag("force"):
             raise failed_precondition(f"Context {resource['name']} has children: remove them first, or pass force.")
         kind.remove(resource["name"])
         self.edges.forget(resource["name"])
@@ -191,34 +194,28 @@ class Metadata:
         return {}
 
     def _add_children(self, call: Call) -> dict[str, Any]:
-        parent = self._known(self.contexts, call.params["context"])
-
-        def add(child: Resource) -> None:
-            child["parentContexts"] = [*dict.fromkeys([*child.get("parentContexts", []), parent])]
-            if len(child["parentContexts"]) > _MOST_PARENTS:
-                raise invalid_argument(
-                    [("childContexts", f"{child['name']} would have more than {_MOST_PARENTS} parents")]
-                )
-
-        return self._for_children(call, parent, add)
+        parent, children = self._family(call)
+        for child in children:
+            if parent not in (parents := self.edges.parents(child)) and len(parents) >= _MOST_PARENTS:
+                raise invalid_argument([("childContexts", f"{child} would have more than {_MOST_PARENTS} parents")])
+        with self._cloud.store.transaction():
+            for child in children:
+                self.edges.add_parent(parent, child)
+        return {}
 
     def _remove_children(self, call: Call) -> dict[str, Any]:
+        parent, children = self._family(call)
+        for child in children:
+            self.edges.remove_parent(parent, child)
+        return {}
+
+    def _family(self, call: Call) -> tuple[str, list[str]]:
         parent = self._known(self.contexts, call.params["context"])
-
-        def remove(child: Resource) -> None:
-            child["parentContexts"] = [name for name in child.get("parentContexts", []) if name != parent]
-
-        return self._for_children(call, parent, remove)
-
-    def _for_children(self, call: Call, parent: str, change: Callable[[Resource], None]) -> dict[str, Any]:
         body = canonical("AddContextChildrenRequest", call.object(), "request")
         children = [self._known(self.contexts, name) for name in body.get("childContexts", [])]
         if parent in children:
             raise invalid_argument([("childContexts", f"{parent} cannot be its own child")])
-        with self._cloud.store.transaction():
-            for child in children:
-                self.contexts.update(child, change)
-        return {}
+        return parent, children
 
     def _add_events(self, call: Call) -> dict[str, Any]:
         body = canonical("AddExecutionEventsRequest", call.object(), "request")

@@ -65,15 +65,10 @@ class PersistentResources(Collection):
             raise already_exists(f"The PersistentResource '{name}' already exists.")
         pools = [_with_defaults(pool, index) for index, pool in enumerate(body["resourcePools"])]
         wanted = without_output_only(body, "state", "error", "startTime", "resourceRuntime")
-        now = self.cloud.clock.timestamp()
-        made = {
-            **wanted,
-            "resourcePools": pools,
-            "state": "RUNNING",
-            "startTime": now,
-            "resourceRuntime": {"accessUris": {}},
-        }
-        resource = self._shown(self.create(name, made))
+        made = {**wanted, "resourcePools": pools, "state": "RUNNING", "resourceRuntime": {"accessUris": {}}}
+        with self.cloud.store.transaction():
+            self.create(name, made)
+            resource = self._shown(self.update(name, lambda each: each.update(startTime=each["createTime"])))
         return done(call, "CreatePersistentResource", resource, "PersistentResource")
 
     def _list(self, call: Call) -> dict[str, Any]:
@@ -140,7 +135,7 @@ class PersistentResources(Collection):
         self._jobs.release(name)
         if not any(self._used(resource, pool) for pool in resource["resourcePools"]):
             self.remove(name)
-            return done(call, "DeletePersistentResource", None)
+            return done(call, "Delete", None)
 
         def work(_operation: str) -> dict[str, Any]:
             while any(self._used(resource, pool) for pool in resource["resourcePools"]):
@@ -152,7 +147,7 @@ class PersistentResources(Collection):
             location_of(name),
             work,
             response_type="google.protobuf.Empty",
-            metadata_type=proto(call, "DeletePersistentResourceOperationMetadata"),
+            metadata_type=proto(call, "DeleteOperationMetadata"),
         )
 
     def _used(self, resource: Resource, pool: Resource) -> int:

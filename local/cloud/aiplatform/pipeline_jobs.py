@@ -88,8 +88,6 @@ class PipelineJobs(Collection):
         for job in self.all():
             if job["state"] not in _FINAL:
                 self.runner.add(job["name"], lambda job=job: self._run(job))
-                if job["state"] == "PIPELINE_STATE_CANCELLING":
-                    self.runner.cancel(job["name"])
 
     def cancel(self, name: str) -> None:
         """Ask a run to end. One that has ended stays as it is."""
@@ -132,7 +130,9 @@ class PipelineJobs(Collection):
         shown = {key: self._metadata.shown(self._metadata.contexts, each) for key, each in contexts.items()}
         self.update(name, lambda each: each.setdefault("jobDetail", shown))
         records = [TaskRecord.of_json(body) for _, body in self.cloud.store.list(_TASK, name)]
-        return Run(PipelineSpec(spec), self._context(job, config), self._surroundings(name, lineage), records)
+        run = Run(PipelineSpec(spec), self._context(job, config), self._surroundings(name, lineage), records)
+        run.cancelled = job["state"] == "PIPELINE_STATE_CANCELLING"
+        return run
 
     def _context(self, job: Resource, config: Resource) -> RunContext:
         name, project = job["name"], job["name"].split("/")[1]
@@ -230,7 +230,7 @@ class PipelineJobs(Collection):
         for job in jobs:
             self.cancel(job["name"])
         answer = {"pipelineJobs": [self.shown(self.get(job["name"])) for job in jobs]}
-        return self._many(call, "BatchCancelPipelineJobs", answer)
+        return self._many(call, "BatchCancelPipelineJobsResponse", "BatchCancelPipelineJobsOperationMetadata", answer)
 
     def _delete(self, call: Call) -> dict[str, Any]:
         self._remove(call.params["name"])
@@ -240,14 +240,19 @@ class PipelineJobs(Collection):
         jobs = [self.get(name) for name in call.object().get("names", [])]
         for job in jobs:
             self._remove(job["name"])
-        return self._many(call, "BatchDeletePipelineJobs", {"pipelineJobs": [self.shown(job) for job in jobs]})
+        return self._many(
+            call,
+            "BatchDeletePipelineJobsResponse",
+            "DeleteOperationMetadata",
+            {"pipelineJobs": [self.shown(job) for job in jobs]},
+        )
 
-    def _many(self, call: Call, method: str, answer: dict[str, Any]) -> dict[str, Any]:
+    def _many(self, call: Call, response: str, metadata: str, answer: dict[str, Any]) -> dict[str, Any]:
         return self.cloud.operations.done(
             call.params["parent"],
             answer,
-            response_type=proto(call, f"{method}Response"),
-            metadata_type=proto(call, f"{method}OperationMetadata"),
+            response_type=proto(call, response),
+            metadata_type=proto(call, metadata),
         )
 
     def _remove(self, name: str) -> None:

@@ -124,7 +124,7 @@ class Collection:
 
 def new_id() -> str:
     """A number as Vertex AI gives one to a resource."""
-    return str(secrets.randbelow(9 * 10**18) + 10**18)
+    return str(secrets.randbelow(8 * 10**18) + 10**18)
 
 
 def version_of(call: Call) -> str:

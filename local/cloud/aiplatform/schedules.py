@@ -158,7 +158,6 @@ class Schedules(Collection):
 
         def pause(each: Resource) -> None:
             each |= {"state": "PAUSED", "lastPauseTime": self.cloud.clock.timestamp()}
-            each.pop("nextRunTime", None)
 
         if schedule["state"] == "ACTIVE":
             self.update(schedule["name"], pause)

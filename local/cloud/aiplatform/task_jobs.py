@@ -8,7 +8,6 @@ component installs by pip goes there and nowhere else. Any other image is one th
 
 import ensurepip
 import importlib.util
-import os
 import re
 import shutil
 import sys
@@ -95,8 +94,6 @@ def stock_python(folder: Path) -> RuntimeManifest:
     pip.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
     pip.chmod(0o755)
     env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    if index := os.environ.get("PIP_INDEX_URL"):
-        env["PIP_INDEX_URL"] = index
     return RuntimeManifest(interpreter=str(commands / "python"), workdir=str(folder), env=env)
 
 

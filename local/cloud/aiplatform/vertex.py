@@ -13,9 +13,10 @@ from local.cloud.aiplatform.pipeline_jobs import PipelineJobs
 from local.cloud.aiplatform.schedules import Schedules
 from local.cloud.aiplatform.tensorboards import Tensorboards
 from local.cloud.call import Call
-from local.cloud.errors import invalid_argument
-from local.cloud.jobs.images import RuntimeManifest
-from local.cloud.jobs.runner import JobRunner, Surroundings
+from local.cloud.errors import invalid_argument, not_found
+from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest
+from local.cloud.jobs.launching import Surroundings
+from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import Job, JobUpdate, PoolSlot
 from local.cloud.routing import Route, Service
 
@@ -61,12 +62,18 @@ class Vertex:
             *(self.schedules, self.models, self.tensorboards),
         )
         routes = [route for part in parts for route in part.routes()]
+        routes += _ui_operations(self._cloud)
         return [
             Service("aiplatform", routes, prefixes=("/aiplatform",), versions={"v1": ("v1", "v1beta1")}),
             self.entries.service(),
-            Service(
-                "local-aiplatform", [Route("PUT", "/settings", self._set)], prefixes=("/_local/aiplatform",), bare=False
-            ),
+            Service("local-aiplatform", self._commands(), prefixes=("/_local/aiplatform",), bare=False),
+        ]
+
+    def _commands(self) -> list[Route]:
+        """No part of Google's API: for whoever runs this cloud."""
+        return [
+            Route("PUT", "/settings", self._set),
+            Route("POST", "/{name=projects/*/locations/*/persistentResources/*}:warm", self._warm),
         ]
 
     def _start(self) -> None:
@@ -98,6 +105,30 @@ class Vertex:
             raise invalid_argument([(key, "is no setting, or not a boolean") for key in sorted(unknown)])
         self._settings |= wanted
         return self._cloud.store.put(_SETTINGS, "all", self._settings)
+
+
+    def _warm(self, call: Call) -> dict[str, Any]:
+        """Begin a warm process of `image` on each pool of a persistent resource, as its machines cache an image."""
+        call.cloud.identity.require_operator(call.caller)
+        name, image = call.params["name"], str(call.object().get("image", ""))
+        resource = self.pools.find(name)
+        if resource is None:
+            raise not_found(f"The PersistentResource '{name}' does not exist.")
+        try:
+            for pool in resource["resourcePools"]:
+                self.runner.warm(PoolSlot(resource["name"], pool["id"]), image)
+        except ImageNotFoundError as error:
+            raise invalid_argument([("image", str(error))]) from None
+        return {}
+
+
+def _ui_operations(cloud: "Cloud") -> list[Route]:
+    """Operations as Google's generated clients ask for them: under /ui/, the first of the paths that the API has."""
+
+    def twin(route: Route) -> Route:
+        return Route(route.method, route.template.replace("/v1/", "/ui/", 1), route.handler)
+
+    return [twin(route) for route in cloud.operations.routes() if route.template.startswith("/v1/{name=projects/")]
 
 
 def objects_folder(cloud: "Cloud") -> Path:

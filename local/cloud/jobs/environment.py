@@ -86,6 +86,8 @@ def replica_environment(
         vertex["AIP_MODEL_DIR"] = f"{base}/model/"
         vertex["AIP_CHECKPOINT_DIR"] = f"{base}/checkpoints/"
         vertex["AIP_TENSORBOARD_LOG_DIR"] = f"{base}/logs/"
+    if tensorboard := job.spec.get("tensorboard"):
+        vertex["AIP_TENSORBOARD_RESOURCE_NAME"] = tensorboard
     own = {"HOME": str(place.folder), "TMPDIR": str(place.temporary), "CLOUDSDK_CONFIG": str(place.folder / "gcloud")}
     container = {name: map_gcs(value, objects) for name, value in job.pools[place.pool].env.items()}
     return image_environment(runtime) | own | dict(cloud) | vertex | container

@@ -61,7 +61,8 @@ class Keeper:
         sys.stdout.flush()
         gc.collect()
         gc.freeze()  # the collector leaves what is imported alone, so that forks share its pages
-        self._tell(event="ready", pid=os.getpid(), problems=problems, seconds=round(time.monotonic() - began, 3))
+        seconds = round(time.monotonic() - began, 3)
+        self._tell(event="ready", pid=os.getpid(), problems=problems, seconds=seconds, threads=_other_threads())
         with selectors.DefaultSelector() as selector:
             selector.register(0, selectors.EVENT_READ)
             selector.register(self._wakeup, selectors.EVENT_READ)
@@ -141,6 +142,13 @@ class Keeper:
     def _tell(self, **event: Any) -> None:
         with contextlib.suppress(BrokenPipeError):  # the cloud is gone; the end of stdin follows
             os.write(self._events, json.dumps(event).encode() + b"\n")
+
+
+def _other_threads() -> list[str]:
+    """The names of threads that preloaded libraries have started, on Linux. A fork does not have them."""
+    tasks = Path("/proc/self/task")
+    names = [(each / "comm").read_text().strip() for each in tasks.iterdir()] if tasks.exists() else []
+    return names[1:]
 
 
 def _import_all(modules: list[str]) -> list[str]:

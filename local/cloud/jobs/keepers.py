@@ -17,6 +17,7 @@ _PROGRAM = Path(__file__).with_name("keeper.py")
 KILLED = 137
 START_ERROR = 128
 LOST = "its machine was lost"
+_WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's allocator would start one
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,14 @@ class Exited:
 
 @dataclass(frozen=True)
 class Ready:
-    """The keeper has imported what it preloads. `problems` says why no replica should be forked from it."""
+    """The keeper has imported what it preloads. `problems` says why no replica should be forked from it; `threads`
+    names those that preloaded libraries have started.
+    """
 
     pid: int
     seconds: float
     problems: list[str]
+    threads: list[str]
 
 
 @dataclass(frozen=True)
@@ -174,5 +178,10 @@ def warm_keeper(
 ) -> Keeper:
     """A keeper that is an image's interpreter with the image's modules imported."""
     return Keeper(
-        on_event, interpreter=runtime.interpreter, cwd=runtime.workdir, env=env, preload=runtime.preload, log=log
+        on_event,
+        interpreter=runtime.interpreter,
+        cwd=runtime.workdir,
+        env={**env, **_WITHOUT_THREADS},
+        preload=runtime.preload,
+        log=log,
     )

@@ -68,7 +68,10 @@ class JobLogs:
     def lines(self) -> list[LogLine]:
         """All lines of all tasks, oldest first; of the same moment, in the order of their stream."""
         found = [line for task in self._tasks() for name in STREAMS for line in self._read(task, name)]
-        return sorted(found, key=lambda line: (line.time, line.task != _SERVICE, line.task, line.stream, line.number))
+        return sorted(
+            found,
+            key=lambda line: (line.time, line.task != _SERVICE, line.task, STREAMS.index(line.stream), line.number),
+        )
 
     def _tasks(self) -> list[str]:
         return sorted(path.name for path in self.folder.iterdir() if path.is_dir()) if self.folder.exists() else []

@@ -3,6 +3,7 @@
 A warm keeper is started with the first job that wants it; that job waits for it and is the first to be forked from it.
 """
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,6 +23,8 @@ from local.cloud.jobs.keepers import (
     warm_keeper,
 )
 from local.cloud.jobs.spec import PoolSlot
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass
@@ -52,18 +55,23 @@ class Machines:
         self, replica: ReplicaProcess, python: PythonCommand, *, slot: PoolSlot, image: str, runtime: RuntimeManifest
     ) -> None:
         """Run `python` in a fork of the image's warm process on `slot`, or cold where that process is not fit."""
-        warm = self._warm.get((slot, image))
-        if warm is None:
-            try:
-                warm = self._warm[slot, image] = _Warm(self._start_warm(slot, image, runtime))
-            except OSError:  # no such interpreter or folder: starting the job says so
-                self.run_cold(replica)
-                return
+        try:
+            warm = self.warm(slot=slot, image=image, runtime=runtime)
+        except OSError:  # no such interpreter or folder: starting the job says so
+            self.run_cold(replica)
+            return
         if warm.ready is None:
             warm.waiting.append((replica, python))
             self._placed[replica.id] = warm.keeper
         else:
             self._fork(warm, replica, python)
+
+    def warm(self, *, slot: PoolSlot, image: str, runtime: RuntimeManifest) -> _Warm:
+        """The image's warm process on `slot`, started if need be. Raises OSError where it cannot be."""
+        warm = self._warm.get((slot, image))
+        if warm is None:
+            warm = self._warm[slot, image] = _Warm(self._start_warm(slot, image, runtime))
+        return warm
 
     def handle(self, keeper: Keeper, event: KeeperEvent) -> Started | Exited | None:
         """Take note of an event; returns it where it is about a replica."""
@@ -119,6 +127,11 @@ class Machines:
                 self.run_cold(replica)
         else:
             warm.ready = event
+            if event.threads:
+                threads = ", ".join(event.threads)
+                _LOG.warning("the warm process of %s has threads that its forks will lack: %s", key[1], threads)
+            for problem in event.problems:
+                _LOG.warning("jobs of %s on %s run in fresh processes: %s", key[1], key[0].resource, problem)
             for replica, python in waiting:
                 self._fork(warm, replica, python)
 

@@ -7,49 +7,24 @@ clock. Its reports are the caller's record of a job; the runner itself remembers
 import contextlib
 import logging
 import queue
-import shutil
 import signal
-import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 
-from local.cloud.jobs.commands import host_argv, python_command
-from local.cloud.jobs.environment import (
-    ReplicaPlace,
-    free_addresses,
-    map_gcs,
-    needs_own_interpreter,
-    replica_environment,
-)
-from local.cloud.jobs.images import FindImage, ImageNotFoundError, RuntimeManifest, runtime_of, search_path
-from local.cloud.jobs.keepers import Exited, Keeper, KeeperEvent, ReplicaProcess
+from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
+from local.cloud.jobs.keepers import Exited, Keeper, KeeperEvent
+from local.cloud.jobs.launching import Launcher, Surroundings
 from local.cloud.jobs.logs import JobLogs
 from local.cloud.jobs.machines import Machines
 from local.cloud.jobs.queue import startable
 from local.cloud.jobs.running import CANCELLED_CODE, DEADLINE_EXCEEDED, INTERNAL, INVALID_ARGUMENT, Attempt, Replica
-from local.cloud.jobs.spec import Job, JobError, JobState, JobUpdate, PoolSlot, WorkerPool
+from local.cloud.jobs.spec import Job, JobError, JobState, JobUpdate, PoolSlot
 
 _TICK_SECONDS = 0.25
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What the runner needs of the cloud around it."""
-
-    find_image: FindImage
-    report: Callable[[str, JobUpdate], None]
-    environment: Callable[
-        [Job], Mapping[str, str]
-    ]  # points a job's Google clients at this cloud, with the job's identity
-    objects: Path  # the folder that holds objects as bucket/object: what /gcs is
-    pool_limit: Callable[[PoolSlot], int]  # replicas that jobs may hold at once; 0 while the pool is not running
-    now: Callable[[], datetime]
 
 
 @dataclass
@@ -63,15 +38,6 @@ class _Known:
     queued: bool = field(default=False)
 
 
-@dataclass(frozen=True)
-class _Program:
-    runtime: RuntimeManifest
-    argv: list[str]
-
-
-_NOTHING = RuntimeManifest(interpreter=sys.executable, workdir="/")
-
-
 class JobRunner:
     """The jobs of one cloud. Its methods may be called from any thread."""
 
@@ -82,17 +48,17 @@ class JobRunner:
         self._around = surroundings
         self._host_limit = host_limit
         self._grace = grace_seconds
-        self._temporary = Path(tempfile.gettempdir()) / f"local-cloud-{abs(hash(str(folder.resolve()))) % 10**8:08d}"
-        self._inbox: queue.Queue[Callable[[], None] | None] = queue.Queue()
+        self._inbox: queue.Queue[Callable[[], object] | None] = queue.Queue()
         self._machines = Machines(folder, lambda keeper, event: self._inbox.put(lambda: self._heard(keeper, event)))
+        self._launcher = Launcher(folder, surroundings, self._machines)
         self._jobs: dict[str, _Known] = {}
         self._logs: dict[str, JobLogs] = {}
         self._used: dict[PoolSlot | None, int] = {}
+        self._cooling: set[str] = set()
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
 
     def start(self) -> None:
-        shutil.rmtree(self._temporary, ignore_errors=True)  # of a cloud that was killed
-        self._folder.mkdir(parents=True, exist_ok=True)
+        self._launcher.prepare()
         self._thread.start()
 
     def stop(self) -> None:
@@ -101,13 +67,17 @@ class JobRunner:
         """
         if not self._thread.is_alive():
             return
-        self._inbox.put(self._shut_down)
         self._inbox.put(None)
         self._thread.join()
 
     def submit(self, job: Job, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> None:
         """Run `job` as soon as its machines are free. `runtimes` overrides the registry for the images in it."""
         self._inbox.put(lambda: self._take(job, runtimes or {}))
+
+    def warm(self, slot: PoolSlot, image: str) -> None:
+        """Begin the image's warm process on a pool, so that the first job there finds it. Raises ImageNotFoundError."""
+        runtime = runtime_of(image, self._around.find_image)
+        self._inbox.put(lambda: self._machines.warm(slot=slot, image=image, runtime=runtime))
 
     def cancel(self, name: str) -> None:
         self._inbox.put(lambda: self._cancel(name))
@@ -135,17 +105,20 @@ class JobRunner:
     # The rest runs in the one thread.
 
     def _work(self) -> None:
+        ticked = time.monotonic()
         while True:
-            try:
+            request: Callable[[], object] | None = lambda: None  # noqa: E731 - what there is to do where nobody asks
+            with contextlib.suppress(queue.Empty):
                 request = self._inbox.get(timeout=_TICK_SECONDS if self._running() else None)
-            except queue.Empty:
-                self._tick()
-                continue
             if request is None:
+                self._shut_down()
                 return
             try:
                 request()
                 self._place()
+                if time.monotonic() - ticked >= _TICK_SECONDS:
+                    ticked = time.monotonic()
+                    self._tick()
             except Exception:
                 _LOG.exception("a request to the job runner failed")
 
@@ -176,7 +149,7 @@ class JobRunner:
     def _launch(self, known: _Known) -> None:
         job = known.job
         try:
-            programs = [self._program(known, pool) for pool in job.pools]
+            programs = self._launcher.programs(job, known.runtimes)
         except (ImageNotFoundError, ValueError) as error:
             self._conclude(known, JobUpdate(JobState.FAILED, JobError(INVALID_ARGUMENT, str(error))))
             return
@@ -188,19 +161,7 @@ class JobRunner:
         for slot, count in job.demand().items():
             self._used[slot] = self._used.get(slot, 0) + count
         self._say(job, "Waiting for training program to start.")
-        addresses = free_addresses(job)
-        for number, program in enumerate(programs):
-            for index in range(job.pools[number].replicas):
-                replica = self._new_replica(attempt, number, index)
-                self._start_replica(attempt, replica, program, addresses)
-
-    def _program(self, known: _Known, pool: WorkerPool) -> _Program:
-        """What each replica of a pool executes. Raises for an image that is not there, or has nothing to run."""
-        if pool.replicas == 0:
-            return _Program(_NOTHING, [])
-        runtime = known.runtimes.get(pool.image) or runtime_of(pool.image, self._around.find_image)
-        words = [map_gcs(word, self._around.objects) for word in (pool.command or runtime.entrypoint) + pool.args]
-        return _Program(runtime, host_argv(words, runtime.interpreter, search_path(runtime.interpreter)))
+        self._launcher.start(attempt, programs, self.logs(job.id))
 
     def _abandon(self, known: _Known, reason: str) -> None:
         """The job cannot be started for a reason that is this host's."""
@@ -210,41 +171,6 @@ class JobRunner:
             self._free(known)
         error = JobError(INTERNAL, f"Internal error occurred for the current attempt. {reason}")
         self._conclude(known, JobUpdate(JobState.FAILED, error))
-
-    def _new_replica(self, attempt: Attempt, pool: int, index: int) -> Replica:
-        job = attempt.job
-        task = f"workerpool{pool}-{index}"
-        place = ReplicaPlace(pool, index, self._folder / job.id / task, self._temporary / f"{job.id}-{task}")
-        for folder in (place.folder / "gcloud", place.temporary):
-            folder.mkdir(parents=True, exist_ok=True)
-        replica = Replica(f"{job.id}/{attempt.number}/{task}", place)
-        attempt.replicas.append(replica)
-        return replica
-
-    def _start_replica(self, attempt: Attempt, replica: Replica, program: _Program, addresses: list[list[str]]) -> None:
-        job, pool, runtime = attempt.job, attempt.job.pools[replica.place.pool], program.runtime
-        env = replica_environment(
-            job,
-            runtime,
-            replica.place,
-            addresses=addresses,
-            cloud=self._around.environment(job),
-            objects=self._around.objects,
-        )
-        logs = self.logs(job.id)
-        process = ReplicaProcess(
-            id=replica.id,
-            argv=program.argv,
-            env=env,
-            cwd=runtime.workdir,
-            stdout=str(logs.stream(replica.place.task, "stdout")),
-            stderr=str(logs.stream(replica.place.task, "stderr")),
-        )
-        python = python_command(program.argv, env)
-        if pool.slot is None or python is None or needs_own_interpreter(env, runtime):
-            self._machines.run_cold(process)
-        else:
-            self._machines.run_warm(process, python, slot=pool.slot, image=pool.image, runtime=runtime)
 
     def _heard(self, keeper: Keeper, event: KeeperEvent) -> None:
         about = self._machines.handle(keeper, event)
@@ -276,9 +202,7 @@ class JobRunner:
             self._terminate(attempt)
         if attempt.alive:
             return
-        for each in attempt.replicas:
-            shutil.rmtree(each.place.temporary, ignore_errors=True)
-            shutil.rmtree(each.place.folder, ignore_errors=True)
+        self._launcher.clean(attempt)
         self._free(known)
         if attempt.restarts and attempt.ending and attempt.ending.state is JobState.FAILED:
             self._say(
@@ -292,6 +216,7 @@ class JobRunner:
         known.attempt = None
         for slot, count in known.job.demand().items():
             self._used[slot] -= count
+        self._cool()
 
     def _conclude(self, known: _Known, update: JobUpdate) -> None:
         job = known.job
@@ -299,6 +224,7 @@ class JobRunner:
         self._say(job, _LAST_WORDS[update.state], severity="ERROR" if update.state is JobState.FAILED else "INFO")
         if update.error and update.state is JobState.FAILED:
             self._say(job, update.error.message, severity="ERROR")
+        self._logs.pop(job.id, None)
         self._around.report(job.name, update)
 
     def _terminate(self, attempt: Attempt, number: int = signal.SIGTERM) -> None:
@@ -329,7 +255,15 @@ class JobRunner:
         for known in list(self._jobs.values()):
             if any(pool.slot and pool.slot.resource == resource for pool in known.job.pools):
                 self._cancel(known.job.name)
-        self._machines.cool(resource)
+        self._cooling.add(resource)
+        self._cool()
+
+    def _cool(self) -> None:
+        """End the warm processes of released resources whose last replica has ended: killing them would kill it."""
+        busy = {slot.resource for slot, count in self._used.items() if slot and count}
+        for resource in self._cooling - busy:
+            self._machines.cool(resource)
+        self._cooling &= busy
 
     def _tick(self) -> None:
         now = time.monotonic()
@@ -363,7 +297,7 @@ class JobRunner:
                     request()
             alive = {replica.id for attempt in self._running() for replica in attempt.alive}
         self._machines.close()
-        shutil.rmtree(self._temporary, ignore_errors=True)
+        self._launcher.close()
 
     def _say(self, job: Job, text: str, *, severity: str = "INFO") -> None:
         self.logs(job.id).say(self._around.now(), text, severity=severity)

@@ -34,6 +34,7 @@ class Leaf(Node):
         super().__init__(run, record)
         self._task = task
         self._component = component
+        self._asked_to_end = False
         self._executor = run.spec.executor(component)
         base = f"{run.context.root.rstrip('/')}/{run.context.project_number}/{run.context.id}"
         self._base = f"{base}/{record.name}_{record.id}"
@@ -42,11 +43,15 @@ class Leaf(Node):
     def advance(self) -> bool:
         if self.state.final:
             return False
+        if self.run.cancelled and not self._asked_to_end:
+            self.cancel()
+            return True
         if not self.record.job:
             return self._attempt() if self.run.time() >= self.record.not_before else False
         return self._follow()
 
     def cancel(self) -> None:
+        self._asked_to_end = True
         if self.record.job:
             self.run.around.jobs.cancel(self.record.job)
         else:

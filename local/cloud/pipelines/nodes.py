@@ -87,7 +87,7 @@ class Dag(Node):
 
     def _start(self, name: str, task: Mapping[str, Any]) -> bool:
         verdict = self._verdict(task)
-        if verdict == "wait" or self.run.cancelled:
+        if verdict == "wait" or not self.run.may_begin(self.record, name):
             return False
         record = self.run.record_of(self.record, name, task)
         self._children[name] = self._node(record, name, task, verdict)
@@ -223,8 +223,10 @@ class Loop(Node):
 
     def _may_start(self) -> bool:
         running = sum(not iteration.state.final for iteration in self._iterations)
-        left = len(self._iterations) < len(self._items)
-        return left and running < self._limit and not self.run.cancelled and not self.run.stops_starting
+        next_one = len(self._iterations)
+        if next_one == len(self._items) or running >= self._limit or self.run.stops_starting:
+            return False
+        return self.run.may_begin(self.record, str(next_one))
 
     def _iteration(self, number: int) -> Node:
         record = self.run.record_of(self.record, str(number), self._task, name=f"{self.record.name}-{number}")

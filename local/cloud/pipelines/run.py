@@ -75,9 +75,13 @@ class Run:
 
     # What the nodes use.
 
+    def may_begin(self, parent: TaskRecord, step: str) -> bool:
+        """Whether a task may be begun: when the run is cancelled, only one that an earlier life has left running."""
+        return not self.cancelled or _path(parent, step) in self._records
+
     def record_of(self, parent: TaskRecord, step: str, task: Mapping[str, Any], *, name: str = "") -> TaskRecord:
         """The record of a task below another: the one that there was, or a new one."""
-        path = f"{parent.path}/{step}" if parent.path else step
+        path = _path(parent, step)
         if path in self._records:
             return self._records[path]
         kind = "dag" if "dag" in self.spec.component(task) else "container"
@@ -122,12 +126,11 @@ class Run:
         record.state = state
         record.error = error
         record.history.append({"updateTime": now, "state": state.value, **({"error": error} if error else {})})
-        if state is TaskState.RUNNING:
+        if state not in {TaskState.PENDING, TaskState.NOT_TRIGGERED}:
             record.start_time = record.start_time or now
             if not record.execution:
                 record.execution = self.around.lineage.begin(record)
         if state.final:
-            record.start_time = record.start_time or now
             record.end_time = now
             self._failing |= state is TaskState.FAILED
             if record.execution:
@@ -154,9 +157,13 @@ class Run:
 
     def _new(self, path: str, parent_id: str, name: str, kind: str) -> TaskRecord:
         now = self.now()
-        identity = str(secrets.randbelow(9 * 10**18) + 10**18)
+        identity = str(secrets.randbelow(8 * 10**18) + 10**18)
         history = [{"updateTime": now, "state": TaskState.PENDING.value}]
         record = TaskRecord(path, identity, parent_id, name, kind, TaskState.PENDING, now, history=history)
         self._records[path] = record
         self.around.save(record)
         return record
+
+
+def _path(parent: TaskRecord, step: str) -> str:
+    return f"{parent.path}/{step}" if parent.path else step

@@ -12,8 +12,8 @@ from email.utils import format_datetime
 from local.cloud.call import Call, Response
 from local.cloud.clock import parse_rfc3339
 from local.cloud.errors import ApiError
-from local.cloud.storage.changes import DEFAULT_TYPE
 from local.cloud.storage.content import Content
+from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.records import Record
 from local.cloud.storage.resource import hash_header, object_etag
 

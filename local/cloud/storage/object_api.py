@@ -10,9 +10,9 @@ from local.cloud.call import Call, Response, no_content
 from local.cloud.errors import ApiError, invalid_argument, not_found
 from local.cloud.masks import merge_patch
 from local.cloud.paging import last_name, page_size, page_token
-from local.cloud.storage.changes import DEFAULT_TYPE
 from local.cloud.storage.content import Content, Digests
 from local.cloud.storage.download import media
+from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.listing import Wanted, entries
 from local.cloud.storage.naming import check_object_name
 from local.cloud.storage.objects import Objects
@@ -51,7 +51,8 @@ class ObjectApi:
     def list(self, call: Call) -> dict[str, Any]:
         bucket, query = call.params["bucket"], call.query
         self._objects.buckets.get(bucket)
-        self._objects.notice_all(bucket, query.get("prefix", ""))
+        if not query.get("pageToken"):
+            self._objects.notice_all(bucket, query.get("prefix", ""))
         states: tuple[State, ...] = ("live", "noncurrent") if call.flag("versions") else ("live",)
         wanted = Wanted(
             prefix=query.get("prefix", ""),

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from local.cloud.errors import ApiError
-from local.cloud.storage.changes import DEFAULT_TYPE, ObjectChanges
+from local.cloud.storage.changes import ObjectChanges
 from local.cloud.storage.content import Content
+from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.naming import split_uri
 from local.cloud.storage.records import Record
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.cloud.clock import Clock, parse_rfc3339
-from local.cloud.storage.changes import created_at
+from local.cloud.storage.finding import created_at
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.records import Record
 from local.cloud.storage.uploads import UploadApi

@@ -1,7 +1,7 @@
 """Calls that bring objects in: media, multipart and resumable uploads.
 
-Owns: what an upload makes. An interrupted resumable upload goes on after a restart: what has arrived is the file that gathers
-it. Sources: https://cloud.google.com/storage/docs/uploading-objects and
+Owns: what an upload makes. An interrupted resumable upload goes on after a restart: what has arrived is the file that
+gathers it. Sources: https://cloud.google.com/storage/docs/uploading-objects and
 https://cloud.google.com/storage/docs/resumable-uploads
 """
 
@@ -19,8 +19,8 @@ from local.cloud.clock import Clock
 from local.cloud.errors import ApiError
 from local.cloud.related import Related
 from local.cloud.resumable import incomplete, json_object, receive
-from local.cloud.storage.changes import DEFAULT_TYPE
 from local.cloud.storage.content import Digests, digests_of
+from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.naming import check_object_name
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions

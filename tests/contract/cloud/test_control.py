@@ -1,11 +1,12 @@
 """Projects, service accounts, roles, services and repositories over REST, as their reference pages say."""
 
+import sys
 import uuid
 
 import pytest
 
-PROJECT = "acme-control"
 SHA = "sha256:" + "ab" * 32
+RUNTIME = {"interpreter": sys.executable, "workdir": "/"}
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ def test_a_bad_repository_is_refused_by_its_field(cloud_server, project, reposit
 def test_registered_images_are_seen_in_their_repository(cloud_server, project):
     base = repository(cloud_server, project)["name"]
     image = f"europe-west1-docker.pkg.dev/{project}/training/recsys/trainer@{SHA}"
-    cloud_server.json("PUT", "/_local/images", {"image": image, "runtime": {}, "tags": ["abc123"]})
+    cloud_server.json("PUT", "/_local/images", {"image": image, "runtime": RUNTIME, "tags": ["abc123"]})
     [docker] = cloud_server.json("GET", f"/v1/{base}/dockerImages")["dockerImages"]
     assert (docker["uri"], docker["tags"]) == (image, ["abc123"])
     assert cloud_server.json("GET", f"/v1/{docker['name']}") == docker
@@ -261,7 +262,7 @@ def test_registered_images_are_seen_in_their_repository(cloud_server, project):
     "image", ["trainer", "docker.io/library/python:3", f"europe-west1-docker.pkg.dev/p/r/i:tag@{SHA}", None]
 )
 def test_an_image_that_is_not_named_by_digest_is_not_registered(cloud_server, image):
-    body = {"image": image, "runtime": {}}
+    body = {"image": image, "runtime": RUNTIME}
     assert repr(image) in cloud_server.json("PUT", "/_local/images", body, status=400)["error"]["message"]
 
 

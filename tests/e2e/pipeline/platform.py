@@ -4,6 +4,7 @@ import hashlib
 import json
 import sys
 import uuid
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,8 @@ from tests.unit.pipeline import example
 
 PROJECT = "recsys-e2e"
 REGION = "us-central1"
-_REPOSITORY = Path(__file__).resolve().parents[3]
-_STAND_IN = Path(__file__).parent / "stand_in"
+REPOSITORY = Path(__file__).resolve().parents[3]
+STAND_IN = Path(__file__).parent / "stand_in"
 
 
 class LocalPlatform:
@@ -81,18 +82,19 @@ class LocalPlatform:
         bigquery.create_table(table)
         return self
 
-    def with_pipeline(self) -> "LocalPlatform":
-        """Both pools, both images (the trainer's is the stand-in's) and the compiled pipeline."""
+    def with_pipeline(self, trainer: Path = STAND_IN, preload: Sequence[str] = ()) -> "LocalPlatform":
+        """Both pools, both images and the compiled pipeline. `trainer` is the folder of a package `train`."""
         for pool in (self.outputs.training_pool, self.outputs.steps_pool):
             self._make_pool(pool)
-        for image, paths in ((self.outputs.images.steps, [_REPOSITORY]), (self.outputs.images.trainer, [_STAND_IN])):
+        images = (self.outputs.images.steps, REPOSITORY, ()), (self.outputs.images.trainer, trainer, preload)
+        for image, folder, modules in images:
             runtime = {
                 "interpreter": sys.executable,
-                "workdir": str(paths[0]),
-                "pythonpath": [str(path) for path in paths],
+                "workdir": str(folder),
+                "pythonpath": [str(folder)],
                 "env": {"GIT_SHA": "0123abc"},
                 "entrypoint": [],
-                "preload": [],
+                "preload": list(modules),
             }
             self.cloud.json("PUT", "/_local/images", {"image": image, "runtime": runtime})
         facts = PlatformFacts(**self.outputs.model_dump(include=set(PlatformFacts.model_fields)))
@@ -127,7 +129,7 @@ class LocalPlatform:
 
     def rows(self, what: str = "COUNT(*)") -> list[tuple]:
         """The answer to a question about the feedback table."""
-        statement = f"SELECT {what} FROM `{PROJECT}.{self.outputs.feedback_table}`"  # noqa: S608
+        statement = f"SELECT {what} FROM `{PROJECT}.{self.outputs.feedback_table}`"
         return [tuple(row.values()) for row in self.clients.bigquery.query_and_wait(statement)]
 
     def write_outputs(self, folder: Path) -> Path:

@@ -7,8 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from google.cloud.bigquery import TableReference
 
 from contracts.problems import Refused
+from pipeline import feedback_log
+from pipeline.events import canonicalise, fingerprint, in_order
 from pipeline.feedback_log import FeedbackLog
 from pipeline.ingest import ingest
 from pipeline.objects import Objects
@@ -147,6 +150,27 @@ def test_a_live_log_is_not_deleted_unasked(stack: LocalPlatform, tmp_path: Path)
     assert stack.rows() == [(1,)]
     assert ingest(stack.outputs, shop(tmp_path / "a"), replace_foreign=True).loaded
     assert stack.rows() == [(100,)]
+
+
+def test_a_large_log_travels_as_files_and_leaves_none_behind(
+    stack: LocalPlatform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = ingest(stack.outputs, shop(tmp_path / "a"))
+    monkeypatch.setattr(feedback_log, "_PAGED_ROWS", 10)
+    assert snapshot(stack).fingerprint == done.fingerprint
+    left = Objects(stack.clients.storage).list(f"{stack.outputs.snapshot_prefix}/run/")
+    assert sorted(uri.rpartition("/")[2] for uri in left) == ["interactions.parquet", "items.parquet", "snapshot.json"]
+
+
+def test_a_table_comes_back_from_its_files_as_it_is(stack: LocalPlatform, tmp_path: Path) -> None:
+    ingest(stack.outputs, shop(tmp_path / "a"))
+    log = FeedbackLog(stack.clients, stack.outputs.feedback_table)
+    table = TableReference.from_string(f"{PROJECT}.{stack.outputs.feedback_table}")
+    found = log._as_files(table, f"{stack.outputs.snapshot_prefix}/run/workspace")
+    assert found is not None
+    paged = log.events_after(0, 0, workspace="")
+    assert fingerprint(in_order(canonicalise(found)[0])) == fingerprint(in_order(paged))
+    assert Objects(stack.clients.storage).list(f"{stack.outputs.snapshot_prefix}/run/") == []
 
 
 def test_live_events_after_the_cut_are_part_of_the_next_snapshot(stack: LocalPlatform, tmp_path: Path) -> None:

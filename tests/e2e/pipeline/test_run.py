@@ -22,7 +22,7 @@ from tests.e2e.pipeline.commands import python_m
 from tests.e2e.pipeline.platform import LocalPlatform
 from tests.unit.pipeline.example import interactions, write
 
-pytestmark = pytest.mark.xdist_group("pipeline-runs")
+pytestmark = [pytest.mark.xdist_group("pipeline-runs"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -149,9 +149,9 @@ def test_a_job_that_does_not_fit_the_pool_is_refused_and_nothing_is_sent(stack: 
 def test_a_request_that_the_service_refuses_is_told_with_its_reason(
     stack: LocalPlatform, first: tuple[str, str]
 ) -> None:
-    from google.api_core.exceptions import AlreadyExists
+    from google.api_core.exceptions import Conflict
 
-    with pytest.raises(AlreadyExists):
+    with pytest.raises(Conflict, match="already exists"):
         submit(stack.outputs, run_id=first[0])
 
 

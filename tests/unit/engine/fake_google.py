@@ -73,7 +73,9 @@ class FakeGoogle:
 
     def writes(self) -> list[str]:
         """The requests that change something, as `METHOD path`."""
-        return [f"{method} {path}" for method, path, _ in self.log if method != "GET" and not path.endswith(":getIamPolicy")]
+        return [
+            f"{method} {path}" for method, path, _ in self.log if method != "GET" and not path.endswith(":getIamPolicy")
+        ]
 
     def answer(self, method: str, target: str, content: bytes, content_type: str) -> tuple[int, Any]:
         parts = urlsplit(target)
@@ -254,9 +256,22 @@ def tables(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, s
 def _tabular(fake: FakeGoogle, method: str, parent: str, name: str | None, body: Any, reference: str, key: str) -> Any:
     if name is None:
         full = f"{parent}/{body[reference][key]}"
-        extra = {"access": [{"role": "OWNER", "specialGroup": "projectOwners"}], "maxTimeTravelHours": "168"} if key == "datasetId" else {"type": "VIEW" if "view" in body else "TABLE", "numRows": "0"}
+        extra = (
+            {"access": [{"role": "OWNER", "specialGroup": "projectOwners"}], "maxTimeTravelHours": "168"}
+            if key == "datasetId"
+            else {"type": "VIEW" if "view" in body else "TABLE", "numRows": "0"}
+        )
         times = {"creationTime": "1795322965971", "lastModifiedTime": "1795322965971", "etag": f"t{fake.unique()}"}
-        return fake.add(full, {**extra, **times, "location": "EU", "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/{full}", **body})
+        return fake.add(
+            full,
+            {
+                **extra,
+                **times,
+                "location": "EU",
+                "selfLink": f"https://bigquery.googleapis.com/bigquery/v2/{full}",
+                **body,
+            },
+        )
     full = f"{parent}/{name}"
     thing = fake.need(full)
     if method == "DELETE":
@@ -265,7 +280,11 @@ def _tabular(fake: FakeGoogle, method: str, parent: str, name: str | None, body:
     if method == "PATCH":
         thing.update(body)
     elif method == "PUT":
-        kept = {item: thing[item] for item in ("access", "creationTime", "lastModifiedTime", "etag", "selfLink", "type", "location") if item in thing}
+        kept = {
+            item: thing[item]
+            for item in ("access", "creationTime", "lastModifiedTime", "etag", "selfLink", "type", "location")
+            if item in thing
+        }
         fake.things[full] = {**kept, **{item: value for item, value in body.items() if value is not None}}
     return fake.things[full]
 
@@ -274,7 +293,13 @@ def accounts(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str,
     if "name" not in at:
         project = at["parent"].split("/")[1]
         email = f"{body['accountId']}@{project}.iam.gserviceaccount.com"
-        account = {**body["serviceAccount"], "email": email, "projectId": project, "uniqueId": f"1{fake.unique():020}", "etag": "MDE="}
+        account = {
+            **body["serviceAccount"],
+            "email": email,
+            "projectId": project,
+            "uniqueId": f"1{fake.unique():020}",
+            "etag": "MDE=",
+        }
         return fake.add(f"{at['parent']}/{email}", {**account, "name": f"{at['parent']}/{email}"})
     name = f"{at['parent']}/{at['name']}"
     thing = fake.need(name)
@@ -314,7 +339,11 @@ def project(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, 
 
 
 def billing(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, str], body: Any) -> Any:
-    return {"name": f"projects/{at['name']}/billingInfo", "billingEnabled": True, "billingAccountName": "billingAccounts/0"}
+    return {
+        "name": f"projects/{at['name']}/billingInfo",
+        "billingEnabled": True,
+        "billingAccountName": "billingAccounts/0",
+    }
 
 
 def policies(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, str], body: Any) -> Any:
@@ -326,7 +355,10 @@ _DEFAULTS = {
     "persistentResources": {"state": "RUNNING", "startTime": NOW, "resourceRuntime": {"accessUris": {}}},
     "schedules": {"state": "ACTIVE", "startTime": NOW, "nextRunTime": NOW, "startedRunCount": "0"},
     "metadataStores": {"state": {"diskUtilizationBytes": "0"}},
-    "repositories": {"registryUri": "europe-west1-docker.pkg.dev/p/r", "vulnerabilityScanningConfig": {"enablementState": "SCANNING_DISABLED"}},
+    "repositories": {
+        "registryUri": "europe-west1-docker.pkg.dev/p/r",
+        "vulnerabilityScanningConfig": {"enablementState": "SCANNING_DISABLED"},
+    },
 }
 _ID_KEYS = ("persistentResourceId", "metadataStoreId", "repository_id")
 
@@ -339,7 +371,13 @@ def collection(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[st
             return {kind: [thing for name, thing in fake.things.items() if name.startswith(parent + "/")]}
         name = next((query[key] for key in _ID_KEYS if key in query), None) or str(1000 + fake.unique())
         numbered = re.sub(r"^projects/[^/]+", f"projects/{NUMBER}", parent)
-        thing = {**_DEFAULTS[kind], **body, "name": f"{parent if kind == 'repositories' else numbered}/{name}", "createTime": NOW, "updateTime": NOW}
+        thing = {
+            **_DEFAULTS[kind],
+            **body,
+            "name": f"{parent if kind == 'repositories' else numbered}/{name}",
+            "createTime": NOW,
+            "updateTime": NOW,
+        }
         for index, pool in enumerate(thing.get("resourcePools", [])):
             pool.setdefault("id", f"pool-{index}")
             pool.setdefault("usedReplicaCount", "0")
@@ -354,7 +392,11 @@ def collection(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[st
         thing["state"] = {"pause": "PAUSED", "resume": "ACTIVE"}[at["verb"]]
         return {}
     if method in ("PATCH", "PUT"):
-        masked = query.get("updateMask", "").split(",") if query.get("updateMask") else [key for key in body if key != "name"]
+        masked = (
+            query.get("updateMask", "").split(",")
+            if query.get("updateMask")
+            else [key for key in body if key != "name"]
+        )
         thing.update({key: body.get(key) for key in masked})
         return fake.operation(at["parent"], thing) if kind == "persistentResources" else thing
     return thing
@@ -373,6 +415,7 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     (r"/storage/v1/b/(?P<name>[^/]+)/iam", bucket_iam),
     (r"/storage/v1/b/(?P<bucket>[^/]+)/o(/(?P<name>.+))?", objects),
     (r"/storage/v1/b(/(?P<name>[^/]+))?", buckets),
+    (r"/bigquery/v2/(?P<parent>projects/[^/]+)/queries", lambda *_: {"jobComplete": True}),
     (r"/bigquery/v2/(?P<parent>projects/[^/]+/datasets/[^/]+/tables)(/(?P<name>[^/]+))?", tables),
     (r"/bigquery/v2/(?P<parent>projects/[^/]+/datasets)(/(?P<name>[^/]+))?", datasets),
     (r"/iam/v1/(?P<name>projects/[^/]+/serviceAccounts/[^/:]+):(?P<verb>get|set)IamPolicy", policies),
@@ -382,7 +425,10 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     (r"/crm/v1/projects/(?P<name>[^/:]+)(:(?P<verb>get|set)IamPolicy)?", project),
     (r"/(artifactregistry/v1|aiplatform/v1beta1)/(?P<name>projects/.+/operations/\d+)", operations),
     (rf"/artifactregistry/v1/(?P<name>{_LOCATION[11:-1]}/repositories/[^/:]+):(?P<verb>get|set)IamPolicy", policies),
-    (rf"/(artifactregistry/v1|aiplatform/v1beta1)/{_LOCATION}/(?P<kind>\w+)(/(?P<name>[^/:]+))?(:(?P<verb>\w+))?", collection),
+    (
+        rf"/(artifactregistry/v1|aiplatform/v1beta1)/{_LOCATION}/(?P<kind>\w+)(/(?P<name>[^/:]+))?(:(?P<verb>\w+))?",
+        collection,
+    ),
 ]
 
 
@@ -390,8 +436,18 @@ def _handler(fake: FakeGoogle) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
+        def _content(self) -> bytes:
+            if self.headers.get("Transfer-Encoding") != "chunked":
+                return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            parts = []
+            while size := int(self.rfile.readline(), 16):
+                parts.append(self.rfile.read(size))
+                self.rfile.readline()
+            self.rfile.readline()
+            return b"".join(parts)
+
         def _serve(self) -> None:
-            content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            content = self._content()
             try:
                 status, body = fake.answer(self.command, self.path, content, self.headers.get("Content-Type", ""))
             except Struck as fault:

@@ -140,9 +140,9 @@ def _record(urn: str, request: Any) -> Record:
 def _plain(value: Any) -> Any:
     """Values without the marks of secrecy that the provider's SDK puts on some."""
     if isinstance(value, dict):
-        if rpc._special_sig_key in value:
+        if value.get(rpc._special_sig_key) == rpc._special_secret_sig:
             return _plain(value["value"])
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item) for key, item in value.items() if key != rpc._special_sig_key}
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 

@@ -44,7 +44,7 @@ def test_built_images_are_deployed_by_digest() -> None:
 
     for image in deployment.outputs["images"].values():
         assert BY_DIGEST.fullmatch(image)
-    assert deployment.outputs["images"]["trainer"] in deployment.one("BucketObject").inputs["content"]
+    assert deployment.outputs["images"]["trainer"] in deployment.one("BucketObject").inputs["source"]["text"]
 
 
 def test_locked_images_are_taken_as_they_are_and_nothing_is_built(image_lock: str) -> None:
@@ -58,7 +58,7 @@ def test_a_preview_of_images_that_are_not_built_yet_leaves_the_spec_unknown_and_
     deployment = deploy(preview=True)
 
     assert is_unknown(deployment.outputs["pipeline_spec_digest"])
-    assert is_unknown(deployment.one("BucketObject").inputs["content"])
+    assert is_unknown(deployment.one("BucketObject").inputs["source"])
     assert is_unknown(deployment.one("Schedule").inputs["createPipelineJobRequest"]["pipelineJob"]["pipelineSpec"])
     assert deployment.outputs["artifact_bucket"] == "gs://acme-recsys-dev-artifacts"
 
@@ -66,5 +66,5 @@ def test_a_preview_of_images_that_are_not_built_yet_leaves_the_spec_unknown_and_
 def test_a_preview_of_locked_images_knows_the_spec(image_lock: str) -> None:
     deployment = deploy(stack="local", config={"recsys-training:imagesLock": image_lock}, preview=True)
 
-    assert deployment.one("BucketObject").inputs["content"].startswith("{")
+    assert deployment.one("BucketObject").inputs["source"]["text"].startswith("{")
     assert not is_unknown(deployment.outputs["pipeline_spec_uri"])

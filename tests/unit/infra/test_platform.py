@@ -117,12 +117,12 @@ def test_the_program_itself_declares_the_platform_around_the_real_pipeline() -> 
     deployment = deploy(main_program)
 
     assert StackOutputs.model_validate(deployment.outputs)
-    spec = json.loads(deployment.one("BucketObject").inputs["content"])
+    spec = json.loads(deployment.one("BucketObject").inputs["source"]["text"])
     assert spec["pipelineInfo"]["name"] == "recsys-training"
-    assert deployment.outputs["images"]["trainer"] in deployment.one("BucketObject").inputs["content"]
+    assert deployment.outputs["images"]["trainer"] in deployment.one("BucketObject").inputs["source"]["text"]
 
 
 def test_the_program_compiles_to_the_same_bytes_every_time() -> None:
-    contents = [deploy(main_program, stack="prod").one("BucketObject").inputs["content"] for _ in range(2)]
+    contents = [deploy(main_program, stack="prod").one("BucketObject").inputs["source"]["text"] for _ in range(2)]
 
     assert contents[0] == contents[1]

@@ -59,10 +59,10 @@ def test_no_run_starts_before_the_pools_and_every_grant_are_there() -> None:
 def test_submission_and_schedule_run_the_same_bytes_stored_under_their_digest() -> None:
     deployment = deploy()
     stored = deployment.one("BucketObject").inputs
-    digest = hashlib.sha256(stored["content"].encode()).hexdigest()
+    digest = hashlib.sha256(stored["source"]["text"].encode()).hexdigest()
 
     assert (
-        stored["content"]
+        stored["source"]["text"]
         == deployment.one("Schedule").inputs["createPipelineJobRequest"]["pipelineJob"]["pipelineSpec"]
     )
     assert stored["name"] == f"pipelines/{digest}.json"

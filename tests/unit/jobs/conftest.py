@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from local.cloud.jobs.images import RuntimeManifest
-from local.cloud.jobs.runner import JobRunner, Surroundings
+from local.cloud.jobs.launching import Surroundings
+from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import Job, JobState, JobUpdate, PoolSlot, WorkerPool
 
 IMAGE = "europe-west1-docker.pkg.dev/acme/training/trainer@sha256:" + "a" * 64

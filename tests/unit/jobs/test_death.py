@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc, which Linux has")
+
 CLOUD = """
 import sys, time
 sys.path.insert(0, {repo!r})

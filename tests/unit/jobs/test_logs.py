@@ -15,7 +15,7 @@ def test_a_line_is_as_old_as_the_first_record_that_holds_it(tmp_path: Path) -> N
     out.write_text("one\ntwo\n")
     err.write_text("oops\n")
     logs.note_growth("workerpool0-0", SECOND)
-    assert [(line.text, line.time) for line in logs.lines()] == [("one", FIRST), ("oops", SECOND), ("two", SECOND)]
+    assert [(line.text, line.time) for line in logs.lines()] == [("one", FIRST), ("two", SECOND), ("oops", SECOND)]
 
 
 def test_what_was_never_recorded_is_as_old_as_its_file(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from local.cloud.jobs.images import ImageNotFoundError
 from local.cloud.jobs.spec import JobState, WorkerPool
 
 from .conftest import IMAGE, SLOT, Lab, make_lab
@@ -56,6 +57,24 @@ def test_a_job_on_a_pool_is_forked_from_its_warm_process_with_what_that_has_impo
         assert lab.output(cold).split()[0] != str(warm_pid)
 
 
+def test_a_pool_warmed_beforehand_forks_its_first_job_from_that_process(lab: Lab) -> None:
+    lab.module("who", "import os; print(os.getppid())")
+    lab.runner.warm(SLOT, IMAGE)
+    deadline = time.monotonic() + 30
+    while not lab.runner.warm_processes():
+        assert time.monotonic() < deadline, "the warm process did not become ready"
+        time.sleep(0.02)
+    warm_pid = lab.runner.warm_processes()[SLOT, IMAGE]
+    name = lab.submit(["python", "-m", "who"], slot=SLOT)
+    assert lab.ends(name).state is JobState.SUCCEEDED
+    assert lab.output(name) == f"{warm_pid}\n"
+
+
+def test_an_image_that_is_not_registered_cannot_be_warmed(lab: Lab) -> None:
+    with pytest.raises(ImageNotFoundError, match="unknown@sha256"):
+        lab.runner.warm(SLOT, "unknown@sha256:" + "0" * 64)
+
+
 def test_the_seed_s_shell_entry_point_is_warm_too(lab: Lab) -> None:
     lab.module("who", "import os, sys; print(os.getppid(), sys.argv[1:])")
     name = lab.submit(
@@ -102,6 +121,16 @@ def test_a_warm_job_waits_for_its_threads_and_runs_its_exit_functions(lab: Lab) 
     name = lab.submit(["python", "-m", "late"], slot=SLOT)
     lab.ends(name)
     assert lab.output(name) == "thread\nexit function\n"
+
+
+def test_a_warm_process_has_one_thread_even_with_libraries_that_would_start_more(tmp_path: Path) -> None:
+    for lab in make_lab(tmp_path, preload=("pyarrow.parquet",)):
+        lab.module("fine", "import pyarrow as pa; print(pa.array([1, 2]).sum())")
+        name = lab.submit(["python", "-m", "fine"], slot=SLOT)
+        assert lab.ends(name).state is JobState.SUCCEEDED
+        warm_pid = lab.runner.warm_processes()[SLOT, IMAGE]
+        tasks = Path(f"/proc/{warm_pid}/task")
+        assert not tasks.exists() or len(list(tasks.iterdir())) == 1
 
 
 def test_a_preload_that_fails_makes_the_pool_s_jobs_cold_and_not_lost(tmp_path: Path) -> None:
@@ -205,14 +234,23 @@ def test_a_transient_exit_code_starts_the_job_again_up_to_three_times(lab: Lab) 
 
 
 def test_releasing_a_resource_cancels_its_jobs_and_ends_its_warm_processes(lab: Lab) -> None:
-    lab.module("wait", "import time; time.sleep(60)")
-    name = lab.submit(["python", "-m", "wait"], slot=SLOT)
+    lab.module(
+        "saver",
+        "import signal, sys, time\n"
+        "signal.signal(15, lambda *_: (print('saved'), sys.exit(0)))\n"
+        "print('up')\n"
+        "time.sleep(60)",
+    )
+    name = lab.submit(["python", "-m", "saver"], slot=SLOT)
     lab.runs(name)
+    while not lab.output(name):
+        time.sleep(0.02)
     warm_pid = lab.runner.warm_processes()[SLOT, IMAGE]
     lab.runner.release(SLOT.resource)
     assert lab.ends(name).state is JobState.CANCELLED
-    assert not lab.runner.warm_processes()
+    assert lab.output(name) == "up\nsaved\n"
     assert not _alive(warm_pid)
+    assert not lab.runner.warm_processes()
 
 
 def test_a_job_s_folders_are_gone_when_it_ends_and_its_logs_stay(lab: Lab) -> None:
@@ -225,13 +263,32 @@ def test_a_job_s_folders_are_gone_when_it_ends_and_its_logs_stay(lab: Lab) -> No
     assert sorted(path.name for path in (lab.root / "jobs" / "1001").iterdir()) == ["logs"]
 
 
+def test_stopping_asks_running_jobs_to_end_and_reports_none_of_them(lab: Lab) -> None:
+    lab.module(
+        "saver",
+        "import signal, sys, time\n"
+        "signal.signal(15, lambda *_: (print('saved'), sys.exit(0)))\n"
+        "print('up')\n"
+        "time.sleep(60)",
+    )
+    name = lab.submit(["python", "-m", "saver"])
+    lab.runs(name)
+    while not lab.output(name):
+        time.sleep(0.02)
+    lab.runner.stop()
+    assert lab.output(name) == "up\nsaved\n"
+    assert lab.states(name) == ["RUNNING"]
+    assert lab.updates.empty()
+
+
 def _alive(pid: int) -> bool:
     for _ in range(50):
         try:
             os.kill(pid, 0)
         except ProcessLookupError:
             return False
-        if "\nState:\tZ" in Path(f"/proc/{pid}/status").read_text():
+        status = Path(f"/proc/{pid}/status")
+        if status.exists() and "\nState:\tZ" in status.read_text():
             return False
         time.sleep(0.05)
     return True

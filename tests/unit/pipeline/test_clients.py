@@ -61,7 +61,7 @@ def test_a_client_for_a_local_cloud_sends_there_and_nowhere_else(token_file: str
     clients = Clients(project="acme", region="europe-west4", endpoints=endpoints)
     assert clients.storage.api_endpoint == LOOPBACK
     assert clients.bigquery._connection.API_BASE_URL == LOOPBACK
-    for client in (clients.pipelines, clients.jobs, clients.models):
+    for client in (clients.pipelines, clients.jobs):
         assert client.api_endpoint == LOOPBACK
         assert client.transport.kind == "rest"
     assert clients.location == "projects/acme/locations/europe-west4"

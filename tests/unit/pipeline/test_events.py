@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline import events as ev
@@ -14,6 +14,7 @@ from tests.unit.pipeline.example import interactions, write
 
 SECOND = 1_500_000_000
 
+unhurried = settings(deadline=None)  # a busy machine is no failure
 rows = st.lists(
     st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 6), st.sampled_from([1.0, 2.0, None])), max_size=40
 )
@@ -67,6 +68,7 @@ def test_one_wrong_unit_does_not_move_the_others_nor_overflow() -> None:
     assert found[2] == -found[3] == 253_402_300_799 * 10**6
 
 
+@unhurried
 @given(rows)
 def test_order_is_by_time_then_by_place_in_the_file(entries: list[tuple[int, int, int, float | None]]) -> None:
     ordered = ev.in_order(table(entries))
@@ -75,6 +77,7 @@ def test_order_is_by_time_then_by_place_in_the_file(entries: list[tuple[int, int
     assert sorted(ordered[ev.ORDER].to_pylist()) == list(range(len(entries)))
 
 
+@unhurried
 @given(rows)
 def test_exact_duplicates_are_dropped_but_for_the_first(entries: list[tuple[int, int, int, float | None]]) -> None:
     kept, dropped = ev.drop_exact_duplicates(table(entries))
@@ -83,6 +86,7 @@ def test_exact_duplicates_are_dropped_but_for_the_first(entries: list[tuple[int,
     assert dropped == len(entries) - len(first)
 
 
+@unhurried
 @given(rows)
 def test_a_log_that_delivers_twice_counts_once(entries: list[tuple[int, int, int, float | None]]) -> None:
     once = table(entries)
@@ -91,6 +95,7 @@ def test_a_log_that_delivers_twice_counts_once(entries: list[tuple[int, int, int
     assert kept.num_rows == len(entries)
 
 
+@unhurried
 @given(rows, st.integers(1, 5))
 def test_the_fingerprint_does_not_see_chunks_encodings_or_numbering(
     entries: list[tuple[int, int, int, float | None]], chunk: int
@@ -103,6 +108,7 @@ def test_the_fingerprint_does_not_see_chunks_encodings_or_numbering(
     assert ev.fingerprint(whole) == ev.fingerprint(renumbered)
 
 
+@unhurried
 @given(rows.filter(lambda entries: len(entries) > 0), st.data())
 def test_any_other_event_or_order_has_another_fingerprint(
     entries: list[tuple[int, int, int, float | None]], data: st.DataObject

@@ -13,7 +13,7 @@ from pipeline.custom_jobs import STEPS
 REPOSITORY = Path(__file__).resolve().parents[3]
 MODULES = [f"pipeline.steps.{step}" for step in STEPS if step not in ("train", "evaluate")]
 # Clients that steps import when they first need them.
-LAZY = ["google.cloud.storage", "google.cloud.bigquery", "google.cloud.aiplatform_v1"]
+LAZY = ["google.cloud.storage", "google.cloud.bigquery", "pipeline.vertex_rest"]
 
 
 def pins(path: str) -> dict[str, str]:

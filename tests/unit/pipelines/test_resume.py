@@ -51,6 +51,17 @@ def test_a_run_that_had_ended_is_not_started_again(lab: Lab) -> None:
     assert len(lab.calls) == jobs
 
 
+def test_a_run_that_was_being_cancelled_ends_what_still_runs_and_starts_nothing(lab: Lab) -> None:
+    lab.manual = True
+    lab.start(compiled(resumed)).advance()
+    run = lab.start(compiled(resumed), resume=True)
+    run.cancelled = True
+    run.advance()
+    assert run.state == "CANCELLED"
+    assert states(run) == {"step": "CANCELLED"}
+    assert lab.jobs["projects/acme/locations/l/customJobs/1"].state == "JOB_STATE_CANCELLED"
+
+
 def test_a_job_that_was_lost_with_the_cloud_fails_its_task(lab: Lab) -> None:
     lab.manual = True
     lab.start(compiled(resumed)).advance()
