@@ -7,6 +7,7 @@ and the same catalog. Does not own: who wins. Writes evaluation.json beside the 
 import argparse
 import json
 import sys
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,8 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         write_json(open_folder(asked.model_uri), EVALUATION_FILE, found)
     except Refused as refused:
         for problem in refused.problems:
-            log.failure(str(problem))
+            log.failure(str(problem), refused=refused.subject)
         return EXIT_REFUSED
+    except Exception as error:
+        log.failure(f"evaluation failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
+        return 1
     if asked.output_file:
         asked.output_file.parent.mkdir(parents=True, exist_ok=True)
         asked.output_file.write_text(json.dumps(found, indent=1) + "\n")

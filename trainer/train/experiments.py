@@ -80,14 +80,12 @@ class ExperimentRun:
 
     def _client(self) -> Any:
         from google.cloud.aiplatform_v1.services.metadata_service import MetadataServiceClient
-        from google.cloud.aiplatform_v1.services.metadata_service.transports import MetadataServiceRestTransport
 
         from train.storage import default_credentials
 
         credentials, _ = default_credentials(anonymous_allowed=self._endpoint.startswith("http://"))
-        scheme, _, host = self._endpoint.partition("://")
-        transport = MetadataServiceRestTransport(host=host, credentials=credentials, url_scheme=scheme)
-        return MetadataServiceClient(transport=transport)
+        options = {"api_endpoint": self._endpoint}
+        return MetadataServiceClient(credentials=credentials, transport="rest", client_options=options)
 
     def _create(self, client: Any) -> None:
         """Makes the store, the experiment and the run where they are missing, and puts the run below the experiment."""

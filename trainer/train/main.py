@@ -8,6 +8,7 @@ import argparse
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -56,6 +57,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
         return EXIT_REFUSED
+    except Exception as error:
+        log.failure(f"training failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
+        return 1
 
 
 def parser() -> argparse.ArgumentParser:

@@ -137,7 +137,8 @@ def default_credentials(*, anonymous_allowed: bool) -> tuple[Any, str | None]:
 
     try:
         return google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
-    except DefaultCredentialsError:
+    except DefaultCredentialsError as error:
         if anonymous_allowed:
             return AnonymousCredentials(), None
-        raise
+        fix = "Run as a Vertex AI job, or gcloud auth application-default login"
+        raise Refused("storage", [Problem("credentials", None, "no Google credentials were found", fix)]) from error

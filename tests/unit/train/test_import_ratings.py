@@ -67,9 +67,7 @@ def test_what_was_found_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize(
     ("time", "unit"), [(1112486027, "seconds"), (1112486027000, "milliseconds"), (1112486027000000000, "nanoseconds")]
 )
-def test_the_unit_of_time_is_detected(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], time: int, unit: str
-) -> None:
+def test_the_unit_of_time_is_detected(tmp_path: Path, capsys: pytest.CaptureFixture[str], time: int, unit: str) -> None:
     rows = imported(tmp_path, "r.csv", f"u,i,5,{time}\n", "--header", "no")
     assert rows[0]["timestamp"].isoformat() == "2005-04-02T23:53:47+00:00"
     assert f"time: {unit}" in capsys.readouterr().out

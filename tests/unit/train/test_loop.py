@@ -135,9 +135,7 @@ def test_evaluations_are_at_the_same_steps_whatever_the_clock(shop: Sequences) -
 
 def test_checkpoints_come_at_the_cadence(shop: Sequences) -> None:
     steps: list[int] = []
-    loop, _ = loop_of(
-        shop, clock=ticking(0.1), save=lambda _state, step: steps.append(step), save_every_seconds=2.0
-    )
+    loop, _ = loop_of(shop, clock=ticking(0.1), save=lambda _state, step: steps.append(step), save_every_seconds=2.0)
     loop.run()
     assert len(steps) > 3
     assert steps == sorted(set(steps))

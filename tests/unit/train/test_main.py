@@ -102,9 +102,7 @@ def test_a_finished_run_started_again_ends_at_once_with_the_same_model(
     assert any(line.get("message") == "resumed" for line in lines_of(capsys))
 
 
-def test_a_run_id_with_a_checkpoint_of_other_settings_is_refused(
-    job: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_id_with_a_checkpoint_of_other_settings_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main.main(QUICK_FLAGS) == 0
     capsys.readouterr()
     assert main.main([*QUICK_FLAGS, "--dropout", "0.3"]) == 2

@@ -93,7 +93,9 @@ def test_chosen_users_come_back_in_their_order() -> None:
     scorer = FixedScores(sequences, torch.rand(len(sequences.users), len(sequences.catalog)))
     whole = held_out_ranks(sequences, scorer)
     some = np.array([7, 3, 5])
-    ranks_SU = variant_ranks(sequences, lambda h: (scorer(h) for _ in range(2)), held_out=TEST, users=sequences.evaluated[some])
+    ranks_SU = variant_ranks(
+        sequences, lambda h: (scorer(h) for _ in range(2)), held_out=TEST, users=sequences.evaluated[some]
+    )
     assert ranks_SU.tolist() == [whole[some].tolist()] * 2
 
 

@@ -10,10 +10,11 @@ import pytest
 import torch
 
 from train.baselines import baselines
-from train.data import Sequences
+from train.data import Sequences, read_folder
 from train.evaluate import evaluate
 from train.metrics import PRIMARY
 from train.ranking import Histories
+from train.storage import open_folder
 from train.synthetic_shop import Shop, ShopSize, draw_events, main, make_shop, open_shop, oracle, true_probabilities
 
 SMALL = ShopSize(users=400, items=120, events=4_800)
@@ -86,9 +87,6 @@ def test_the_oracle_on_what_happened_agrees_with_its_expectation() -> None:
 
 
 def test_no_model_beats_the_oracle_and_the_truth_reaches_it(tmp_path: Path) -> None:
-    from train.data import read_folder
-    from train.storage import open_folder
-
     summary = make_shop(tmp_path, seed=3, size=ShopSize(users=1_500, items=150, events=15_000))
     best = summary["oracle"][PRIMARY]
     sequences = read_folder(open_folder(str(tmp_path)))
@@ -113,7 +111,9 @@ def test_a_scorer_with_the_true_probabilities_scores_what_the_oracle_says(shop: 
         return torch.from_numpy(all_BV[:, item_of_catalog])
 
     found = evaluate(shop, scores)
-    assert found[PRIMARY] == pytest.approx(said["oracle"][PRIMARY], abs=2e-3)  # items without events do not compete here
+    assert found[PRIMARY] == pytest.approx(
+        said["oracle"][PRIMARY], abs=2e-3
+    )  # items without events do not compete here
     assert found["hr@10"] == pytest.approx(said["oracle"]["hr@10"], abs=4e-3)
 
 
