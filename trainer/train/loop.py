@@ -285,7 +285,7 @@ class TrainingLoop:
         self._model.eval()
 
     def _steps_an_evaluation_costs(self) -> float:
-        """Estimated from sizes, not from the clock, so that a run's evaluations are always at the same steps."""
+        """Estimated from sizes, not from the clock, so that evaluations are always at the same steps."""
         size, window = len(self._sequences.catalog), self._settings.window
         ranking = len(self._validation) * (size * 2.0 * (1 + len(STRENGTHS)) + window * 3_000.0)
         epoch = self._batches.targets * (size * 4.0 + 10_000.0)
@@ -293,7 +293,7 @@ class TrainingLoop:
 
 
 def validation_users(sequences: Sequences, settings: Settings) -> np.ndarray:
-    """The users whose validation item is ranked while training: all, or as many as the settings allow, drawn by seed."""
+    """The users whose validation item is ranked while training: all, or as many as the settings allow."""
     users = sequences.evaluated
     if len(users) <= settings.validation_users:
         return users

@@ -130,7 +130,13 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     refuse_if("data", _too_short(run, sequences))
     settings = resolve(data, {name: getattr(run.flags, name) for name in Settings.model_fields})
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
-    run.log.info("settings", settings=settings.model_dump(), git_sha=run.environment.git_sha)
+    run.log.info(
+        "settings",
+        settings=settings.model_dump(),
+        git_sha=run.environment.git_sha,
+        device=str(_device(run.flags.device)),
+        torch=torch.__version__,
+    )
     tracked = trackers(run.environment, run.log)
     for tracker in tracked:
         tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})

@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 import torch
+from train.experiments import run_context_id
+from train.synthetic_shop import ShopSize, make_shop
 
 from tests.contract.cloud_process import CloudProcess
 from tests.unit.train.examples import job_environment
-from train.experiments import run_context_id
-from train.synthetic_shop import ShopSize, make_shop
 
 pytestmark = pytest.mark.slow
 
@@ -116,7 +116,11 @@ def test_the_entry_of_the_container_expands_its_arguments(staged: Path, tmp_path
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
     # -c, not -lc: a login shell's profile may put another Python first on a developer's machine.
     process = subprocess.run(
-        ["/usr/bin/bash", "-c", "python -m train.main $TRAIN_ARGS"], env=environment, capture_output=True, text=True
+        ["/usr/bin/bash", "-c", "python -m train.main $TRAIN_ARGS"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert process.returncode == 0, process.stdout[-2_000:]
     assert json.loads((tmp_path / "models" / "run-1" / "config.json").read_text())["model"]["width"] == 8
@@ -197,7 +201,12 @@ def test_the_sdk_reads_the_experiment_run(cloud: CloudProcess, staged: Path, tmp
         "print(json.dumps([run.state.name, run.get_params(), run.get_metrics()]))\n"
     )
     read = subprocess.run(
-        [sys.executable, "-c", script, cloud.url], env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-c", script, cloud.url],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
     )
     assert read.returncode == 0, read.stderr[-2_000:]
     state, parameters, metrics = json.loads(read.stdout.splitlines()[-1])

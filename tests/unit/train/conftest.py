@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
 from train.data import Sequences, read_folder
 from train.storage import open_folder
 from train.synthetic_shop import ShopSize, make_shop

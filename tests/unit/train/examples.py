@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-
 from train.data import Sequences, sequences
 from train.log import Log
 from train.presets import Settings

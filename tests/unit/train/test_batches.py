@@ -1,15 +1,16 @@
 """Training windows: what an epoch holds, and that it is a function of seed and epoch."""
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.unit.train.examples import random_sequences, sequences_of
 from train.batches import Batches
 from train.data import Sequences
+
+from tests.unit.train.examples import random_sequences, sequences_of
 
 
 def pairs_of_epoch(batches: Batches, number: int) -> list[tuple[int, int]]:
@@ -27,7 +28,7 @@ def pairs_to_learn(sequences: Sequences) -> list[tuple[int, int]]:
     pairs = []
     for start, length in zip(sequences.offsets_U1[:-1], sequences.train_lengths_U, strict=True):
         learned = sequences.items_N[start : start + length].tolist()
-        pairs += list(zip(learned[:-1], learned[1:], strict=True))
+        pairs += list(pairwise(learned))
     return pairs
 
 

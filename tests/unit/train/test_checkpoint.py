@@ -6,8 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-
-from tests.unit.train.examples import sequences_of
 from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_model, write_model
 from train.champion import TranslatedModel
 from train.checkpoint import LATEST_FILE, Checkpoints
@@ -15,6 +13,8 @@ from train.model import ModelConfig, NextItemModel
 from train.problems import Refused
 from train.ranking import Histories
 from train.storage import LocalFolder, join, open_folder
+
+from tests.unit.train.examples import sequences_of
 
 IDENTITY = {"fingerprint": "f00d", "settings": {"width": 8}}
 

@@ -1,7 +1,8 @@
 """The names that the trainer repeats are the ones that the rest of the platform uses."""
 
-from contracts import job_environment, log_fields, run_artifacts, table_schemas
 from train import artifacts, baselines, data, environment, log, metrics
+
+from contracts import job_environment, log_fields, run_artifacts, table_schemas
 
 
 def test_the_environments_names_are_the_contracts() -> None:

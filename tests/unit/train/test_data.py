@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from tests.unit.train.examples import random_sequences, sequences_of
 from train.data import read_folder, sequences
 from train.problems import Refused
 from train.storage import open_folder
+
+from tests.unit.train.examples import random_sequences, sequences_of
 
 EVENTS = st.lists(st.tuples(st.integers(0, 6), st.integers(0, 9), st.integers(0, 5)), min_size=1, max_size=60)
 

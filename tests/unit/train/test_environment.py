@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import pytest
-
-from tests.unit.train.examples import job_environment
 from train.environment import REQUIRED, load
 from train.problems import Refused
+
+from tests.unit.train.examples import job_environment
 
 
 def refusal(environ: dict[str, str]) -> Refused:

@@ -7,8 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-
-from tests.unit.train.examples import QUICK, quiet_log, random_sequences
 from train.baselines import MOST_POPULAR, baselines
 from train.data import Sequences
 from train.evaluate import evaluate
@@ -17,6 +15,8 @@ from train.metrics import PRIMARY
 from train.model import ModelConfig, NextItemModel
 from train.presets import Settings, preset, resolve, statistics
 from train.problems import Refused
+
+from tests.unit.train.examples import QUICK, quiet_log, random_sequences
 
 
 def new_model(sequences: Sequences, settings: Settings) -> NextItemModel:

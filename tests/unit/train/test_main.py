@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from contracts.run_artifacts import EvaluationReport, TrainingSummary
-from tests.unit.train.examples import job_environment
 from train import evaluate, main
 from train.health import HealthServer
 from train.log import LOG_FIELDS
+
+from contracts.run_artifacts import EvaluationReport, TrainingSummary
+from tests.unit.train.examples import job_environment
 
 QUICK_FLAGS = ["--max-epochs", "2", "--width", "16", "--layers", "1", "--batch-tokens", "512"]
 

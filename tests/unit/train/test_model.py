@@ -2,19 +2,20 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import torch
-from torch.nn import functional as F
-
-from tests.unit.train.examples import random_sequences
+from torch.nn import functional
 from train.data import Sequences
 from train.loss import full_cross_entropy
 from train.model import ModelConfig, NextItemModel, drop, recency_mask
 from train.optimise import WeightAverage, learning_rate_share
 from train.ranking import Histories
 from train.successors import SuccessorCounts, likeliest_pseudo_count, transitions
+
+from tests.unit.train.examples import random_sequences
 
 
 def model_of(items: int = 30, **changes: object) -> NextItemModel:
@@ -37,7 +38,7 @@ def test_the_fused_loss_and_its_gradient_equal_autograds(
 ) -> None:
     monkeypatch.setattr("train.loss._LOGITS_AT_ONCE", 64 * items)  # several chunks
     hidden, weights, bias, targets = loss_inputs(tokens, items)
-    plain = F.cross_entropy(hidden @ weights.T + bias, targets)
+    plain = functional.cross_entropy(hidden @ weights.T + bias, targets)
     expected = torch.autograd.grad(3 * plain, (hidden, weights, bias))
     fused = full_cross_entropy(hidden, weights, bias, targets, low_precision=False)
     found = torch.autograd.grad(3 * fused, (hidden, weights, bias))
@@ -55,7 +56,7 @@ def test_low_precision_stays_close_to_the_exact_loss_and_gradient() -> None:
     (exact, *exact_grads), (low, *low_grads) = results
     assert low.item() == pytest.approx(exact.item(), rel=0.01)
     for ours, theirs in zip(low_grads, exact_grads, strict=True):
-        assert F.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) > 0.999
+        assert functional.cosine_similarity(ours.flatten(), theirs.flatten(), dim=0) > 0.999
 
 
 def test_a_later_item_never_changes_what_was_known_before() -> None:
@@ -147,7 +148,7 @@ def learned_transitions(sequences: Sequences) -> Counter[tuple[int, int]]:
     follows: Counter[tuple[int, int]] = Counter()
     for start, length in zip(sequences.offsets_U1[:-1], sequences.train_lengths_U, strict=True):
         learned = sequences.items_N[start : start + length].tolist()
-        follows.update(zip(learned[:-1], learned[1:], strict=True))
+        follows.update(pairwise(learned))
     return follows
 
 

@@ -2,18 +2,19 @@
 
 import math
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
 import scipy.sparse as sp
 import torch
 from implicit.evaluation import ranking_metrics_at_k
-
-from tests.unit.train.examples import random_sequences, sequences_of
 from train.baselines import MARKOV, MOST_POPULAR, baselines
 from train.data import TEST, VALIDATION, Sequences
 from train.metrics import limited_auc, metrics_of, rank_from_counts
 from train.ranking import Histories, held_out_ranks, variant_ranks
+
+from tests.unit.train.examples import random_sequences, sequences_of
 
 
 class FixedScores:
@@ -138,7 +139,7 @@ def test_markov_ranks_by_counts_of_what_followed_and_backs_off_to_popularity() -
         start = sequences.offsets_U1[user]
         learned = sequences.items_N[start : start + length].tolist()
         popularity.update(learned)
-        follows.update(zip(learned[:-1], learned[1:], strict=True))
+        follows.update(pairwise(learned))
     scores_UV = torch.zeros(len(sequences.users), len(sequences.catalog), dtype=torch.float64)
     for user in range(len(sequences.users)):
         history = sequences.items_N[sequences.offsets_U1[user] : sequences.offsets_U1[user + 1]].tolist()
