@@ -88,7 +88,10 @@ second = gcp.storage.Bucket("second", name="acme-second", location="EU", opts=Op
     result = workplace.program(program.format("")).up(continue_on_error=True)
     assert len(result.errors) == 1
     assert workplace.names() == {"first", "second"}
-    dependent = program.format("") + 'gcp.storage.Bucket("third", name="acme-third", location="EU", opts=Opts(depends_on=[second]))'
+    dependent = (
+        program.format("")
+        + 'gcp.storage.Bucket("third", name="acme-third", location="EU", opts=Opts(depends_on=[second]))'
+    )
     workplace.google.faults.append(fail_on("/storage/v1/b", 403))
     workplace.program(dependent).up()
     assert workplace.names() == {"first", "second"}

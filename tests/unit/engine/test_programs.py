@@ -25,7 +25,8 @@ BUCKET = 'gcp.storage.Bucket("bucket", name="acme", location="EU", opts=Opts({})
         ("pulumi.runtime.register_resource_transform(lambda args: None)", "transforms"),
         ("pulumi.runtime.invoke('gcp:compute/getZones:getZones', {})", "gcp:compute/getZones:getZones"),
         (
-            'other = gcp.storage.Bucket("other", name="other", location="EU")\n' + BUCKET.format("replace_with=[other]"),
+            'other = gcp.storage.Bucket("other", name="other", location="EU")\n'
+            + BUCKET.format("replace_with=[other]"),
             "replace_with",
         ),
     ],
@@ -41,7 +42,9 @@ def test_a_feature_that_is_not_implemented_is_refused_by_its_name(
 
 
 def test_two_resources_of_one_name_are_a_duplicate_urn(workplace: Workplace) -> None:
-    result = workplace.program('for name in ("a", "b"):\n    gcp.storage.Bucket("x", name=name, location="EU")').preview()
+    result = workplace.program(
+        'for name in ("a", "b"):\n    gcp.storage.Bucket("x", name=name, location="EU")'
+    ).preview()
     assert "Duplicate resource URN 'urn:pulumi:local::shop::gcp:storage/bucket:Bucket::x'" in result.errors[0]
 
 
@@ -187,10 +190,14 @@ def test_a_folder_without_a_project_or_a_program_is_refused(workplace: Workplace
 
 def test_configuration_values_become_texts_with_defaults_and_secrets(tmp_path: Path) -> None:
     project = read_project(
-        _project(tmp_path, "name: shop\nruntime: {name: python}\nconfig:\n  size: {type: integer, default: 3}\n  plain: yes\n")
+        _project(
+            tmp_path,
+            "name: shop\nruntime: {name: python}\nconfig:\n  size: {type: integer, default: 3}\n  plain: yes\n",
+        )
     )
     (tmp_path / "Pulumi.dev.yaml").write_text(
-        "encryptionsalt: salt\nconfig:\n  flag: true\n  gcp:project: acme\n  list: [1, a]\n  nested: {a: {secure: v1:x}}\n  key: {secure: v1:y}\n"
+        "encryptionsalt: salt\nconfig:\n  flag: true\n  gcp:project: acme\n  list: [1, a]\n  nested: {a: {secure: "
+        "v1:x}}\n  key: {secure: v1:y}\n"
     )
     config = read_config(project, "dev", None, {"flag": "false"}, lambda salt, text: f"{salt}/{text}")
     assert config.values == {
