@@ -7,19 +7,48 @@ PYTHON ?= python3
 STACK ?= local
 ENGINE ?= embedded
 DATA ?=
+PARAMETERS ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
 LOCKS := requirements/runtime.txt requirements/dev.txt trainer/requirements.txt
 
+# The state backend that a stack's file names.
+BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml"))["config"]["recsys-training:stateBackend"])'
+
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help install check format lint types layers test lock clean
+.PHONY: help up stop down plan submit install check format test lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: install ## Bring the stack up, bring DATA in, train and report [STACK=local DATA=folder or file ENGINE=embedded or pulumi]
+ifeq ($(STACK),local)
+	@$(PY) -m local.stack up --data "$(DATA)" --engine $(ENGINE) --began $(STARTED) $(PARAMETERS)
+else
+	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi up --stack $(STACK)
+	$(if $(DATA),$(PY) -m pipeline.ingest --stack $(STACK) --data "$(DATA)")
+	$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+endif
+
+stop: install ## End the local cloud and keep its state
+	@$(PY) -m local.stack stop
+
+down: install ## Destroy the stack [STACK=local ENGINE=embedded or pulumi]
+ifeq ($(STACK),local)
+	@$(PY) -m local.stack down --engine $(ENGINE)
+else
+	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
+endif
+
+plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod]
+	@$(PY) -m engine preview --cwd . --stack $(STACK)
+
+submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
+	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
 
 install: $(STAMP) ## Install everything into .venv/
 
@@ -48,9 +77,9 @@ format: install ## Format and repair what the linter can
 test: install ## All tests
 	$(PY) -m pytest -n 2 --dist loadgroup
 
-lock: install ## Resolve requirements/*.in and trainer/requirements.in anew, all together
+lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt
-	for group in requirements/runtime requirements/dev trainer/requirements; do \
+	for group in requirements/runtime requirements/dev trainer/requirements pipeline/requirements; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate -c $(VENV)/lock.txt $$group.in -o $$group.txt; done
 
 clean: ## Remove .venv/ and caches; .local/ stays

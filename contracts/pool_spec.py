@@ -1,7 +1,7 @@
 """The warm pool and the rules by which Vertex AI lets a job run on it.
 
-Owns: the machine and disk that a pool is made of, and a job's match with it. The pool and each job are built from the same
-`PoolSpec`, so they cannot disagree. Does not own: which machines exist (infra/limits.py).
+Owns: the machine and disk that a pool is made of, and a job's match with it. The pool and each job are built from the
+same `PoolSpec`, so they cannot disagree. Does not own: which machines exist (infra/machines.py).
 
 Source: https://cloud.google.com/vertex-ai/docs/training/persistent-resource-train
 """
@@ -100,7 +100,9 @@ def match_problems(job: JobRequest, pool: PoolSpec) -> list[Problem]:
             problems.append(_problem(key, value, rule, on_demand))
     if not 1 <= job.replica_count <= pool.max_replica_count:
         rule = f"pool {pool.persistent_resource_id!r} has at most {pool.max_replica_count} replica(s)"
-        problems.append(_problem("replica_count", job.replica_count, rule, "Ask for fewer replicas or enlarge the pool"))
+        problems.append(
+            _problem("replica_count", job.replica_count, rule, "Ask for fewer replicas or enlarge the pool")
+        )
     if not job.service_account:
         rule = "a job on a pool that enforces custom service accounts must name one"
         problems.append(_problem("service_account", "", rule, "Pass the stack's service_account output"))

@@ -1,7 +1,7 @@
 """The tables of the event log and the columns of the staging files, typed once.
 
-Event tables are partitioned by `logged_at`, when a row was written: event times may be decades old, and a partition that is older
-than its expiry would vanish on arrival.
+Event tables are partitioned by `logged_at`, when a row was written: event times may be decades old, and a partition
+that is older than its expiry would vanish on arrival.
 """
 
 from typing import Literal
@@ -55,7 +55,9 @@ FEEDBACK = TableSchema(
         Column(name="user_id", type="STRING", mode="REQUIRED"),
         Column(name="item_id", type="STRING", mode="REQUIRED"),
         Column(name="event_time", type="TIMESTAMP", mode="REQUIRED"),
-        Column(name="event_order", type="INT64", mode="REQUIRED", description="place in its source: breaks ties in time"),
+        Column(
+            name="event_order", type="INT64", mode="REQUIRED", description="place in its source: breaks ties in time"
+        ),
         Column(name="rating", type="FLOAT64"),
         Column(name="request_id", type="STRING"),
         _LOGGED_AT,

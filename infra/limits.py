@@ -1,0 +1,125 @@
+"""What Google accepts as names, regions, members, counts and schedules.
+
+Pure and without opinions: each `…_rule` answers with the broken rule in words, or None. Owns no choice of ours (that is
+`policy/`), no configuration key (infra/rules.py) and no machine (infra/machines.py). The provider sends most of this to
+the API unchecked, where it fails after the plan was fine.
+"""
+
+import re
+import zoneinfo
+
+DISK_GB = range(100, 64_001)
+MAX_JOB_MINUTES = 7 * 24 * 60  # a custom job's default timeout is 604800 s
+MAX_PARTITIONS = 10_000  # of one BigQuery table: https://cloud.google.com/bigquery/quotas#partitioned_tables
+
+# google-cloud-aiplatform 1.165.1, constants/base.py, without "global".
+_REGIONS = """
+    africa-south1 asia-east1 asia-east2 asia-northeast1 asia-northeast2 asia-northeast3 asia-south1 asia-south2
+    asia-southeast1 asia-southeast2 australia-southeast1 australia-southeast2 europe-central2 europe-north1
+    europe-north2 europe-southwest1 europe-west1 europe-west2 europe-west3 europe-west4 europe-west6 europe-west8
+    europe-west9 europe-west12 me-central1 me-central2 me-west1 northamerica-northeast1 northamerica-northeast2
+    southamerica-east1 southamerica-west1 us-central1 us-east1 us-east4 us-east5 us-east7 us-south1 us-west1
+    us-west2 us-west3 us-west4 us-west8
+"""
+VERTEX_REGIONS = frozenset(_REGIONS.split())
+
+_NAMES = {
+    "project": (
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "6-30 lower-case letters, digits and dashes, a letter first, no dash last",
+    ),
+    "label": (r"[a-z][a-z0-9_-]{0,62}", "1-63 lower-case letters, digits, _ and -, a letter first"),
+    "persistent resource": (
+        r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "at most 63 lower-case letters, digits and dashes, a letter first, no dash last",
+    ),
+    "bucket": (
+        r"(?!goog)(?!.*google)[a-z0-9][a-z0-9_-]{1,61}[a-z0-9]",
+        '3-63 lower-case letters, digits, _ and -, a letter or digit at both ends, without "google"',
+    ),
+    "dataset": (r"[A-Za-z0-9_]{1,1024}", "1-1024 letters, digits and _"),
+    "service account": (
+        r"[a-z][a-z0-9-]{4,28}[a-z0-9]",
+        "6-30 lower-case letters, digits and dashes, a letter first, no dash last",
+    ),
+    "repository": (
+        r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
+        "at most 63 lower-case letters, digits and dashes, a letter first",
+    ),
+    "experiment": (r"[a-z0-9][a-z0-9-]{0,127}", "1-128 lower-case letters, digits and dashes, no dash first"),
+    "model": (r"[a-z_][a-z0-9_-]{0,62}", "1-63 lower-case letters, digits, _ and -, a letter or _ first"),
+}
+
+_MEMBER = re.compile(
+    r"(user|group|serviceAccount):[^@\s:]+@[^@\s:]+\.[^@\s:]+|principal(Set)?://iam\.googleapis\.com/\S+"
+)
+_PUBLIC = ("allUsers", "allAuthenticatedUsers")
+
+_CRON_FIELDS = (
+    ("minute", 0, 59, []),
+    ("hour", 0, 23, []),
+    ("day of month", 1, 31, []),
+    ("month", 1, 12, ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]),
+    ("day of week", 0, 7, ["sun", "mon", "tue", "wed", "thu", "fri", "sat"]),
+)
+
+
+def name_rule(kind: str, name: str) -> str | None:
+    """`kind` is a key of the table above: project, label, persistent resource, bucket, dataset, …"""
+    pattern, words = _NAMES[kind]
+    return None if re.fullmatch(pattern, name) else f"is no {kind} name ({words})"
+
+
+def region_rule(region: str) -> str | None:
+    return None if region in VERTEX_REGIONS else "is no region of Vertex AI"
+
+
+def member_rule(member: str) -> str | None:
+    if member in _PUBLIC:
+        return "would let everybody act as the pipeline"
+    if _MEMBER.fullmatch(member):
+        return None
+    return "is no IAM member: user:…@…, group:…@…, serviceAccount:…@… or principal://… or principalSet://…"
+
+
+def replicas_rule(count: int, low: int, high: int) -> str | None:
+    """Replicas of a resource pool; `low` == `high` is a pool of fixed size, otherwise it scales between the two."""
+    return (
+        None
+        if 0 < low <= count <= high
+        else "0 < minReplicas <= replicas <= maxReplicas must hold (there is no scale to zero)"
+    )
+
+
+def time_zone_rule(zone: str) -> str | None:
+    return None if zone in zoneinfo.available_timezones() else "is no time zone of the IANA database"
+
+
+def cron_rule(cron: str) -> str | None:
+    """Five fields of unix-cron: numbers, names, lists, ranges and steps. The time zone is not part of it."""
+    fields = cron.split()
+    if len(fields) != len(_CRON_FIELDS):
+        return f"has {len(fields)} fields; unix-cron has five: {', '.join(name for name, *_ in _CRON_FIELDS)}"
+    for text, (name, low, high, words) in zip(fields, _CRON_FIELDS, strict=True):
+        for part in text.split(","):
+            if not _cron_part(part, low, high, words):
+                return f"{part!r} is no {name} (from {low} to {high}, with * , - and /)"
+    return None
+
+
+def _cron_part(part: str, low: int, high: int, words: list[str]) -> bool:
+    span, slash, step = part.partition("/")
+    if slash and not (step.isdecimal() and int(step) > 0):
+        return False
+    if span == "*":
+        return True
+    first, dash, last = span.partition("-")
+    start = _cron_number(first, low, words)
+    end = _cron_number(last, low, words) if dash else start
+    return start is not None and end is not None and low <= start <= end <= high
+
+
+def _cron_number(text: str, low: int, words: list[str]) -> int | None:
+    if text.isdecimal():
+        return int(text)
+    return words.index(text.lower()) + low if text.lower() in words else None

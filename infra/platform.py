@@ -1,0 +1,188 @@
+"""The whole platform: the only file that wires one component to another.
+
+Order: APIs before what needs them, grants before the schedule that relies on them, pools before the schedule that runs
+on them. The pipeline's compiler is handed in, so that the platform knows nothing of pipelines but their compiled form.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pulumi
+from pydantic import BaseModel
+
+from contracts.stack_outputs import ImageLock, PlatformFacts
+from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS
+from infra import naming
+from infra.compiled_pipeline import CompiledPipeline
+from infra.go_json import go_json
+from infra.identity import PipelineIdentity
+from infra.images import TrainingImages
+from infra.naming import Names
+from infra.registry import ImageRepository
+from infra.schedule import PipelineSchedule
+from infra.services import EnabledServices
+from infra.settings import Settings
+from infra.storage import ArtifactStore
+from infra.training_pool import TrainingPool
+from infra.warehouse import DatasetSpec, Warehouse
+
+_PIPELINE_ROOT = "runs"
+
+CompilePipeline = Callable[[PlatformFacts], dict[str, Any]]
+
+
+class Platform:
+    """Everything that a stack declares. `outputs` has every field of `StackOutputs`."""
+
+    def __init__(self, settings: Settings, *, compile_pipeline: CompilePipeline) -> None:
+        self._settings = settings
+        self._names = Names(project=settings.project, region=settings.region)
+        self._labels = {"platform": "recsys-training", "environment": settings.environment}
+        self._declare_foundation()
+        self._declare_data()
+        self._declare_pools()
+        self._declare_pipeline(compile_pipeline)
+
+    def _declare_foundation(self) -> None:
+        self._services = EnabledServices("services")
+        self._identity = PipelineIdentity(
+            "identity",
+            names=self._names,
+            submitters=self._settings.submitters,
+            after=[self._services.by_api["iam"]],
+        )
+
+    def _declare_data(self) -> None:
+        settings, apis = self._settings, self._services.by_api
+        pipeline = [self._identity.principal]
+        self._store = ArtifactStore(
+            "artifacts",
+            bucket_name=self._names.artifact_bucket,
+            region=settings.region,
+            retention=settings.retention,
+            protect=settings.protect,
+            object_admins=pipeline,
+            labels=self._labels,
+            after=[apis["storage"]],
+        )
+        self._warehouse = Warehouse(
+            "warehouse",
+            datasets=_datasets(settings),
+            location=settings.region,
+            protect=settings.protect,
+            viewers=pipeline,
+            labels=self._labels,
+            after=[apis["bigquery"]],
+        )
+        self._repository = ImageRepository(
+            "registry",
+            repository_id=naming.REPOSITORY,
+            location=settings.region,
+            protect=settings.protect,
+            readers=pipeline,
+            labels=self._labels,
+            after=[apis["artifactregistry"]],
+        )
+
+    def _declare_pools(self) -> None:
+        """Two persistent resources, so that a change of the small one never replaces the precious one (ADR 0004)."""
+        settings = self._settings
+        apis = [self._services.by_api["aiplatform"], self._services.by_api["compute"]]
+        self._training_pool = TrainingPool(
+            "training-pool",
+            spec=settings.training_pool.spec(),
+            location=settings.region,
+            protect=settings.protect,
+            after=apis,
+        )
+        self._steps_pool = TrainingPool(
+            "steps-pool",
+            spec=settings.steps_pool.spec(),
+            location=settings.region,
+            protect=False,  # CPU machines come back; only what may not is worth a refused plan
+            after=apis,
+        )
+
+    def _declare_pipeline(self, compile_pipeline: CompilePipeline) -> None:
+        """The spec names images by digest, so it is compiled once they are known: in a preview perhaps not at all."""
+        self._images = TrainingImages(
+            "images",
+            source=self._settings.image_source,
+            repository_url=self._names.repository_url,
+            after=[self._repository.repository],
+        )
+        spec_json = self._images.lock.apply(lambda lock: go_json(compile_pipeline(self._facts(lock))))
+        self._pipeline = CompiledPipeline("pipeline", spec_json=spec_json, bucket=self._store.bucket.name)
+        grants = [*self._identity.grants, *self._store.grants, *self._warehouse.grants, *self._repository.grants]
+        pools = [self._training_pool.persistent_resource, self._steps_pool.persistent_resource]
+        self._schedule = PipelineSchedule(
+            "retraining",
+            settings=self._settings.schedule,
+            display_name=naming.SCHEDULE,
+            location=self._settings.region,
+            spec_json=spec_json,
+            pipeline_root=self._names.gs(_PIPELINE_ROOT),
+            service_account=self._names.service_account,
+            after=[*grants, *pools],
+        )
+
+    def _facts(self, images: ImageLock) -> PlatformFacts:
+        return PlatformFacts(**_known_facts(self._settings, self._names), images=images)
+
+    @property
+    def outputs(self) -> dict[str, pulumi.Input[Any]]:
+        known = _known_facts(self._settings, self._names)
+        return {
+            **{name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in known.items()},
+            "images": self._images.lock.apply(ImageLock.model_dump),
+            "stack": self._settings.stack,
+            "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
+            "pipeline_spec_digest": self._pipeline.digest,
+            "schedule": self._schedule.resource_name,
+            "repository": self._names.repository_url,
+            "endpoints": self._settings.endpoints.model_dump(),
+        }
+
+
+def _datasets(settings: Settings) -> list[DatasetSpec]:
+    return [
+        DatasetSpec(
+            dataset_id=naming.DATASET_RECSYS,
+            description="What was shown to users and what they did",
+            tables=(REQUESTS, FEEDBACK),
+            expiry_days=settings.retention.logs_days,
+        ),
+        DatasetSpec(
+            dataset_id=naming.DATASET_DRIFT,
+            description="Drift statistics of the features",
+            tables=(DRIFT_HOURLY,),
+            expiry_days=settings.retention.drift_days,
+        ),
+    ]
+
+
+def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
+    """Every field of `PlatformFacts` but the images: known before anything exists."""
+    model = settings.training.model_name
+    return {
+        "project": settings.project,
+        "region": settings.region,
+        "environment": settings.environment,
+        "artifact_bucket": f"gs://{names.artifact_bucket}",
+        "pipeline_root": names.gs(_PIPELINE_ROOT),
+        "staging_prefix": names.gs(f"{naming.STAGING}history"),
+        "snapshot_prefix": names.gs(f"{naming.STAGING}snapshots"),
+        "model_dir": names.gs(f"models/{model}"),
+        "checkpoint_dir": names.gs(f"{naming.CHECKPOINTS}{model}"),
+        "dataset_recsys": naming.DATASET_RECSYS,
+        "dataset_drift": naming.DATASET_DRIFT,
+        "requests_table": f"{naming.DATASET_RECSYS}.{REQUESTS.name}",
+        "feedback_table": f"{naming.DATASET_RECSYS}.{FEEDBACK.name}",
+        "drift_table": f"{naming.DATASET_DRIFT}.{DRIFT_HOURLY.name}",
+        "service_account": names.service_account,
+        "training_pool": settings.training_pool.spec(),
+        "steps_pool": settings.steps_pool.spec(),
+        "experiment": settings.training.experiment,
+        "model_name": model,
+        "max_minutes": settings.training.max_minutes,
+    }

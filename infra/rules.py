@@ -1,0 +1,207 @@
+"""What a stack's configuration must satisfy beyond its types, each rule with the key that breaks it and the way out.
+
+Pure. Ties configuration keys to Google's limits (infra/limits.py, infra/machines.py) and keys to one another. A rule is
+checked where the keys that it needs were readable, so that one broken key hides no problem of another.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+from contracts.problems import Problem
+from infra import limits, machines, naming
+from infra.stack_config import PoolSettings, RetentionSettings, ScheduleSettings, TrainingSettings, config_key
+
+_STATE_SCHEMES = ("gs://", "s3://", "azblob://", "https://", "file://")
+_POOL_LABELS = "changes the labels of every persistent resource, which replaces it and cancels the jobs on it"
+_POOL_LABEL_KEYS = ("gcp:defaultLabels", "gcp:addPulumiAttributionLabel")
+
+
+def stack_problems(draft: Mapping[str, Any]) -> list[Problem]:
+    """`draft` holds the fields of `StackConfig` that could be read."""
+    return [
+        problem
+        for needed, rule in _RULES
+        if all(field in draft for field in needed)
+        for problem in rule(*(draft[f] for f in needed))
+    ]
+
+
+def provider_problems(keys: Mapping[str, str]) -> list[Problem]:
+    """Provider configuration that would change resources behind the program's back."""
+    problems = [_problem(key, keys[key], _POOL_LABELS, "Remove it") for key in _POOL_LABEL_KEYS if key in keys]
+    for key in sorted(keys):
+        if key.startswith("gcp:") and key.endswith("CustomEndpoint"):
+            rule = "endpoints come from the environment, as stack configuration they land in the state"
+            problems.append(
+                _problem(key, keys[key], rule, "Remove it and export the provider's GOOGLE_…_CUSTOM_ENDPOINT variable")
+            )
+    return problems
+
+
+def _problem(key: str, value: object, rule: str, fix: str) -> Problem:
+    return Problem(key=key, value=value, rule=rule, fix=fix)
+
+
+def _broken(key: str, value: object, rule: str | None, fix: str) -> Iterator[Problem]:
+    if rule is not None:
+        yield _problem(key, value, rule, fix)
+
+
+def _project(project: str, region: str) -> Iterator[Problem]:
+    key, fix = config_key("project"), "Use the id that `gcloud projects list` shows"
+    rule = limits.name_rule("project", project)
+    yield from _broken(key, project, rule, fix)
+    if rule is None:
+        bucket = naming.Names(project=project, region=region).artifact_bucket
+        yield from _broken(key, project, _named_after("bucket", bucket), "Use another project")
+
+
+def _named_after(kind: str, name: str) -> str | None:
+    rule = limits.name_rule(kind, name)
+    return rule and f"names the {kind} {name!r}, which {rule}"
+
+
+def _region(region: str) -> Iterator[Problem]:
+    yield from _broken(
+        config_key("region"), region, limits.region_rule(region), "Choose one where the pools' machines are offered"
+    )
+
+
+def _environment(environment: str) -> Iterator[Problem]:
+    rule = limits.name_rule("label", environment)
+    yield from _broken(
+        config_key("environment"), environment, rule, "It is a label on resources: use a word such as dev or prod"
+    )
+
+
+def _state_backend(url: str, environment: str) -> Iterator[Problem]:
+    key = config_key("state_backend")
+    if not url.startswith(_STATE_SCHEMES):
+        yield _problem(
+            key,
+            url,
+            f"must begin with one of {' '.join(_STATE_SCHEMES)}",
+            "Name a bucket, such as gs://my-project-pulumi",
+        )
+    elif url.startswith("file://") and environment != "local":
+        rule = "keeps the state of real resources on one machine"
+        yield _problem(key, url, rule, "Name a bucket, such as gs://my-project-pulumi, or set environment to local")
+
+
+def _pool(field: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
+    key = config_key(field)
+    name_rule = limits.name_rule("persistent resource", pool.name)
+    yield from _broken(
+        f"{key}.persistentResourceId-generation", pool.name, name_rule, "Shorten or correct the id or the generation"
+    )
+    yield from _machine(key, pool, region)
+    if pool.boot_disk_size_gb not in limits.DISK_GB:
+        rule = f"a boot disk has {limits.DISK_GB[0]} to {limits.DISK_GB[-1]} GB"
+        yield _problem(f"{key}.bootDiskSizeGb", pool.boot_disk_size_gb, rule, "Set a size in that range")
+    counts = (pool.replicas, pool.min_replicas, pool.max_replicas)
+    yield from _broken(
+        f"{key}.replicas, minReplicas, maxReplicas",
+        counts,
+        limits.replicas_rule(*counts),
+        "Set all three to the same number for a pool of fixed size",
+    )
+
+
+def _machine(key: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
+    machine = pool.machine_type
+    unknown = machines.machine_rule(machine)
+    yield from _broken(
+        f"{key}.machineType", machine, unknown, "Choose one, or add what Google offers anew to infra/machines.py"
+    )
+    if unknown:
+        return
+    if region in limits.VERTEX_REGIONS:
+        offered = machines.machine_region_rule(machine, region)
+        yield from _broken(f"{key}.machineType", machine, offered, "Choose another machine or another gcp:region")
+    accelerator = machines.accelerator_rule(machine, pool.accelerator_type, pool.accelerator_count)
+    asked = f"{pool.accelerator_count} x {pool.accelerator_type}"
+    yield from _broken(f"{key}.acceleratorCount x acceleratorType", asked, accelerator, 'Set both ("" and 0 for none)')
+    disk = machines.disk_rule(machine, pool.boot_disk_type)
+    yield from _broken(f"{key}.bootDiskType", pool.boot_disk_type, disk, "Set one of these")
+
+
+def _distinct_pools(training: PoolSettings, steps: PoolSettings) -> Iterator[Problem]:
+    if training.name == steps.name:
+        key = f"{config_key('steps_pool')}.persistentResourceId"
+        yield _problem(key, steps.name, "is the training pool's name too", "Give the steps a pool of their own")
+
+
+def _schedule(schedule: ScheduleSettings) -> Iterator[Problem]:
+    key = config_key("schedule")
+    cron_fix = 'Write it as in "0 3 * * *" (the time zone goes to timeZone)'
+    yield from _broken(f"{key}.cron", schedule.cron, limits.cron_rule(schedule.cron), cron_fix)
+    zone_fix = "Use a name such as Etc/UTC or Europe/Paris"
+    yield from _broken(f"{key}.timeZone", schedule.time_zone, limits.time_zone_rule(schedule.time_zone), zone_fix)
+    if schedule.max_concurrent_runs < 1:
+        rule = "a schedule runs at least one at a time"
+        yield _problem(
+            f"{key}.maxConcurrentRuns", schedule.max_concurrent_runs, rule, "Set it to 1; to stop it set paused: true"
+        )
+
+
+def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> Iterator[Problem]:
+    """Each run holds one replica of each pool at a time: its training job is one replica, its steps follow one
+    another."""
+    if schedule.max_concurrent_runs > pool.max_replicas:
+        key = f"{config_key('schedule')}.maxConcurrentRuns"
+        rule = f"{config_key(field)} has at most {pool.max_replicas} replica(s), one for each run"
+        yield _problem(
+            key,
+            schedule.max_concurrent_runs,
+            rule,
+            "Lower it or raise the pool's maxReplicas (which replaces the pool)",
+        )
+
+
+def _retention(retention: RetentionSettings) -> Iterator[Problem]:
+    key = config_key("retention")
+    most = {"logsDays": limits.MAX_PARTITIONS, "driftDays": limits.MAX_PARTITIONS // 24}
+    for name, days in retention.model_dump(by_alias=True).items():
+        if days <= 0:
+            yield _problem(f"{key}.{name}", days, "must be at least one day", "Set how many days are kept")
+        elif days > most.get(name, days):
+            rule = f"a table has at most {limits.MAX_PARTITIONS} partitions, here {most[name]} days"
+            yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
+
+
+def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
+    key = config_key("submitters")
+    for index, member in enumerate(submitters):
+        yield from _broken(f"{key}[{index}]", member, limits.member_rule(member), "Name people, groups or accounts")
+        if member in submitters[:index]:
+            yield _problem(f"{key}[{index}]", member, "is listed twice", "Remove one")
+
+
+def _training(training: TrainingSettings) -> Iterator[Problem]:
+    key = config_key("training")
+    experiment = limits.name_rule("experiment", training.experiment)
+    yield from _broken(f"{key}.experiment", training.experiment, experiment, "Rename it")
+    yield from _broken(
+        f"{key}.modelName", training.model_name, limits.name_rule("model", training.model_name), "Rename it"
+    )
+    if not 0 < training.max_minutes <= limits.MAX_JOB_MINUTES:
+        rule = f"must be more than 0 and at most {limits.MAX_JOB_MINUTES}, a custom job's longest time"
+        yield _problem(f"{key}.maxMinutes", training.max_minutes, rule, "Set the minutes that training may take")
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
+    (("project", "region"), _project),
+    (("region",), _region),
+    (("environment",), _environment),
+    (("state_backend", "environment"), _state_backend),
+    (("training_pool", "region"), partial(_pool, "training_pool")),
+    (("steps_pool", "region"), partial(_pool, "steps_pool")),
+    (("training_pool", "steps_pool"), _distinct_pools),
+    (("schedule",), _schedule),
+    (("schedule", "training_pool"), partial(_concurrency, "training_pool")),
+    (("schedule", "steps_pool"), partial(_concurrency, "steps_pool")),
+    (("retention",), _retention),
+    (("submitters",), _submitters),
+    (("training",), _training),
+)

@@ -1,0 +1,105 @@
+"""The settings of the stack that is being deployed: read once, refused whole.
+
+`load()` is the only reader of `pulumi.Config` and of the environment. It gathers every problem before the first
+resource is declared. Does not own: the keys (infra/stack_config.py) or what their values may be (infra/rules.py).
+"""
+
+import difflib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import pulumi
+import pulumi.runtime.config
+from pydantic import TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from contracts.problems import Problem, Refused
+from contracts.stack_outputs import Endpoints, ImageLock
+from infra import rules
+from infra.endpoints import endpoints
+from infra.image_source import Checkout, image_source
+from infra.stack_config import NAMESPACE, StackConfig, config_key
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(StackConfig):
+    """A stack's configuration with what follows from where the program runs."""
+
+    stack: str
+    image_source: ImageLock | Checkout
+    endpoints: Endpoints
+
+
+class RefusedSettings(Refused, pulumi.RunError):
+    """A refusal that engines print as it is, without a traceback."""
+
+
+def load() -> Settings:
+    """The settings of the current stack. Raises RefusedSettings with every problem found."""
+    stack = pulumi.get_stack()
+    raw = _raw_config()
+    draft, problems = _read(raw, f"Pulumi.{stack}.yaml")
+    problems += rules.provider_problems(raw)
+    problems += rules.stack_problems(draft)
+    if "images_lock" in draft:
+        source, more = image_source(draft["images_lock"], PROJECT_ROOT)
+        draft["image_source"] = source
+        problems += more
+    if problems:
+        raise RefusedSettings(f"Pulumi.{stack}.yaml", problems)
+    return Settings(**draft, stack=stack, endpoints=endpoints(os.environ))
+
+
+def _raw_config() -> dict[str, str]:
+    """All of the stack's configuration; `pulumi.Config` reads keys by name but cannot list them, so a misspelt one
+    would pass."""
+    return {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+
+
+def _read(raw: Mapping[str, str], file: str) -> tuple[dict[str, Any], list[Problem]]:
+    """Each key parsed on its own, so that a broken one hides no problem of another."""
+    fields = {config_key(name): name for name in StackConfig.model_fields}
+    problems = [
+        _unknown(key, raw[key], list(fields), file)
+        for key in sorted(raw)
+        if key.startswith(f"{NAMESPACE}:") and key not in fields
+    ]
+    types: dict[str, Any] = get_type_hints(StackConfig)
+    draft: dict[str, Any] = {}
+    for key, name in fields.items():
+        annotation = types[name]
+        try:
+            draft[name] = TypeAdapter(annotation).validate_python(
+                raw[key] if annotation is str else json.loads(raw[key])
+            )
+        except KeyError:
+            problems.append(_missing(key, file))
+        except json.JSONDecodeError:
+            kind = {bool: "true or false", tuple[str, ...]: "a list"}.get(annotation, "a mapping")
+            problems.append(Problem(key=key, value=raw[key], rule=f"must be {kind}", fix=f"Correct it in {file}"))
+        except ValidationError as error:
+            problems += [_invalid(key, detail, annotation, file) for detail in error.errors()]
+    return draft, problems
+
+
+def _invalid(key: str, detail: Any, section: Any, file: str) -> Problem:
+    path = ".".join([key, *map(str, detail["loc"])])
+    if detail["type"] == "missing":
+        return _missing(path, file)
+    if detail["type"] == "extra_forbidden":
+        return _unknown(path, detail["input"], [f"{key}.{to_camel(name)}" for name in section.model_fields], file)
+    return Problem(key=path, value=detail["input"], rule=detail["msg"], fix=f"Correct it in {file}")
+
+
+def _missing(key: str, file: str) -> Problem:
+    return Problem(key=key, value=None, rule="is missing", fix=f"Add it to {file}; Pulumi.dev.yaml explains every key")
+
+
+def _unknown(key: str, value: object, known: list[str], file: str) -> Problem:
+    close = difflib.get_close_matches(key, known, n=1)
+    fix = f"Rename it to {close[0]!r} in {file}" if close else f"Remove it from {file}"
+    return Problem(key=key, value=value, rule="is no key of this program", fix=fix)

@@ -1,0 +1,96 @@
+"""The keys of a stack file, typed. Every `Pulumi.<stack>.yaml` has every one of them; there are no defaults.
+
+Owns names, types and the pool spec that follows from them. Does not own: what a value may be (infra/rules.py), reading
+(infra/settings.py).
+"""
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
+
+from contracts.pool_spec import Autoscaling, DiskSpec, MachineSpec, PoolSpec
+from infra import naming
+
+NAMESPACE = "recsys-training"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+
+
+class PoolSettings(_Section):
+    """A persistent resource. minReplicas = maxReplicas keeps its size fixed; otherwise it scales between the two."""
+
+    persistent_resource_id: str
+    generation: str
+    machine_type: str
+    accelerator_type: str
+    accelerator_count: int
+    boot_disk_type: str
+    boot_disk_size_gb: int
+    replicas: int
+    min_replicas: int
+    max_replicas: int
+
+    @property
+    def name(self) -> str:
+        return naming.persistent_resource(self.persistent_resource_id, self.generation)
+
+    def spec(self) -> PoolSpec:
+        """What is created, and what a job on it must name."""
+        scales = self.min_replicas < self.max_replicas
+        return PoolSpec(
+            persistent_resource_id=self.name,
+            pool_id=naming.RESOURCE_POOL,
+            machine=MachineSpec(
+                machine_type=self.machine_type,
+                accelerator_type=self.accelerator_type,
+                accelerator_count=self.accelerator_count,
+            ),
+            disk=DiskSpec(boot_disk_type=self.boot_disk_type, boot_disk_size_gb=self.boot_disk_size_gb),
+            replica_count=self.replicas,
+            autoscaling=Autoscaling(min_replica_count=self.min_replicas, max_replica_count=self.max_replicas)
+            if scales
+            else None,
+        )
+
+
+class ScheduleSettings(_Section):
+    cron: str
+    time_zone: str
+    paused: bool
+    max_concurrent_runs: int
+    allow_queueing: bool
+
+
+class RetentionSettings(_Section):
+    staging_days: int
+    checkpoints_days: int
+    logs_days: int
+    drift_days: int
+
+
+class TrainingSettings(_Section):
+    experiment: str
+    model_name: str
+    max_minutes: float
+
+
+class StackConfig(_Section):
+    project: str
+    region: str
+    state_backend: str
+    environment: str
+    images_lock: str
+    training_pool: PoolSettings
+    steps_pool: PoolSettings
+    schedule: ScheduleSettings
+    retention: RetentionSettings
+    protect: bool
+    submitters: tuple[str, ...]
+    training: TrainingSettings
+
+
+def config_key(field: str) -> str:
+    """The key in the stack file of a field of `StackConfig`."""
+    namespace = "gcp" if field in ("project", "region") else NAMESPACE
+    return f"{namespace}:{to_camel(field)}"

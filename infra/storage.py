@@ -1,0 +1,77 @@
+"""The bucket that holds everything that is no row: staging data, snapshots, checkpoints, models, compiled pipelines.
+
+Owns the bucket, how long things live in it and who may write to it. Does not own what lies where (infra/platform.py).
+"""
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_gcp as gcp
+from pulumi import ResourceOptions
+
+from infra import naming
+from infra.identity import Principal
+from infra.stack_config import RetentionSettings
+
+_Condition = gcp.storage.BucketLifecycleRuleConditionArgs
+
+_NONCURRENT_DAYS = 30  # how long an overwritten or deleted object can be brought back
+_SOFT_DELETE_SECONDS = 7 * 86_400
+
+
+class ArtifactStore(pulumi.ComponentResource):
+    """`protect` refuses to delete the bucket, and to empty it when the stack is destroyed."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        bucket_name: str,
+        region: str,
+        retention: RetentionSettings,
+        protect: bool,
+        object_admins: Sequence[Principal],
+        labels: dict[str, str],
+        after: Sequence[pulumi.Resource] = (),
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("recsys:infra:ArtifactStore", name, None, opts)
+        self.bucket = gcp.storage.Bucket(
+            f"{name}-bucket",
+            name=bucket_name,
+            location=region.upper(),
+            uniform_bucket_level_access=True,
+            public_access_prevention="enforced",
+            versioning=gcp.storage.BucketVersioningArgs(enabled=True),
+            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_SOFT_DELETE_SECONDS),
+            lifecycle_rules=_lifecycle(retention),
+            force_destroy=not protect,
+            labels=labels,
+            opts=ResourceOptions(parent=self, depends_on=list(after), protect=protect),
+        )
+        self.grants = [
+            gcp.storage.BucketIAMMember(
+                f"{name}-object-admin-{principal.name}",
+                bucket=self.bucket.name,
+                role="roles/storage.objectAdmin",
+                member=principal.member,
+                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
+            )
+            for principal in object_admins
+        ]
+        self.register_outputs({"bucket": self.bucket.name})
+
+
+def _lifecycle(retention: RetentionSettings) -> list[gcp.storage.BucketLifecycleRuleArgs]:
+    """Age counts from an object's creation, for its noncurrent versions too: both are gone when the days are over."""
+    return [
+        _delete_when(_Condition(age=retention.staging_days, matches_prefixes=[naming.STAGING])),
+        _delete_when(_Condition(age=retention.checkpoints_days, matches_prefixes=[naming.CHECKPOINTS])),
+        _delete_when(_Condition(days_since_noncurrent_time=_NONCURRENT_DAYS, with_state="ARCHIVED")),
+    ]
+
+
+def _delete_when(condition: _Condition) -> gcp.storage.BucketLifecycleRuleArgs:
+    return gcp.storage.BucketLifecycleRuleArgs(
+        action=gcp.storage.BucketLifecycleRuleActionArgs(type="Delete"), condition=condition
+    )

@@ -1,0 +1,112 @@
+"""The event log and the drift statistics: datasets, tables, how long rows live and who may read them.
+
+Does not own the columns (contracts/table_schemas.py). Nobody is granted to write here: serving writes `requests` and
+`feedback` under its own identity, and whoever ingests uses theirs.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+import pulumi_gcp as gcp
+from pulumi import ResourceOptions
+
+from contracts.table_schemas import TableSchema
+from infra.identity import Principal
+
+_DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class DatasetSpec:
+    """A dataset whose partitions are deleted `expiry_days` after they were written."""
+
+    dataset_id: str
+    description: str
+    tables: tuple[TableSchema, ...]
+    expiry_days: int
+
+
+class Warehouse(pulumi.ComponentResource):
+    """`protect` refuses to delete or replace any dataset or table, and to drop rows when the stack is destroyed."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        datasets: Sequence[DatasetSpec],
+        location: str,
+        protect: bool,
+        viewers: Sequence[Principal],
+        labels: dict[str, str],
+        after: Sequence[pulumi.Resource] = (),
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("recsys:infra:Warehouse", name, None, opts)
+        self._after = list(after)
+        self._guarded = protect  # `_protect` is Pulumi's own, and children inherit it
+        self.grants: list[pulumi.Resource] = []
+        for spec in datasets:
+            dataset = self._declare_dataset(name, spec, location=location, labels=labels)
+            for table in spec.tables:
+                self._declare_table(name, dataset, spec, table, labels=labels)
+            self._grant_viewers(name, dataset, spec, viewers)
+        self.register_outputs({})
+
+    def _declare_dataset(
+        self, name: str, spec: DatasetSpec, *, location: str, labels: dict[str, str]
+    ) -> gcp.bigquery.Dataset:
+        # Unlike every other type here, the provider would create a dataset's replacement first and meet its own id.
+        opts = ResourceOptions(parent=self, depends_on=self._after, protect=self._guarded, delete_before_replace=True)
+        return gcp.bigquery.Dataset(
+            f"{name}-{spec.dataset_id}",
+            dataset_id=spec.dataset_id,
+            location=location,
+            description=spec.description,
+            delete_contents_on_destroy=not self._guarded,
+            labels=labels,
+            opts=opts,
+        )
+
+    def _declare_table(
+        self,
+        name: str,
+        dataset: gcp.bigquery.Dataset,
+        spec: DatasetSpec,
+        table: TableSchema,
+        *,
+        labels: dict[str, str],
+    ) -> None:
+        gcp.bigquery.Table(
+            f"{name}-{spec.dataset_id}-{table.name}",
+            dataset_id=dataset.dataset_id,
+            table_id=table.name,
+            schema=table_json(table),
+            time_partitioning=gcp.bigquery.TableTimePartitioningArgs(
+                type=table.partition_unit, field=table.partition_field, expiration_ms=spec.expiry_days * _DAY_MS
+            ),
+            clusterings=list(table.clustering) or None,
+            deletion_protection=self._guarded,
+            labels=labels,
+            opts=ResourceOptions(parent=self, protect=self._guarded),
+        )
+
+    def _grant_viewers(
+        self, name: str, dataset: gcp.bigquery.Dataset, spec: DatasetSpec, viewers: Sequence[Principal]
+    ) -> None:
+        self.grants += [
+            gcp.bigquery.DatasetIamMember(
+                f"{name}-{spec.dataset_id}-viewer-{principal.name}",
+                dataset_id=dataset.dataset_id,
+                role="roles/bigquery.dataViewer",
+                member=principal.member,
+                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
+            )
+            for principal in viewers
+        ]
+
+
+def table_json(table: TableSchema) -> str:
+    """The columns as BigQuery's JSON schema; an empty description is left out, as BigQuery leaves it out."""
+    return json.dumps([{key: value for key, value in column.model_dump().items() if value} for column in table.columns])

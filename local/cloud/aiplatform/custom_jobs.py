@@ -1,0 +1,191 @@
+"""Custom jobs as resources.
+
+Owns: their REST methods, states and times, and what becomes of those that ran when the cloud died. Does not own: their
+processes (jobs/).
+Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.aiplatform.job_rules import check_encryption, check_job, seconds, slots_on
+from local.cloud.aiplatform.messages import canonical
+from local.cloud.aiplatform.persistent_resources import PersistentResources
+from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
+from local.cloud.call import Call
+from local.cloud.errors import failed_precondition
+from local.cloud.jobs.images import RuntimeManifest
+from local.cloud.jobs.runner import JobRunner
+from local.cloud.jobs.spec import DEFAULT_TIMEOUT_SECONDS, Job, JobState, JobUpdate, PoolSlot, worker_pool
+from local.cloud.metadata_server import metadata_host
+from local.cloud.routing import Route
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+_RUN = "aiplatform.CustomJob.run"
+_MOST_RESTARTS = 3
+_INTERNAL = 13
+_FINAL = frozenset(state.value for state in JobState if state.final)
+
+Listener = Callable[[Resource], None]
+
+
+class CustomJobs(Collection):
+    """`listeners` are told each new state of a job, after it is on disk."""
+
+    def __init__(self, cloud: "Cloud", runner: JobRunner, pools: PersistentResources) -> None:
+        super().__init__(cloud, "CustomJob")
+        self._runner = runner
+        self._pools = pools
+        self.listeners: list[Listener] = []
+
+    def routes(self) -> list[Route]:
+        parent = "/v1/{parent=projects/*/locations/*}/customJobs"
+        name = "/v1/{name=projects/*/locations/*/customJobs/*}"
+        may = "aiplatform.customJobs"
+        return [
+            Route("POST", parent, self._create, f"{may}.create"),
+            Route("GET", parent, lambda call: self.page(call, "customJobs"), f"{may}.list"),
+            Route("GET", name, lambda call: self.shown(self.get(call.params["name"])), f"{may}.get"),
+            Route("POST", f"{name}:cancel", self._cancel, f"{may}.cancel"),
+            Route("DELETE", name, self._delete, f"{may}.delete"),
+        ]
+
+    def submit(self, parent: str, body: Resource, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> Resource:
+        """Check a canonical `CustomJob` as the API does, keep it and run it. `runtimes` stand for its images."""
+        check_job(body)
+        slots, account = self._place(parent, body)
+        wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
+        job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
+        stand_ins = {image: runtime.model_dump() for image, runtime in (runtimes or {}).items()}
+        self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})
+        self._runner.submit(_runnable(job, slots, account), runtimes=runtimes)
+        return job
+
+    def cancel(self, name: str) -> None:
+        """Ask a job to end. One that has ended stays as it is."""
+        job = self.get(name)
+        if job["state"] not in _FINAL:
+            self._runner.cancel(job["name"])
+
+    def report(self, name: str, update: JobUpdate) -> None:
+        """The runner's word on a job."""
+
+        def change(job: Resource) -> None:
+            job["state"] = update.state.value
+            if update.state is JobState.RUNNING:
+                job.setdefault("startTime", self.cloud.clock.timestamp())
+            if update.state.final:
+                job["endTime"] = self.cloud.clock.timestamp()
+            if update.error:
+                job["error"] = {"code": update.error.code, "message": update.error.message}
+
+        if self.find(name) is None:
+            return  # deleted meanwhile
+        job = self.update(name, change)
+        if update.state.final:
+            self.cloud.identity.revoke(name)
+        for listener in self.listeners:
+            listener(job)
+
+    def environment(self, job: Job) -> dict[str, str]:
+        """What points a job's Google clients at this cloud, as its own service account."""
+        email = job.service_account or self._default_account(job.project)
+        identity = self.cloud.identity.issue(job=job.name, email=email, project=job.project)
+        host = metadata_host(self.cloud.url, identity.secret)
+        return {
+            "GCE_METADATA_HOST": host,
+            "GCE_METADATA_IP": host,
+            "STORAGE_EMULATOR_HOST": self.cloud.url,
+            "BIGQUERY_EMULATOR_HOST": self.cloud.url,
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"{self.cloud.url}/",
+            "GOOGLE_CLOUD_PROJECT": job.project,
+        }
+
+    def recover(self) -> None:
+        """At start: what ran when the cloud died starts again, as on a machine that was lost, up to three times."""
+        for job in self.all():
+            if job["state"] not in _FINAL:
+                self.cloud.identity.revoke(job["name"])
+                self._recover(job)
+
+    def _recover(self, job: Resource) -> None:
+        name, state = job["name"], JobState(job["state"])
+        run = self.cloud.store.get(_RUN, name) or {"restarts": 0, "runtimes": {}}
+        if state is JobState.CANCELLING:
+            self._end(name, JobState.CANCELLED, 1, "CANCELED")
+            return
+        if state is JobState.RUNNING:
+            run["restarts"] += 1
+            retries = 0 if job["jobSpec"].get("scheduling", {}).get("disableRetries") else _MOST_RESTARTS
+            if run["restarts"] > retries:
+                text = f"its machine was lost (the local cloud ended while it ran) after {retries} restarts"
+                self._end(name, JobState.FAILED, _INTERNAL, f"Internal error occurred for the current attempt: {text}.")
+                return
+        try:
+            slots, account = self._place(location_of(name), job)
+        except Exception as error:
+            self._end(name, JobState.FAILED, _INTERNAL, f"The job could not be started again: {error}")
+            return
+        self.cloud.store.put(_RUN, name, run)
+        self.update(name, lambda each: each.update(state=JobState.PENDING.value))
+        runtimes = {image: RuntimeManifest.model_validate(body) for image, body in run["runtimes"].items()}
+        self._runner.submit(_runnable(job, slots, account), runtimes=runtimes)
+
+    def _end(self, name: str, state: JobState, code: int, message: str) -> None:
+        now = self.cloud.clock.timestamp()
+        error = {"code": code, "message": message}
+        job = self.update(name, lambda each: each.update(state=state.value, endTime=now, error=error))
+        for listener in self.listeners:
+            listener(job)
+
+    def _create(self, call: Call) -> dict[str, Any]:
+        body = canonical("CustomJob", call.object(), "custom_job")
+        return self.shown(self.submit(call.params["parent"], body))
+
+    def _cancel(self, call: Call) -> dict[str, Any]:
+        self.cancel(call.params["name"])
+        return {}
+
+    def _delete(self, call: Call) -> dict[str, Any]:
+        job = self.get(call.params["name"])
+        if job["state"] not in _FINAL:
+            raise failed_precondition(f"CustomJob {job['name']} is {job['state']}: cancel it before it is deleted.")
+        self.remove(job["name"])
+        self.cloud.store.delete(_RUN, job["name"])
+        return done(call, "Delete", None)
+
+    def _place(self, parent: str, body: Resource) -> tuple[list[PoolSlot | None], str]:
+        """The resource pool of each worker pool, and the service account that the job runs as ("" is Vertex AI's own).
+
+        A persistent resource that does not enable custom accounts runs everything as Vertex AI's own.
+        """
+        spec = body["jobSpec"]
+        account = spec.get("serviceAccount", "")
+        if not spec.get("persistentResourceId"):
+            return [None] * len(spec["workerPoolSpecs"]), account
+        resource = self._pools.get(f"{parent}/persistentResources/{spec['persistentResourceId']}")
+        check_encryption(body, resource)
+        rule = resource.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
+        account = (account or rule.get("serviceAccount", "")) if rule.get("enableCustomServiceAccount") else ""
+        return slots_on(body, resource), account
+
+    def _default_account(self, project: str) -> str:
+        """The service agent that a job without an account of its own runs as."""
+        return f"service-{self.cloud.projects.number_of(project)}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
+
+
+def _runnable(job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
+    spec = job["jobSpec"]
+    scheduling = spec.get("scheduling", {})
+    pools = [worker_pool(pool, slot) for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True)]
+    return Job(
+        name=job["name"],
+        pools=tuple(pools),
+        spec=spec,
+        service_account=account,
+        base_output_directory=spec.get("baseOutputDirectory", {}).get("outputUriPrefix", ""),
+        timeout_seconds=seconds(scheduling["timeout"]) if scheduling.get("timeout") else DEFAULT_TIMEOUT_SECONDS,
+        disable_retries=scheduling.get("disableRetries", False),
+    )

@@ -1,0 +1,144 @@
+"""Vertex AI of one cloud: the services, what they share, and their start and end."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.aiplatform.custom_jobs import CustomJobs
+from local.cloud.aiplatform.log_entries import LogEntries
+from local.cloud.aiplatform.metadata import Metadata
+from local.cloud.aiplatform.models import Models
+from local.cloud.aiplatform.persistent_resources import PersistentResources
+from local.cloud.aiplatform.pipeline_jobs import PipelineJobs
+from local.cloud.aiplatform.schedules import Schedules
+from local.cloud.aiplatform.tensorboards import Tensorboards
+from local.cloud.call import Call
+from local.cloud.errors import invalid_argument, not_found
+from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest
+from local.cloud.jobs.launching import Surroundings
+from local.cloud.jobs.runner import JobRunner
+from local.cloud.jobs.spec import Job, JobUpdate, PoolSlot
+from local.cloud.routing import Route, Service
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+_SETTINGS = "aiplatform.settings"
+
+
+class Vertex:
+    """`runner` runs jobs; `pools`, `jobs` and the others are the resources. `host_limit`: replicas that run at once."""
+
+    def __init__(self, cloud: "Cloud", *, host_limit: int | None = None) -> None:
+        self._cloud = cloud
+        objects = objects_folder(cloud)
+        self._settings: dict[str, Any] = cloud.store.get(_SETTINGS, "all") or {}
+        surroundings = Surroundings(
+            find_image=cloud.images.find,
+            report=self._report,
+            environment=self._environment,
+            objects=objects,
+            pool_limit=self._limit,
+            now=cloud.clock.now,
+        )
+        self.runner = JobRunner(
+            cloud.root / "jobs", surroundings, host_limit=host_limit or max(4, 2 * (os.cpu_count() or 1))
+        )
+        self.pools = PersistentResources(cloud, self.runner, self._settings)
+        self.jobs = CustomJobs(cloud, self.runner, self.pools)
+        self.entries = LogEntries(cloud, self.jobs, self.runner)
+        self.metadata = Metadata(cloud)
+        self.pipelines = PipelineJobs(cloud, self.jobs, self.metadata, folder=cloud.root / "pipelines", objects=objects)
+        self.schedules = Schedules(cloud, self.pipelines)
+        self.models = Models(cloud)
+        self.tensorboards = Tensorboards(cloud)
+        cloud.images.checks.append(check_manifest)
+        cloud.on_start.append(self._start)
+        cloud.on_stop += [self.runner.stop, self.pipelines.runner.stop]
+
+    def services(self) -> list[Service]:
+        parts = (
+            *(self.pools, self.jobs, self.metadata, self.pipelines),
+            *(self.schedules, self.models, self.tensorboards),
+        )
+        routes = [route for part in parts for route in part.routes()]
+        routes += _ui_operations(self._cloud)
+        return [
+            Service("aiplatform", routes, prefixes=("/aiplatform",), versions={"v1": ("v1", "v1beta1")}),
+            self.entries.service(),
+            Service("local-aiplatform", self._commands(), prefixes=("/_local/aiplatform",), bare=False),
+        ]
+
+    def _commands(self) -> list[Route]:
+        """No part of Google's API: for whoever runs this cloud."""
+        return [
+            Route("PUT", "/settings", self._set),
+            Route("POST", "/{name=projects/*/locations/*/persistentResources/*}:warm", self._warm),
+        ]
+
+    def _start(self) -> None:
+        self.runner.start()
+        self.pipelines.runner.start()
+        self.jobs.recover()
+        self.pipelines.recover()
+        self.schedules.start()
+
+    # The runner needs the resources, and they need the runner: these look them up when they are used.
+
+    def _report(self, name: str, update: JobUpdate) -> None:
+        self.jobs.report(name, update)
+
+    def _environment(self, job: Job) -> dict[str, str]:
+        return self.jobs.environment(job)
+
+    def _limit(self, slot: PoolSlot) -> int:
+        return self.pools.limit(slot)
+
+    def _set(self, call: Call) -> dict[str, Any]:
+        """Change settings: `persistentResourcePut` (bool), whether PUT on a persistent resource is answered."""
+        call.cloud.identity.require_operator(call.caller)
+        wanted = call.object()
+        unknown = {
+            key for key, value in wanted.items() if key != "persistentResourcePut" or not isinstance(value, bool)
+        }
+        if unknown:
+            raise invalid_argument([(key, "is no setting, or not a boolean") for key in sorted(unknown)])
+        self._settings |= wanted
+        return self._cloud.store.put(_SETTINGS, "all", self._settings)
+
+
+    def _warm(self, call: Call) -> dict[str, Any]:
+        """Begin a warm process of `image` on each pool of a persistent resource, as its machines cache an image."""
+        call.cloud.identity.require_operator(call.caller)
+        name, image = call.params["name"], str(call.object().get("image", ""))
+        resource = self.pools.find(name)
+        if resource is None:
+            raise not_found(f"The PersistentResource '{name}' does not exist.")
+        try:
+            for pool in resource["resourcePools"]:
+                self.runner.warm(PoolSlot(resource["name"], pool["id"]), image)
+        except ImageNotFoundError as error:
+            raise invalid_argument([("image", str(error))]) from None
+        return {}
+
+
+def _ui_operations(cloud: "Cloud") -> list[Route]:
+    """Operations as Google's generated clients ask for them: under /ui/, the first of the paths that the API has."""
+
+    def twin(route: Route) -> Route:
+        return Route(route.method, route.template.replace("/v1/", "/ui/", 1), route.handler)
+
+    return [twin(route) for route in cloud.operations.routes() if route.template.startswith("/v1/{name=projects/")]
+
+
+def objects_folder(cloud: "Cloud") -> Path:
+    """The folder that holds objects as bucket/object."""
+    return Path(str(cloud.objects.path_of("gs://bucket/object"))).parents[1]
+
+
+def check_manifest(runtime: dict[str, Any]) -> None:
+    """Refuse a runtime manifest that cannot be run."""
+    try:
+        RuntimeManifest.model_validate(runtime)
+    except ValueError as error:
+        raise invalid_argument([("runtime", str(error))]) from None

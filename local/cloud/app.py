@@ -1,0 +1,64 @@
+"""One cloud: its state under a folder and the services on it.
+
+Owns: what the parts share and the order in which they start and stop. Does not own: how it is served (server.py).
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from local.cloud import admin, batch, bigquery, control, metadata_server, storage
+from local.cloud.aiplatform.vertex import Vertex
+from local.cloud.background import Background
+from local.cloud.clock import Clock
+from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
+from local.cloud.images import Images
+from local.cloud.operations import Operations
+from local.cloud.policies import Policies
+from local.cloud.projects import Projects
+from local.cloud.routing import Router, Service
+from local.cloud.store import Store
+
+
+class Cloud:
+    """`on_start` hooks run once the server listens (`url` is set), `on_stop` hooks in reverse order."""
+
+    def __init__(self, root: Path, *, iam: Mode = "audit", clock: Clock | None = None) -> None:
+        root.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.root = root
+        self.url = ""
+        self.anyone = Principal(OPERATOR_EMAIL, vouched=False)
+        self.on_start: list[Callable[[], None]] = []
+        self.on_stop: list[Callable[[], None]] = []
+        self.request_stop: Callable[[], None] = lambda: None
+        self.clock = clock or Clock()
+        self.store = Store(root / "state.sqlite")
+        self.background = Background()
+        self.identity = Identity(root, self.store, self.clock, iam)
+        self.projects = Projects(self.store, self.clock)
+        self.operations = Operations(self.store, self.clock, self.background)
+        self.policies = Policies(self.store)
+        self.images = Images(self.store, self.clock)
+        self.objects = storage.open_objects(self)
+        self.warehouse = bigquery.BigQuery.open(self)
+        self.vertex = Vertex(self)
+        self.router = Router(self._services(), self.projects.id_of)
+
+    def start(self, url: str) -> None:
+        self.url = url
+        for hook in self.on_start:
+            hook()
+        self.operations.end_interrupted()
+
+    def stop(self) -> None:
+        """End the services' work; the state stays on disk."""
+        for hook in reversed(self.on_stop):
+            hook()
+        self.background.stop()
+        self.store.close()
+
+    def _services(self) -> list[Service]:
+        core = [admin.service(), metadata_server.service(), batch.service()]
+        data = [*storage.services(self), *bigquery.services(self)]
+        services = [*core, *data, *control.services(self), *self.vertex.services()]
+        public = [prefix for service in services if service.bare for prefix in service.prefixes]
+        return [*services, Service("operations", self.operations.routes(), prefixes=public)]

@@ -1,0 +1,300 @@
+"""Statements that define: CREATE, DROP and ALTER of tables, views and schemas.
+
+Source: https://cloud.google.com/bigquery/docs/reference/standard-sql/data-definition-language
+"""
+
+from typing import Any
+
+from sqlglot import exp
+
+from local.cloud.bigquery.dialect import in_duckdb
+from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.problems import duplicate, invalid_query, problem, unsupported
+from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.schema import Field
+from local.cloud.bigquery.service import BigQuery
+from local.cloud.bigquery.tables import TABLE, Write
+from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of
+
+_TYPES = {
+    exp.DataType.Type.BIGINT: "INTEGER",
+    exp.DataType.Type.INT: "INTEGER",
+    exp.DataType.Type.DOUBLE: "FLOAT",
+    exp.DataType.Type.FLOAT: "FLOAT",
+    exp.DataType.Type.TEXT: "STRING",
+    exp.DataType.Type.VARCHAR: "STRING",
+    exp.DataType.Type.BINARY: "BYTES",
+    exp.DataType.Type.VARBINARY: "BYTES",
+    exp.DataType.Type.BOOLEAN: "BOOLEAN",
+    exp.DataType.Type.DECIMAL: "NUMERIC",
+    exp.DataType.Type.BIGDECIMAL: "BIGNUMERIC",
+    exp.DataType.Type.TIMESTAMPTZ: "TIMESTAMP",
+    exp.DataType.Type.TIMESTAMP: "DATETIME",
+    exp.DataType.Type.DATETIME: "DATETIME",
+    exp.DataType.Type.DATE: "DATE",
+    exp.DataType.Type.TIME: "TIME",
+    exp.DataType.Type.JSON: "JSON",
+    exp.DataType.Type.GEOGRAPHY: "GEOGRAPHY",
+}
+
+
+def carry_out(bq: BigQuery, job: Job, statement: Statement, context: Context, find: Finder) -> Outcome:
+    """In one transaction with the mark that it was done."""
+    tree = statement.tree
+    with bq.warehouse.writing():
+        if isinstance(tree, exp.Create):
+            outcome = _create(bq, tree, context, find)
+        elif isinstance(tree, exp.Drop):
+            outcome = _drop(bq, tree, context)
+        elif isinstance(tree, exp.Alter):
+            outcome = _alter(bq, tree, context)
+        else:
+            raise unsupported(statement.kind)
+        bq.warehouse.mark_applied(job.name, outcome.body())
+    return outcome
+
+
+def _outcome(kind: str, operation: str, target: dict[str, Any], **more: Any) -> Outcome:
+    return Outcome({"query": {"statementType": kind, "ddlOperationPerformed": operation, **target, **more}})
+
+
+def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> Outcome:
+    kind = str(tree.args.get("kind")).upper()
+    if kind == "SCHEMA":
+        return _create_schema(bq, tree, context)
+    if kind not in ("TABLE", "VIEW"):
+        raise unsupported(f"CREATE {kind}")
+    schema = tree.this if isinstance(tree.this, exp.Schema) else None
+    ref = table_of(schema.this if schema else tree.this, context)
+    target = {"ddlTargetTable": ref.api()}
+    statement = "CREATE_VIEW" if kind == "VIEW" else "CREATE_TABLE_AS_SELECT" if tree.expression else "CREATE_TABLE"
+    held = bq.tables.find(ref)
+    if held and tree.args.get("exists"):
+        return _outcome(statement, "SKIP", target)
+    if held and not tree.args.get("replace"):
+        raise duplicate("Table", ref.label)
+    if held:
+        bq.tables.remove(ref)
+    settings = _settings(tree)
+    if kind == "VIEW":
+        query = tree.expression.sql("bigquery")
+        bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
+        fill_view_schema(bq, ref, find)
+    elif tree.expression is None:
+        fields = [_field(each) for each in schema.expressions if isinstance(each, exp.ColumnDef)] if schema else []
+        if not fields:
+            raise unsupported("CREATE TABLE without columns, LIKE, COPY and CLONE")
+        bq.tables.create(ref, {**settings, "schema": {"fields": fields}})
+    else:
+        _create_as(bq, ref, tree, settings=settings, context=context, find=find)
+    return _outcome(statement, "REPLACE" if held else "CREATE", target)
+
+
+def _create_as(
+    bq: BigQuery, ref: TableRef, tree: exp.Create, *, settings: dict[str, Any], context: Context, find: Finder
+) -> None:
+    from local.cloud.bigquery.query_job import described
+
+    query, _ = resolve_query(tree.expression, context, find)
+    with bq.warehouse.writing() as cursor:
+        fields, sql = described(cursor, in_duckdb(query))
+        declared = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
+        columns = {each["name"].lower(): each for each in map(_field, declared)} if declared else {}
+        fields = [{**each, **columns.get(each["name"].lower(), {})} for each in fields]
+        bq.tables.write(Write(ref, settings=settings), fields, sql, cursor)
+
+
+def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder) -> None:
+    """A view has the schema of its query, which must therefore be one that runs."""
+    from local.cloud.bigquery.query_job import described
+    from local.cloud.bigquery.translate import parse
+
+    record = bq.tables.get(ref)
+    query, _ = resolve_query(parse(record["resource"]["view"]["query"]), Context(ref.project), find)
+    with bq.warehouse.reading() as cursor:
+        fields, _ = described(cursor, in_duckdb(query))
+    held = {each["name"].lower(): each for each in record["resource"].get("schema", {}).get("fields", [])}
+    merged = [{**each, **_kept(held.get(each["name"].lower()))} for each in fields]
+    record["resource"]["schema"] = {"fields": merged}
+    bq.warehouse.put(TABLE, ref.name, record)
+
+
+def _kept(held: Field | None) -> dict[str, Any]:
+    return {"description": held["description"]} if held and "description" in held else {}
+
+
+def _create_schema(bq: BigQuery, tree: exp.Create, context: Context) -> Outcome:
+    ref = _dataset_of(tree.this, context)
+    target = {"ddlTargetDataset": ref.api()}
+    if bq.datasets.exists(ref) and tree.args.get("exists"):
+        return _outcome("CREATE_SCHEMA", "SKIP", target)
+    settings = _settings(tree)
+    if days := settings.pop("defaultTableExpirationDays", None):
+        settings["defaultTableExpirationMs"] = str(int(float(days) * 86_400_000))
+    bq.datasets.create(ref, settings, context.user)
+    return _outcome("CREATE_SCHEMA", "CREATE", target)
+
+
+def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
+    kind = str(tree.args.get("kind")).upper()
+    node = tree.args["tables"][0] if tree.args.get("tables") else tree.this
+    if kind == "SCHEMA":
+        return _drop_schema(bq, tree, _dataset_of(node, context))
+    if kind not in ("TABLE", "VIEW"):
+        raise unsupported(f"DROP {kind}")
+    ref = table_of(node, context)
+    target, statement = {"ddlTargetTable": ref.api()}, f"DROP_{kind}"
+    record = bq.tables.find(ref)
+    if record is None and tree.args.get("exists"):
+        return _outcome(statement, "SKIP", target)
+    if (record or bq.tables.get(ref))["resource"]["type"] != kind:
+        raise invalid_query(f"{ref.label} is not a {kind.lower()}")
+    bq.tables.remove(ref)
+    return _outcome(statement, "DROP", target)
+
+
+def _drop_schema(bq: BigQuery, tree: exp.Drop, ref: DatasetRef) -> Outcome:
+    target = {"ddlTargetDataset": ref.api()}
+    if not bq.datasets.exists(ref) and tree.args.get("exists"):
+        return _outcome("DROP_SCHEMA", "SKIP", target)
+    bq.datasets.get(ref)
+    remove_dataset(bq, ref, contents=bool(tree.args.get("cascade")))
+    return _outcome("DROP_SCHEMA", "DROP", target)
+
+
+def remove_dataset(bq: BigQuery, ref: DatasetRef, *, contents: bool) -> None:
+    """With its tables, if they may go too."""
+    with bq.warehouse.writing():
+        bq.datasets.get(ref)
+        tables = bq.tables.of_dataset(ref)
+        if tables and not contents:
+            raise problem("resourceInUse", f"Dataset {ref.label} is still in use")
+        for name, _ in tables:
+            bq.tables.remove(TableRef(ref.project, ref.dataset, name.rsplit("/", 1)[-1]))
+        bq.datasets.remove(ref)
+
+
+def _alter(bq: BigQuery, tree: exp.Alter, context: Context) -> Outcome:
+    if str(tree.args.get("kind")).upper() != "TABLE":
+        raise unsupported(f"ALTER {tree.args.get('kind')}")
+    ref = table_of(tree.this, context)
+    bq.tables.get(ref)
+    with bq.warehouse.writing() as cursor:
+        for action in tree.args.get("actions") or []:
+            if isinstance(action, exp.ColumnDef):
+                _add_column(bq, ref, action, cursor)
+            elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
+                _drop_column(bq, ref, action, cursor)
+            else:
+                raise unsupported(f"ALTER TABLE … {action.sql('bigquery')}")
+        bq.tables.touch(ref)
+    return _outcome("ALTER_TABLE", "ALTER", {"ddlTargetTable": ref.api()})
+
+
+def _add_column(bq: BigQuery, ref: TableRef, action: exp.ColumnDef, cursor: Any) -> None:
+    field = _field(action)
+    held = bq.results.schema(ref)
+    if any(each["name"].lower() == field["name"].lower() for each in held):
+        if action.args.get("exists"):
+            return
+        raise invalid_query(f"Column already exists: {field['name']}")
+    bq.tables.add_columns(ref, [field], cursor)
+
+
+def _drop_column(bq: BigQuery, ref: TableRef, action: exp.Drop, cursor: Any) -> None:
+    node = action.args["tables"][0] if action.args.get("tables") else action.this
+    name = node.name
+    there = any(each["name"].lower() == name.lower() for each in bq.results.schema(ref))
+    if there or not action.args.get("exists"):
+        bq.tables.drop_column(ref, name, cursor)
+
+
+def _dataset_of(node: Any, context: Context) -> DatasetRef:
+    dataset = node.text("db") or node.name
+    return DatasetRef(node.text("catalog") or context.project, dataset)
+
+
+def _field(column: exp.ColumnDef) -> Field:
+    """A column's definition as the API's field."""
+    kind = column.args.get("kind")
+    if not isinstance(kind, exp.DataType):
+        raise invalid_query(f"Column {column.name} has no type")
+    field = _typed(column.name, kind)
+    for constraint in column.args.get("constraints") or []:
+        if isinstance(constraint.kind, exp.NotNullColumnConstraint):
+            field["mode"] = "REQUIRED"
+        elif isinstance(constraint.kind, exp.Properties):
+            field |= {key: value for key, value in _options(constraint.kind).items() if key == "description"}
+    return field
+
+
+def _typed(name: str, kind: exp.DataType) -> Field:
+    if kind.this == exp.DataType.Type.ARRAY:
+        return {**_typed(name, kind.expressions[0]), "mode": "REPEATED"}
+    if kind.this == exp.DataType.Type.STRUCT:
+        return {
+            "name": name,
+            "type": "RECORD",
+            "mode": "NULLABLE",
+            "fields": [_field(each) for each in kind.expressions],
+        }
+    found = _TYPES.get(kind.this)
+    if found is None:
+        raise unsupported(f"the type {kind.sql('bigquery')}")
+    return {"name": name, "type": found, "mode": "NULLABLE"}
+
+
+def _settings(tree: exp.Create) -> dict[str, Any]:
+    """PARTITION BY, CLUSTER BY and OPTIONS as the API's fields."""
+    settings: dict[str, Any] = {}
+    properties = tree.args.get("properties")
+    for each in properties.expressions if properties else []:
+        if isinstance(each, exp.PartitionedByProperty):
+            settings["timePartitioning"] = _partitioning(each.this)
+        elif isinstance(each, exp.ClusterProperty):
+            settings["clustering"] = {"fields": [column.name for column in each.expressions]}
+        elif isinstance(each, exp.TemporaryProperty):
+            raise unsupported("temporary tables")
+    options = _options(properties) if properties else {}
+    if days := options.pop("partition_expiration_days", None):
+        settings.setdefault("timePartitioning", {})["expirationMs"] = str(int(float(days) * 86_400_000))
+    names = {"description": "description", "friendly_name": "friendlyName", "labels": "labels", "location": "location"}
+    names |= {
+        "require_partition_filter": "requirePartitionFilter",
+        "default_table_expiration_days": "defaultTableExpirationDays",
+    }
+    unknown = sorted(options.keys() - names.keys())
+    if unknown:
+        raise unsupported(f"OPTIONS({', '.join(unknown)})")
+    return settings | {names[key]: value for key, value in options.items()}
+
+
+def _options(properties: exp.Properties) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for each in properties.expressions:
+        if isinstance(each, exp.LocationProperty):
+            options["location"] = each.name
+        elif type(each) is exp.Property:
+            options[each.name.lower()] = _constant(each.args["value"])
+    return options
+
+
+def _constant(node: exp.Expr) -> Any:
+    if isinstance(node, exp.Boolean):
+        return bool(node.this)
+    if isinstance(node, exp.Array):
+        pairs = [[part.name for part in each.find_all(exp.Literal)] for each in node.expressions]
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    return node.name
+
+
+def _partitioning(node: exp.Expr) -> dict[str, Any]:
+    """DATE(ts), ts, TIMESTAMP_TRUNC(ts, HOUR): the column and the unit."""
+    column = node.find(exp.Column)
+    if column is None or isinstance(node, exp.RangeN) or "RANGE_BUCKET" in node.sql("bigquery").upper():
+        raise unsupported(f"PARTITION BY {node.sql('bigquery')}")
+    unit = node.args.get("unit")
+    kind = unit.name.upper() if isinstance(unit, exp.Expr) else "DAY"
+    if column.name.upper() in ("_PARTITIONDATE", "_PARTITIONTIME"):
+        return {"type": kind}
+    return {"type": kind, "field": column.name}

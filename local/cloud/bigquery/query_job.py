@@ -1,0 +1,214 @@
+"""Query jobs: SELECT, DML and DDL.
+
+Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationQuery
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.bigquery import ddl
+from local.cloud.bigquery.dialect import in_duckdb
+from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
+from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.schema import Field, duckdb_type, field_of, quoted
+from local.cloud.bigquery.service import BigQuery
+from local.cloud.bigquery.sizes import table_bytes
+from local.cloud.bigquery.tables import Write
+from local.cloud.bigquery.translate import Context, Found, Statement, read
+
+if TYPE_CHECKING:
+    import duckdb
+
+_TURNS = 4
+
+
+def run_query(bq: BigQuery, job: Job) -> Outcome:
+    """Raises ApiError for a query that fails."""
+    import duckdb
+
+    for turn in range(_TURNS):
+        try:
+            return _run(bq, job)
+        except duckdb.CatalogException as error:
+            if turn == _TURNS - 1 or "Table with name t" not in str(error):
+                raise of_duckdb(error) from None
+        except duckdb.TransactionException as error:
+            if turn == _TURNS - 1:
+                raise of_duckdb(error) from None
+        except duckdb.Error as error:
+            raise of_duckdb(error) from None
+    raise invalid_query("the tables of the query change faster than it can read them: try again")
+
+
+def _run(bq: BigQuery, job: Job) -> Outcome:
+    config = job.configuration["query"]
+    statement = prepare(bq, job)
+    if job.dry_run:
+        return _dry_run(bq, statement)
+    total = sum(table_bytes(bq.tables, ref) for ref in statement.tables)
+    limit = config.get("maximumBytesBilled")
+    if limit and total > int(limit):
+        message = f"Query exceeded limit for bytes billed: {limit}. {total} or higher required."
+        raise problem("bytesBilledLimitExceeded", message)
+    if statement.is_query:
+        outcome = _select(bq, job, statement)
+    elif statement.is_dml:
+        outcome = _change(bq, job, statement)
+    else:
+        outcome = ddl.carry_out(bq, job, statement, context_of(job), finder(bq))
+    outcome.total_bytes = total
+    return outcome
+
+
+def prepare(bq: BigQuery, job: Job) -> Statement:
+    """Read a query's text. Legacy SQL is refused; the API's default is legacy, unless the text says #standardSQL."""
+    config = job.configuration["query"]
+    sql = config.get("query") or ""
+    lead = sql.lstrip().lower()
+    if lead.startswith("#legacysql") or (config.get("useLegacySql", True) and not lead.startswith("#standardsql")):
+        raise problem(
+            "invalid",
+            "Legacy SQL is not supported by the local cloud: set useLegacySql to false",
+            location="useLegacySql",
+        )
+    return read(sql, context_of(job), finder(bq), config.get("queryParameters"))
+
+
+def context_of(job: Job) -> Context:
+    default = job.configuration["query"].get("defaultDataset")
+    dataset = DatasetRef(default.get("projectId") or job.project, default["datasetId"]) if default else None
+    return Context(job.project, dataset, job.user)
+
+
+def finder(bq: BigQuery) -> Any:
+    """What the names in a query stand for."""
+
+    def find(ref: TableRef) -> Found:
+        record = bq.tables.get(TableRef(bq.cloud.projects.id_of(ref.project), ref.dataset, ref.table))
+        resource = record["resource"]
+        if view := resource.get("view"):
+            return Found(view=view["query"], context=Context(ref.project))
+        if not record["physical"]:
+            raise invalid_query(f"Table {ref.label} does not have a schema.")
+        columns: tuple[str, ...] = ()
+        if resource.get("requirePartitionFilter"):
+            partitioning = resource.get("timePartitioning") or resource.get("rangePartitioning") or {}
+            columns = (partitioning.get("field") or "_PARTITIONTIME",)
+        return Found(physical=record["physical"], filter_columns=columns)
+
+    return find
+
+
+def described(cursor: "duckdb.DuckDBPyConnection", sql: str) -> tuple[list[Field], str]:
+    """The columns of a query's result, and the query with its columns in BigQuery's types."""
+    relation = cursor.sql(sql)
+    try:
+        fields = [field_of(name, kind) for name, kind in zip(relation.columns, relation.types, strict=True)]
+    except ValueError as error:
+        raise invalid_query(str(error)) from None
+    lowered = [each["name"].lower() for each in fields]
+    twice = sorted({name for name in lowered if lowered.count(name) > 1})
+    if twice:
+        raise invalid_query(
+            f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(twice)}"
+        )
+    if all(str(kind) == duckdb_type(each) for each, kind in zip(fields, relation.types, strict=True)):
+        return fields, sql
+    columns = ", ".join(
+        f"cast({quoted(each['name'])} as {duckdb_type(each)}) as {quoted(each['name'])}" for each in fields
+    )
+    return fields, f"select {columns} from ({sql})"  # noqa: S608
+
+
+def _dry_run(bq: BigQuery, statement: Statement) -> Outcome:
+    statistics: dict[str, Any] = {"statementType": statement.kind, "totalBytesBilled": "0", "cacheHit": False}
+    total = sum(table_bytes(bq.tables, ref) for ref in statement.tables)
+    if statement.is_query:
+        with bq.warehouse.reading() as cursor:
+            fields, _ = described(cursor, in_duckdb(statement.tree))
+        statistics["schema"] = {"fields": fields}
+    statistics |= _referenced(statement) | {"totalBytesProcessed": str(total), "totalBytesProcessedAccuracy": "PRECISE"}
+    return Outcome({"query": statistics}, total_bytes=total)
+
+
+def _select(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
+    config = job.configuration["query"]
+    sql = in_duckdb(statement.tree)
+    with bq.warehouse.reading() as cursor:
+        job.cursor = cursor
+        fields, sql = described(cursor, sql)
+        statistics = {
+            "statementType": "SELECT",
+            "cacheHit": False,
+            "schema": {"fields": fields},
+            **_referenced(statement),
+        }
+        destination = config.get("destinationTable")
+        if not destination:
+            ref = bq.results.keep(job.name, job.project, cursor, sql, fields)
+            filled = {"destinationTable": ref.api(), "writeDisposition": "WRITE_TRUNCATE"}
+            return Outcome({"query": statistics}, ref, {"query": filled})
+        ref = TableRef.of(destination, job.project)
+        outcome = Outcome({"query": statistics}, ref)
+        with bq.warehouse.writing(cursor):
+            bq.tables.write(write_of(config, ref, "WRITE_EMPTY"), fields, sql, cursor)
+            bq.warehouse.mark_applied(job.name, outcome.body())
+        return outcome
+
+
+def write_of(config: dict[str, Any], ref: TableRef, disposition: str) -> Write:
+    """The part of a job's configuration that says how its rows go into a table."""
+    keys = ("timePartitioning", "rangePartitioning", "clustering", "destinationEncryptionConfiguration")
+    settings = {key: config[key] for key in keys if config.get(key)}
+    properties = config.get("destinationTableProperties") or {}
+    settings |= {
+        key: properties[key] for key in ("description", "friendlyName", "labels", "expirationTime") if key in properties
+    }
+    return Write(
+        ref,
+        config.get("writeDisposition") or disposition,
+        config.get("createDisposition") or "CREATE_IF_NEEDED",
+        settings,
+        tuple(config.get("schemaUpdateOptions") or ()),
+    )
+
+
+def _change(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
+    target = statement.target
+    if target is None:
+        raise invalid_query("the statement changes no table")
+    if bq.tables.get(target)["resource"]["type"] != "TABLE":
+        raise invalid_query(f"{target.label} is a view: its rows cannot be changed")
+    sql = in_duckdb(statement.tree)
+    with bq.warehouse.reading() as cursor:
+        job.cursor = cursor
+        with bq.warehouse.writing(cursor):
+            before = bq.tables.rows(bq.tables.get(target), cursor)
+            row = cursor.execute(sql).fetchone()
+            changed = row[0] if row else 0
+            after = bq.tables.rows(bq.tables.get(target), cursor)
+            if statement.kind == "TRUNCATE_TABLE":
+                changed = before
+            statistics = {
+                "statementType": statement.kind,
+                "numDmlAffectedRows": str(changed),
+                "dmlStats": _dml_stats(statement.kind, changed, after - before),
+                **_referenced(statement),
+            }
+            outcome = Outcome({"query": statistics})
+            bq.tables.touch(target)
+            bq.warehouse.mark_applied(job.name, outcome.body())
+    return outcome
+
+
+def _dml_stats(kind: str, changed: int, grown: int) -> dict[str, str]:
+    """A MERGE tells only the sum of what it did: what it added or removed in total is shown."""
+    inserted = changed if kind == "INSERT" else max(0, grown)
+    deleted = changed if kind in ("DELETE", "TRUNCATE_TABLE") else max(0, -grown)
+    updated = changed if kind == "UPDATE" else max(0, changed - inserted - deleted) if kind == "MERGE" else 0
+    counts = {"insertedRowCount": inserted, "deletedRowCount": deleted, "updatedRowCount": updated}
+    return {key: str(count) for key, count in counts.items() if count}
+
+
+def _referenced(statement: Statement) -> dict[str, Any]:
+    return {"referencedTables": [ref.api() for ref in statement.tables]} if statement.tables else {}

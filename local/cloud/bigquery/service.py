@@ -1,0 +1,31 @@
+"""The parts of BigQuery, put together."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from local.cloud.bigquery.datasets import Datasets
+from local.cloud.bigquery.results import Results
+from local.cloud.bigquery.tables import Tables
+from local.cloud.bigquery.warehouse import Warehouse
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+
+@dataclass(slots=True)
+class BigQuery:
+    """What jobs and handlers share."""
+
+    cloud: "Cloud"
+    warehouse: Warehouse
+    datasets: Datasets
+    tables: Tables
+    results: Results
+
+    @classmethod
+    def open(cls, cloud: "Cloud") -> "BigQuery":
+        folder = cloud.root / "bigquery"
+        warehouse = Warehouse(folder)
+        datasets = Datasets(warehouse, cloud.clock)
+        tables = Tables(warehouse, datasets, cloud.clock)
+        return cls(cloud, warehouse, datasets, tables, Results(folder, cloud.store, cloud.clock, tables))

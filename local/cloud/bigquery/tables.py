@@ -1,0 +1,305 @@
+"""Tables and views: what they are, and their rows in the engine.
+
+Owns: the table resource, its schema, and every change of rows. A table's record is {"resource", "physical"}: the API's
+resource and the engine's table, "" for a view and for a table without a schema. Source:
+https://cloud.google.com/bigquery/docs/reference/rest/v2/tables
+"""
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.bigquery.datasets import Datasets, etag_of, refuse_stale
+from local.cloud.bigquery.problems import duplicate, not_found, of_duckdb, problem
+from local.cloud.bigquery.references import DatasetRef, TableRef, check_table_id
+from local.cloud.bigquery.schema import (
+    Field,
+    column_definition,
+    duckdb_type,
+    find_field,
+    mode_of,
+    quoted,
+)
+from local.cloud.bigquery.schema_changes import mismatch, redescribed, refuse_incompatible, united
+from local.cloud.bigquery.table_rules import check_table, numbers_as_strings
+from local.cloud.bigquery.warehouse import Warehouse
+from local.cloud.clock import Clock
+from local.cloud.masks import merge_patch
+from local.cloud.validation import as_int
+
+if TYPE_CHECKING:
+    import duckdb
+
+TABLE = "table"
+_OUTPUT = (
+    "kind",
+    "id",
+    "selfLink",
+    "etag",
+    "creationTime",
+    "lastModifiedTime",
+    "type",
+    "location",
+    "numBytes",
+    "numLongTermBytes",
+    "numRows",
+    "numTotalLogicalBytes",
+    "numActiveLogicalBytes",
+    "tableReference",
+    "streamingBuffer",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """How rows go into a table. `fields` None keeps the schema of a table that is there."""
+
+    ref: TableRef
+    disposition: str = "WRITE_APPEND"
+    create: str = "CREATE_IF_NEEDED"
+    settings: dict[str, Any] = field(default_factory=dict)  # of a table that is created by it
+    updates: tuple[str, ...] = ()  # ALLOW_FIELD_ADDITION, ALLOW_FIELD_RELAXATION
+
+
+class Tables:
+    def __init__(self, warehouse: Warehouse, datasets: Datasets, clock: Clock) -> None:
+        self.warehouse = warehouse
+        self.datasets = datasets
+        self._clock = clock
+
+    def find(self, ref: TableRef) -> dict[str, Any] | None:
+        """The record, unless it is past its expiry."""
+        record = self.warehouse.get(TABLE, ref.name)
+        expiry = as_int(record["resource"].get("expirationTime")) if record else None
+        return None if expiry and expiry <= self._clock.millis() else record
+
+    def get(self, ref: TableRef) -> dict[str, Any]:
+        record = self.find(ref)
+        if record is None:
+            self.datasets.get(ref.parent)
+            raise not_found("Table", ref.label)
+        return record
+
+    def of_dataset(self, ref: DatasetRef) -> list[tuple[str, dict[str, Any]]]:
+        found = self.warehouse.list(TABLE, f"{ref.name}/tables/")
+        return [
+            (name, record)
+            for name, record in found
+            if self.find(TableRef(ref.project, ref.dataset, name.rsplit("/", 1)[-1]))
+        ]
+
+    # Resources
+
+    def create(self, ref: TableRef, body: dict[str, Any]) -> dict[str, Any]:
+        check_table_id(ref.table)
+        wanted = {key: value for key, value in body.items() if key not in _OUTPUT and value is not None}
+        with self.warehouse.writing() as cursor:
+            dataset = self.datasets.get(ref.parent)
+            if self.find(ref):
+                raise duplicate("Table", ref.label)
+            self.erase(cursor, ref)
+            now = self._clock.millis()
+            resource = {
+                **wanted,
+                "tableReference": ref.api(),
+                "creationTime": str(now),
+                "lastModifiedTime": str(now),
+                "location": dataset["location"],
+                "type": "VIEW" if wanted.get("view") else "TABLE",
+            }
+            _inherit_expiry(resource, dataset, now)
+            check_table(resource)
+            record = {"resource": numbers_as_strings(resource), "physical": ""}
+            fields = (resource.get("schema") or {}).get("fields")
+            if fields and resource["type"] == "TABLE":
+                record["physical"] = self._make(cursor, fields)
+            return self.warehouse.put(TABLE, ref.name, record)
+
+    def change(self, ref: TableRef, body: dict[str, Any], *, whole: bool, if_match: str = "") -> dict[str, Any]:
+        """PATCH, or PUT where `whole`. Columns may be added, and a required one become nullable, no more."""
+        with self.warehouse.writing() as cursor:
+            record = self.get(ref)
+            old = record["resource"]
+            refuse_stale(etag_of(old), if_match, ref.label)
+            wanted = {key: value for key, value in body.items() if key not in _OUTPUT}
+            if whole:
+                kept = {key: old[key] for key in _OUTPUT if key in old}
+                if "schema" not in wanted and old["type"] != "VIEW":
+                    kept |= {"schema": old["schema"]} if "schema" in old else {}
+                new = kept | {key: value for key, value in wanted.items() if value is not None}
+            else:
+                new = merge_patch(old, wanted)
+            new["lastModifiedTime"] = str(self._clock.millis())
+            _refuse_repartitioned(ref, old, new)
+            check_table(new)
+            if new["type"] == "TABLE":
+                record["physical"] = self._reschema(cursor, ref, record, (new.get("schema") or {}).get("fields") or [])
+            record["resource"] = numbers_as_strings(new)
+            return self.warehouse.put(TABLE, ref.name, record)
+
+    def remove(self, ref: TableRef) -> None:
+        with self.warehouse.writing() as cursor:
+            self.get(ref)
+            self.erase(cursor, ref)
+
+    def touch(self, ref: TableRef) -> None:
+        """Its rows have changed."""
+        with self.warehouse.writing():
+            record = self.get(ref)
+            record["resource"]["lastModifiedTime"] = str(self._clock.millis())
+            self.warehouse.put(TABLE, ref.name, record)
+
+    # Rows
+
+    def write(self, write: Write, fields: list[Field], source: str, cursor: "duckdb.DuckDBPyConnection") -> int:
+        """Put the rows of `source` (a SELECT of the engine, columns named as in `fields`) into a table; how many.
+
+        In the caller's transaction. Raises what BigQuery's load and query jobs fail with.
+        """
+        import duckdb
+
+        record = self._prepare(write, fields, cursor)
+        held = record["resource"]["schema"]["fields"]
+        columns = [(each, find_field(held, each["name"]) or each) for each in fields]
+        targets = ", ".join(quoted(target["name"]) for _, target in columns)
+        values = ", ".join(f"cast({quoted(each['name'])} as {duckdb_type(target)})" for each, target in columns)
+        statement = f"insert into {quoted(record['physical'])} ({targets}) select {values} from ({source})"  # noqa: S608
+        try:
+            row = cursor.execute(statement).fetchone()
+        except duckdb.Error as error:
+            raise of_duckdb(error) from None
+        record["resource"]["lastModifiedTime"] = str(self._clock.millis())
+        self.warehouse.put(TABLE, write.ref.name, record)
+        return row[0] if row else 0
+
+    def rows(self, record: dict[str, Any], cursor: "duckdb.DuckDBPyConnection") -> int:
+        if not record["physical"]:
+            return 0
+        row = cursor.execute(f"select count(*) from {quoted(record['physical'])}").fetchone()  # noqa: S608
+        return row[0] if row else 0
+
+    def replace_rows(self, ref: TableRef, cursor: "duckdb.DuckDBPyConnection", physical: str) -> None:
+        """Another table of the engine, already filled, takes the place of the present one."""
+        record = self.get(ref)
+        if record["physical"]:
+            cursor.execute(f"drop table {quoted(record['physical'])}")
+        record["physical"] = physical
+        self.warehouse.put(TABLE, ref.name, record)
+
+    # Columns
+
+    def add_columns(self, ref: TableRef, fields: list[Field], cursor: "duckdb.DuckDBPyConnection") -> None:
+        record = self.get(ref)
+        held = record["resource"].get("schema", {}).get("fields", [])
+        record["physical"] = self._reschema(cursor, ref, record, [*held, *fields])
+        record["resource"]["schema"] = {"fields": [*held, *fields]}
+        self.warehouse.put(TABLE, ref.name, record)
+
+    def drop_column(self, ref: TableRef, name: str, cursor: "duckdb.DuckDBPyConnection") -> None:
+        record = self.get(ref)
+        held = record["resource"].get("schema", {}).get("fields", [])
+        gone = find_field(held, name)
+        if gone is None:
+            raise problem("invalidQuery", f"Column not found: {name}")
+        used = [*(record["resource"].get("clustering") or {}).get("fields", []), _partition_field(record["resource"])]
+        if gone["name"] in used:
+            raise problem(
+                "invalidQuery", f"Column {name} partitions or clusters table {ref.label} and cannot be dropped"
+            )
+        cursor.execute(f"alter table {quoted(record['physical'])} drop column {quoted(gone['name'])}")
+        record["resource"]["schema"] = {"fields": [each for each in held if each is not gone]}
+        self.warehouse.put(TABLE, ref.name, record)
+
+    # Within
+
+    def _prepare(self, write: Write, fields: list[Field], cursor: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
+        """The record of a table that the rows fit into, made or changed as the write allows."""
+        record = self.find(write.ref)
+        if record is None:
+            if write.create == "CREATE_NEVER":
+                self.datasets.get(write.ref.parent)
+                raise not_found("Table", write.ref.label)
+            return self.create(write.ref, {**write.settings, "schema": {"fields": fields}})
+        if record["resource"]["type"] != "TABLE":
+            raise problem("invalid", f"{write.ref.label} is a view: rows cannot be written to it")
+        if write.disposition == "WRITE_EMPTY" and self.rows(record, cursor):
+            raise duplicate("Table", write.ref.label)
+        if not record["physical"] or write.disposition in ("WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"):
+            return self._restart(write, record, fields, cursor)
+        held = record["resource"]["schema"]["fields"]
+        merged = united(write.ref, write.updates, held, fields)
+        if merged != held:
+            record["physical"] = self._reschema(cursor, write.ref, record, merged)
+            record["resource"]["schema"] = {"fields": merged}
+        return record
+
+    def _restart(
+        self, write: Write, record: dict[str, Any], fields: list[Field], cursor: "duckdb.DuckDBPyConnection"
+    ) -> dict[str, Any]:
+        """The table without its rows, with the schema of what is written."""
+        if write.disposition == "WRITE_TRUNCATE_DATA" and record["physical"]:
+            fields = united(write.ref, write.updates, record["resource"]["schema"]["fields"], fields)
+        if record["physical"]:
+            cursor.execute(f"drop table {quoted(record['physical'])}")
+        held = record["resource"].get("schema", {}).get("fields", [])
+        described = [redescribed(each, find_field(held, each["name"])) for each in fields]
+        record["physical"] = self._make(cursor, described)
+        record["resource"]["schema"] = {"fields": described}
+        check_table(record["resource"])
+        return record
+
+    def _make(self, cursor: "duckdb.DuckDBPyConnection", fields: list[Field]) -> str:
+        physical = self.warehouse.new_physical()
+        columns = ", ".join(column_definition(each) for each in fields)
+        cursor.execute(f"create table {quoted(physical)} ({columns})")
+        return physical
+
+    def _reschema(
+        self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef, record: dict[str, Any], fields: list[Field]
+    ) -> str:
+        """Bring the engine's table to a changed schema. Raises for a change that BigQuery does not make."""
+        physical, held = record["physical"], record["resource"].get("schema", {}).get("fields", [])
+        if not physical:
+            return self._make(cursor, fields) if fields else ""
+        for each in held:
+            refuse_incompatible(ref, each, find_field(fields, each["name"]))
+        name = quoted(physical)
+        for each in fields:
+            old = find_field(held, each["name"])
+            if old is None:
+                if mode_of(each) == "REQUIRED":
+                    raise mismatch(ref, f"Cannot add required fields to an existing schema. (field: {each['name']})")
+                cursor.execute(f"alter table {name} add column {quoted(each['name'])} {duckdb_type(each)}")
+            elif duckdb_type(old) != duckdb_type(each):
+                cursor.execute(f"alter table {name} alter {quoted(old['name'])} type {duckdb_type(each)}")
+            elif mode_of(old) == "REQUIRED" and mode_of(each) == "NULLABLE":
+                cursor.execute(f"alter table {name} alter {quoted(old['name'])} drop not null")
+        return physical
+
+    def erase(self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef) -> None:
+        record = self.warehouse.get(TABLE, ref.name)
+        if record and record["physical"]:
+            cursor.execute(f"drop table if exists {quoted(record['physical'])}")
+        if record:
+            self.warehouse.delete(TABLE, ref.name)
+
+
+def _partition_field(resource: dict[str, Any]) -> str:
+    return (resource.get("timePartitioning") or resource.get("rangePartitioning") or {}).get("field", "")
+
+
+def _inherit_expiry(resource: dict[str, Any], dataset: dict[str, Any], now: int) -> None:
+    """A new table takes over its dataset's defaults."""
+    kept = as_int(dataset.get("defaultTableExpirationMs"))
+    partitions = as_int(dataset.get("defaultPartitionExpirationMs"))
+    partitioning = resource.get("timePartitioning")
+    if partitioning and partitions and not partitioning.get("expirationMs"):
+        partitioning["expirationMs"] = str(partitions)
+    elif kept and not partitioning and not resource.get("expirationTime"):
+        resource["expirationTime"] = str(now + kept)
+
+
+def _refuse_repartitioned(ref: TableRef, old: dict[str, Any], new: dict[str, Any]) -> None:
+    for key in ("timePartitioning", "rangePartitioning"):
+        before, after = old.get(key) or {}, new.get(key) or {}
+        if before and after and (before.get("field"), before.get("type")) != (after.get("field"), after.get("type")):
+            raise problem("invalid", f"Cannot change partitioning/clustering spec for table {ref.label}")

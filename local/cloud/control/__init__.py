@@ -1,0 +1,40 @@
+"""The control plane: projects, service accounts, roles, enabled services, container repositories, billing.
+
+Owns: the resources that other services refer to. Does not own: whether a caller may do what it asks (the core's
+policies).
+"""
+
+from typing import TYPE_CHECKING
+
+from local.cloud.control.accounts import account_routes
+from local.cloud.control.billing import billing_routes
+from local.cloud.control.compute import project_routes as compute_project_routes
+from local.cloud.control.projects import project_routes, project_v3_routes
+from local.cloud.control.registry import registry_routes
+from local.cloud.control.roles import role_routes
+from local.cloud.control.service_usage import service_usage_routes
+from local.cloud.routing import Service
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+__all__ = ["services"]
+
+
+def services(cloud: "Cloud") -> list[Service]:
+    iam = [*account_routes(cloud), *role_routes(cloud)]
+    crm = [*project_routes(cloud), *project_v3_routes(cloud)]
+    both = {"v1": ("v1", "v1beta1"), "v1beta2": ("v1beta2",)}
+    return [
+        Service("iam", iam, prefixes=("/iam",)),
+        Service("cloudresourcemanager", crm, prefixes=("/crm",)),
+        Service("serviceusage", service_usage_routes(cloud), prefixes=("/serviceusage",), versions=both),
+        Service("artifactregistry", registry_routes(cloud), prefixes=("/artifactregistry",), versions=both),
+        Service("cloudbilling", billing_routes(cloud), prefixes=("/cloudbilling",)),
+        Service(
+            "compute", compute_project_routes(cloud), prefixes=("/compute",), versions=_COMPUTE_VERSIONS, bare=False
+        ),
+    ]
+
+
+_COMPUTE_VERSIONS = {"v1": ("v1", "beta")}

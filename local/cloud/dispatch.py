@@ -1,0 +1,91 @@
+"""From a request to its handler's answer, whichever way the request came.
+
+Owns: the choice of the route, who calls, the JSON body, and the cut that the `fields` parameter makes.
+Does not own: HTTP (asgi.py).
+"""
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl
+
+from local.cloud.call import Call, Response
+from local.cloud.errors import ApiError, unimplemented
+from local.cloud.masks import select
+from local.cloud.routing import Match
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+_NO_BYTES: Iterator[bytes] = iter(())
+
+
+def route(cloud: "Cloud", method: str, raw_path: str, headers: Mapping[str, str]) -> Match:
+    """Raises UNIMPLEMENTED, naming what is missing."""
+    wanted = headers.get("x-http-method-override", method) if method == "POST" else method
+    match = cloud.router.match(wanted, raw_path) or (cloud.router.match("GET", raw_path) if wanted == "HEAD" else None)
+    if match is None:
+        raise unimplemented(f"The local cloud has no method {wanted} {raw_path}")
+    return match
+
+
+def answer(
+    cloud: "Cloud",
+    match: Match,
+    *,
+    method: str,
+    raw_path: str,
+    query_string: str,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    stream: Iterator[bytes] = _NO_BYTES,
+) -> Response:
+    """Authenticate the caller and run the handler, in this thread. Raises ApiError."""
+    lists = _query(query_string)
+    query = {name: values[-1] for name, values in lists.items()}
+    call = Call(
+        cloud=cloud,
+        route=match.route,
+        method=method,
+        path=raw_path,
+        params=match.params,
+        query=query,
+        query_lists=lists,
+        headers=headers,
+        caller=cloud.anyone if match.route.public else cloud.identity.principal(headers, query),
+        url_base=f"http://{headers['host']}",
+        body=None if match.route.streams else _json(body, headers),
+        stream=stream,
+    )
+    return _selected(match.route.handler(call), query)
+
+
+def _query(query_string: str) -> dict[str, list[str]]:
+    lists: dict[str, list[str]] = {}
+    for name, value in parse_qsl(query_string, keep_blank_values=True):
+        lists.setdefault(name, []).append(value)
+    return lists
+
+
+def _json(body: bytes, headers: Mapping[str, str]) -> Any:
+    if headers.get("content-encoding") == "gzip" and body:
+        try:
+            body = gzip.decompress(body)
+        except (OSError, EOFError) as error:
+            raise ApiError(400, f"The body is not the gzip that Content-Encoding announces: {error}") from None
+    if not body.strip():
+        return None
+    try:
+        return json.loads(body)
+    except ValueError as error:
+        raise ApiError(400, f"Invalid JSON payload received: {error}", reason="parseError") from None
+
+
+def _selected(found: dict[str, Any] | Response, query: dict[str, str]) -> Response:
+    """The answer, cut to what the `fields` parameter selects."""
+    response = found if isinstance(found, Response) else Response(found)
+    fields = query.get("fields") or query.get("$fields")
+    if fields and fields != "*" and isinstance(response.body, dict) and response.status < 300:
+        response.body = select(response.body, fields)
+    return response

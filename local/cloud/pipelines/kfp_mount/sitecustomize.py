@@ -1,0 +1,33 @@
+"""Tells KFP's executor where buckets are mounted on this host: it has /gcs/ written into its code.
+
+Imported by a task's interpreter at its start, with nothing of the cloud beside it.
+"""
+
+import importlib.abc
+import importlib.util
+import os
+import sys
+
+_MODULE = "kfp.dsl.types.artifact_types"
+
+
+class _Finder(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):  # noqa: ARG002 - the finder's signature
+        if name != _MODULE:
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        execute = spec.loader.exec_module
+
+        def execute_and_mount(module):
+            execute(module)
+            module._GCS_LOCAL_MOUNT_PREFIX = os.environ["KFP_GCS_MOUNT"]
+
+        spec.loader.exec_module = execute_and_mount  # type: ignore[method-assign]
+        return spec
+
+
+if os.environ.get("KFP_GCS_MOUNT"):
+    sys.meta_path.insert(0, _Finder())

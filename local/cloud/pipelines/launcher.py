@@ -1,0 +1,90 @@
+"""Which job a task's container becomes.
+
+A container of Google's own custom-job launcher is not run: Vertex AI launches the job that its payload describes, and
+so does this. Any other container becomes a custom job with one replica, on demand.
+Source: google_cloud_pipeline_components.container.v1.custom_job
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from local.cloud.pipelines.placeholders import Bindings
+from local.cloud.pipelines.surroundings import JobRefusedError, RunContext
+
+_LAUNCHERS = (
+    "google_cloud_pipeline_components.container.v1.custom_job.launcher",
+    "google_cloud_pipeline_components.container.v1.gcp_launcher.launcher",
+)
+_E2_CORES = (4, 8, 16, 32)
+
+
+def is_launcher(container: Mapping[str, Any]) -> bool:
+    """Whether a container only launches a custom job."""
+    words = [*container.get("command", []), *container.get("args", [])]
+    return any(word in _LAUNCHERS for word in words) and _option(words, "--type") in {None, "CustomJob"}
+
+
+def launched_job(container: Mapping[str, Any], bindings: Bindings, context: RunContext) -> dict[str, Any]:
+    """The `CustomJob` that a launcher's payload describes, without its empty fields."""
+    words = [*container.get("command", []), *container.get("args", [])]
+    for option, own in (("--project", context.project), ("--location", context.location)):
+        asked = bindings.resolve(_option(words, option) or own)
+        if asked not in {own, context.project_number if option == "--project" else own}:
+            raise JobRefusedError(f"{option} {asked!r}: a task's job runs in the pipeline's own, {own!r}")
+    text = bindings.embedded(_option(words, "--payload") or "{}")
+    try:
+        payload = json.loads(text)
+    except ValueError as error:
+        raise JobRefusedError(f"the launcher's payload is not JSON: {error}: {text[:200]!r}") from None
+    job = without_empty(payload)
+    scheduling = job.get("job_spec", {}).get("scheduling", {})
+    if scheduling.get("strategy") != "FLEX_START":
+        scheduling.pop("max_wait_duration", None)
+    return job
+
+
+def container_job(container: Mapping[str, Any], bindings: Bindings, context: RunContext, task: str) -> dict[str, Any]:
+    """The `CustomJob` of an ordinary container."""
+    labels = json.dumps(dict(context.labels))
+    env = {entry["name"]: bindings.argv([entry.get("value", "")])[0] for entry in container.get("env", [])}
+    env.setdefault("VERTEX_AI_PIPELINES_RUN_LABELS", labels)
+    pool = {
+        "machineSpec": {"machineType": _machine_type(container.get("resources", {}))},
+        "replicaCount": "1",
+        "containerSpec": {
+            "imageUri": str(bindings.resolve(container["image"])),
+            "command": bindings.argv(list(container.get("command", []))),
+            "args": bindings.argv(list(container.get("args", []))),
+            "env": [{"name": name, "value": value} for name, value in env.items()],
+        },
+    }
+    spec: dict[str, Any] = {"workerPoolSpecs": [pool]}
+    if context.service_account:
+        spec["serviceAccount"] = context.service_account
+    return {"displayName": f"{context.id}-{task}"[:128], "jobSpec": spec, "labels": dict(context.labels)}
+
+
+def without_empty(value: Any) -> Any:
+    """As the launcher cleans its payload: fields that are empty or zero go, to any depth; items of lists stay."""
+    if isinstance(value, list):
+        cleaned = [without_empty(item) for item in value]
+        return [item for item in cleaned if not isinstance(item, list | dict) or item]
+    if isinstance(value, dict):
+        kept = {key: without_empty(item) for key, item in value.items() if item}
+        return {key: item for key, item in kept.items() if item}
+    return value
+
+
+def _option(words: Sequence[str], name: str) -> str | None:
+    return words[words.index(name) + 1] if name in words and words.index(name) + 1 < len(words) else None
+
+
+def _machine_type(resources: Mapping[str, Any]) -> str:
+    """The smallest e2 machine with the cores that a task asks for. Accelerators and memory are not looked at."""
+    text = str(resources.get("resourceCpuLimit") or resources.get("cpuLimit") or 0)
+    try:
+        cores = float(text[:-1]) / 1000 if text.endswith("m") else float(text)
+    except ValueError:
+        cores = 0
+    return f"e2-standard-{next((size for size in _E2_CORES if size >= cores), _E2_CORES[-1])}"

@@ -1,0 +1,87 @@
+"""Cloud Storage: the JSON API v1 with uploads and downloads, on plain files.
+
+Owns: buckets, objects, their versions and policies. Does not own: the XML API, ACLs, notifications, HMAC keys.
+"""
+
+from typing import TYPE_CHECKING
+
+from local.cloud.routing import Route, Service
+from local.cloud.storage.bucket_api import BucketApi
+from local.cloud.storage.buckets import Buckets
+from local.cloud.storage.object_api import ObjectApi
+from local.cloud.storage.objects import Objects
+from local.cloud.storage.sweep import Sweep
+from local.cloud.storage.uploads import UploadApi
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+__all__ = ["Objects", "open_objects", "services"]
+
+_SWEEP_SECONDS = 60.0
+
+
+def open_objects(cloud: "Cloud") -> Objects:
+    """The objects under the cloud's root, whole again if the last process died."""
+    objects = Objects(cloud.root, cloud.store, cloud.clock, Buckets(cloud.store, cloud.clock, cloud.projects))
+    objects.recover()
+    return objects
+
+
+def services(cloud: "Cloud") -> list[Service]:
+    uploads = UploadApi(cloud.objects, cloud.clock)
+    sweep = Sweep(cloud.objects, uploads, cloud.clock)
+    cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
+    return [
+        Service("storage", routes(cloud, uploads), prefixes=("/storage/v1",), bare=False),
+        Service("storage-download", download_routes(cloud), prefixes=("/download/storage/v1",), bare=False),
+        Service(
+            "storage-upload",
+            upload_routes(uploads),
+            prefixes=("/upload/storage/v1", "/resumable/upload/storage/v1"),
+            bare=False,
+        ),
+    ]
+
+
+def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
+    buckets, objects = BucketApi(cloud.objects, cloud.policies, cloud.projects), ObjectApi(cloud.objects)
+    copy_to = "/b/{sourceBucket}/o/{sourceObject}/copyTo/b/{destinationBucket}/o/{destinationObject}"
+    rewrite_to = "/b/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{destinationBucket}/o/{destinationObject}"
+    return [
+        Route("POST", "/b", buckets.insert, "storage.buckets.create"),
+        Route("GET", "/b", buckets.list, "storage.buckets.list"),
+        Route("GET", "/b/{bucket}", buckets.get, "storage.buckets.get"),
+        Route("PATCH", "/b/{bucket}", buckets.patch, "storage.buckets.update"),
+        Route("PUT", "/b/{bucket}", buckets.update, "storage.buckets.update"),
+        Route("DELETE", "/b/{bucket}", buckets.delete, "storage.buckets.delete"),
+        Route("GET", "/b/{bucket}/iam", buckets.get_policy, "storage.buckets.getIamPolicy"),
+        Route("PUT", "/b/{bucket}/iam", buckets.set_policy, "storage.buckets.setIamPolicy"),
+        Route("GET", "/b/{bucket}/iam/testPermissions", buckets.test_permissions),
+        Route("POST", "/b/{bucket}/lockRetentionPolicy", buckets.lock_retention, "storage.buckets.update"),
+        Route("GET", "/b/{bucket}/storageLayout", buckets.storage_layout, "storage.objects.list"),
+        Route("GET", "/b/{bucket}/anywhereCaches", buckets.anywhere_caches, "storage.anywhereCaches.list"),
+        Route("POST", "/b/{bucket}/o", uploads.insert_metadata, "storage.objects.create"),
+        Route("GET", "/b/{bucket}/o", objects.list, "storage.objects.list"),
+        Route("GET", "/b/{bucket}/o/{object}", objects.get, "storage.objects.get"),
+        Route("PATCH", "/b/{bucket}/o/{object}", objects.patch, "storage.objects.update"),
+        Route("PUT", "/b/{bucket}/o/{object}", objects.update, "storage.objects.update"),
+        Route("DELETE", "/b/{bucket}/o/{object}", objects.delete, "storage.objects.delete"),
+        Route("POST", "/b/{bucket}/o/{object}/compose", objects.compose, "storage.objects.create"),
+        Route("POST", "/b/{bucket}/o/{object}/restore", objects.restore, "storage.objects.restore"),
+        Route("POST", "/b/{bucket}/o/{source}/moveTo/o/{destination}", objects.move, "storage.objects.move"),
+        Route("POST", copy_to, objects.copy, "storage.objects.create"),
+        Route("POST", rewrite_to, objects.rewrite, "storage.objects.create"),
+    ]
+
+
+def download_routes(cloud: "Cloud") -> list[Route]:
+    return [Route("GET", "/b/{bucket}/o/{object}", ObjectApi(cloud.objects).download, "storage.objects.get")]
+
+
+def upload_routes(uploads: UploadApi) -> list[Route]:
+    return [
+        Route("POST", "/b/{bucket}/o", uploads.insert, "storage.objects.create", streams=True),
+        Route("PUT", "/b/{bucket}/o", uploads.resume, "storage.objects.create", streams=True),
+        Route("DELETE", "/b/{bucket}/o", uploads.cancel, "storage.objects.create", streams=True),
+    ]

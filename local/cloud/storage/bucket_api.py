@@ -1,0 +1,135 @@
+"""Calls on buckets.
+
+Source: https://cloud.google.com/storage/docs/json_api/v1/buckets
+"""
+
+from typing import Any
+
+from local.cloud.call import Call, Response, no_content
+from local.cloud.errors import ApiError, invalid_argument
+from local.cloud.paging import page_of
+from local.cloud.policies import Policies, answer
+from local.cloud.projects import Projects
+from local.cloud.storage.objects import Objects
+from local.cloud.storage.preconditions import Preconditions
+from local.cloud.storage.resource import bucket_resource
+
+
+class BucketApi:
+    def __init__(self, objects: Objects, policies: Policies, projects: Projects) -> None:
+        self._objects = objects
+        self._buckets = objects.buckets
+        self._policies = policies
+        self._projects = projects
+
+    def insert(self, call: Call) -> dict[str, Any]:
+        project = call.query.get("project")
+        if not project:
+            raise ApiError(400, "Required parameter: project", reason="required", location="project")
+        bucket = self._buckets.create(self._projects.id_of(project), call.object())
+        self._objects.files.make_bucket(bucket["name"])
+        return bucket_resource(bucket)
+
+    def get(self, call: Call) -> dict[str, Any]:
+        bucket = self._buckets.get(call.params["bucket"])
+        _check(call, bucket, reading=True)
+        return bucket_resource(bucket)
+
+    def list(self, call: Call) -> dict[str, Any]:
+        project = call.query.get("project")
+        if not project:
+            raise ApiError(400, "Required parameter: project", reason="required", location="project")
+        items = self._buckets.of_project(self._projects.id_of(project), call.query.get("prefix", ""))
+        return {"kind": "storage#buckets"} | page_of(call, "items", items, default=1000, render=bucket_resource)
+
+    def patch(self, call: Call) -> dict[str, Any]:
+        return self._change(call, whole=False)
+
+    def update(self, call: Call) -> dict[str, Any]:
+        return self._change(call, whole=True)
+
+    def delete(self, call: Call) -> Response:
+        name = call.params["bucket"]
+        with self._objects.writing(name):
+            _check(call, self._buckets.get(name))
+            self._objects.notice_all(name, "")
+            if self._objects.records.any_in(name, ("live", "noncurrent")):
+                raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
+            self._objects.empty_bucket(name)
+            self._buckets.remove(name)
+            self._policies.delete(_policy_name(name))
+        return no_content()
+
+    def lock_retention(self, call: Call) -> dict[str, Any]:
+        bucket = self._buckets.get(call.params["bucket"])
+        _check(call, bucket)
+        if not bucket.get("retentionPolicy"):
+            raise ApiError(400, f"Bucket {bucket['name']!r} has no retention policy to lock", reason="invalid")
+        locked = bucket["retentionPolicy"] | {"isLocked": True}
+        return bucket_resource(self._buckets.change(bucket, {"retentionPolicy": locked}))
+
+    def storage_layout(self, call: Call) -> dict[str, Any]:
+        bucket = self._buckets.get(call.params["bucket"])
+        shown = {key: bucket[key] for key in ("location", "locationType", "hierarchicalNamespace") if key in bucket}
+        return {"kind": "storage#storageLayout", "bucket": bucket["name"], **shown}
+
+    def anywhere_caches(self, call: Call) -> dict[str, Any]:
+        self._buckets.get(call.params["bucket"])
+        return {"kind": "storage#anywhereCaches"}
+
+    # Policies
+
+    def get_policy(self, call: Call) -> dict[str, Any]:
+        bucket = self._buckets.get(call.params["bucket"])
+        version = call.number("optionsRequestedPolicyVersion") or 1
+        return _shown(bucket, self._policies.get(_policy_name(bucket["name"]), default=self._default(bucket)), version)
+
+    def set_policy(self, call: Call) -> dict[str, Any]:
+        bucket = self._buckets.get(call.params["bucket"])
+        stale = ApiError(
+            412, "The policy's etag is not the present one: read it again and retry", reason="conditionNotMet"
+        )
+        name, default = _policy_name(bucket["name"]), self._default(bucket)
+        return _shown(bucket, self._policies.set(name, call.object(), stale=stale, default=default), 3)
+
+    def test_permissions(self, call: Call) -> dict[str, Any]:
+        self._buckets.get(call.params["bucket"])
+        asked = call.query_lists.get("permissions", [])
+        if not asked:
+            raise ApiError(400, "Required parameter: permissions", reason="required", location="permissions")
+        for permission in asked:
+            if not permission.startswith("storage."):
+                raise invalid_argument([("permissions", f"{permission!r} is not a permission of Cloud Storage")])
+        return {"kind": "storage#testIamPermissionsResponse", "permissions": asked}
+
+    def _default(self, bucket: dict[str, Any]) -> dict[str, Any]:
+        """What a new bucket's policy holds: the project's owners, editors and viewers."""
+        project = self._buckets.project_of(bucket)
+        owners = {
+            "role": "roles/storage.legacyBucketOwner",
+            "members": [f"projectEditor:{project}", f"projectOwner:{project}"],
+        }
+        return {
+            "bindings": [owners, {"role": "roles/storage.legacyBucketReader", "members": [f"projectViewer:{project}"]}]
+        }
+
+    def _change(self, call: Call, *, whole: bool) -> dict[str, Any]:
+        name = call.params["bucket"]
+        with self._objects.writing(name):
+            bucket = self._buckets.get(name)
+            _check(call, bucket)
+            return bucket_resource(self._buckets.change(bucket, call.object(), whole=whole))
+
+
+def _check(call: Call, bucket: dict[str, Any], *, reading: bool = False) -> None:
+    conditions = Preconditions.of(call.query)
+    conditions.check_numbers(0, int(bucket["metageneration"]), reading=reading)
+
+
+def _policy_name(bucket: str) -> str:
+    return f"projects/_/buckets/{bucket}"
+
+
+def _shown(bucket: dict[str, Any], policy: dict[str, Any], version: int) -> dict[str, Any]:
+    resource = {"kind": "storage#policy", "resourceId": _policy_name(bucket["name"])}
+    return resource | answer(policy, requested_version=version)

@@ -1,0 +1,146 @@
+"""The two engines that can bring the local stack up on the same state: the embedded one, or the real `pulumi` command.
+
+Owns: how each is called and what of its answer the report needs. Does not own: planning or applying.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from local.layout import STACK, Layout
+
+EngineName = Literal["embedded", "pulumi"]
+
+_NO_PROXY_SINK = "http://127.0.0.1:9"  # each call that is not to the loopback fails at once instead of hanging
+
+
+class EngineError(Exception):
+    """The engine refused or failed; it has said why on the terminal."""
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """How many resources each operation touched, and how long planning and applying took."""
+
+    changes: Mapping[str, int] = field(default_factory=dict)
+    plan_seconds: float = 0.0
+    apply_seconds: float = 0.0
+
+    def counts(self) -> dict[str, int]:
+        """As the report has them; a replacement is one resource deleted and one created."""
+        replaced = self.changes.get("replace", 0)
+        return {
+            "created": self.changes.get("create", 0) + replaced,
+            "updated": self.changes.get("update", 0),
+            "same": self.changes.get("same", 0),
+            "deleted": self.changes.get("delete", 0) + replaced,
+        }
+
+
+def up(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> EngineResult:
+    return _embedded("up", layout, environment) if name == "embedded" else _Pulumi(layout, environment).up()
+
+
+def destroy(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> EngineResult:
+    return _embedded("destroy", layout, environment) if name == "embedded" else _Pulumi(layout, environment).destroy()
+
+
+def _backend(layout: Layout) -> str:
+    return f"file://{layout.state}"
+
+
+def _embedded(verb: str, layout: Layout, environment: Mapping[str, str]) -> EngineResult:
+    answer = layout.home / "engine.json"
+    answer.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "engine", verb, "--cwd", str(layout.root), "--stack", STACK, "--yes"]
+    env = {**os.environ, **environment, "PULUMI_BACKEND_URL": _backend(layout)}
+    if subprocess.run([*command, "--json", str(answer)], cwd=layout.root, env=env, check=False).returncode:
+        raise EngineError(f"`{' '.join(command[1:])}` failed; what it did is recorded in {layout.state}")
+    result = json.loads(answer.read_text())
+    return EngineResult(result["changes"], result["seconds"]["plan"], result["seconds"]["apply"])
+
+
+class _Pulumi:
+    """The real command, on a copy of the stack's configuration, since it writes its encryption salt into that file."""
+
+    def __init__(self, layout: Layout, environment: Mapping[str, str]) -> None:
+        for command in ("pulumi", "pulumi-resource-gcp"):
+            if not shutil.which(command):
+                raise EngineError(f"ENGINE=pulumi: {command!r} is not on PATH. Install it, or leave ENGINE out")
+        self._layout = layout
+        self._config = layout.home / f"Pulumi.{STACK}.yaml"
+        shutil.copyfile(layout.root / f"Pulumi.{STACK}.yaml", self._config)
+        layout.state.mkdir(parents=True, exist_ok=True)
+        self._env = {
+            **os.environ,
+            **environment,
+            "PULUMI_BACKEND_URL": _backend(layout),
+            "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", ""),
+            "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(layout.home / "pulumi-home")),
+            "PULUMI_SKIP_UPDATE_CHECK": "true",
+            "HTTPS_PROXY": _NO_PROXY_SINK,
+        }
+
+    def up(self) -> EngineResult:
+        self._select()
+        began = time.monotonic()
+        changes = self._plan("preview")
+        planned = time.monotonic()
+        self._run("up", "--yes", "--skip-preview")
+        return EngineResult(changes, planned - began, time.monotonic() - planned)
+
+    def destroy(self) -> EngineResult:
+        self._select()
+        began = time.monotonic()
+        changes = self._plan("destroy", "--preview-only")
+        planned = time.monotonic()
+        self._run("destroy", "--yes", "--skip-preview")
+        return EngineResult(changes, planned - began, time.monotonic() - planned)
+
+    def _select(self) -> None:
+        command = ["pulumi", "stack", "select", "--create", STACK, "--cwd", str(self._layout.root), "--non-interactive"]
+        self._checked([*command, "--config-file", str(self._config)])
+
+    def _plan(self, verb: str, *flags: str) -> dict[str, int]:
+        """The plan's count of each operation."""
+        done = subprocess.run(
+            [*self._command(verb, *flags), "--json"],
+            cwd=self._layout.root, env=self._env, stdout=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+        if done.returncode:
+            raise EngineError(f"`pulumi {verb}` failed:\n{_diagnostics(done.stdout)}")
+        return json.loads(done.stdout).get("changeSummary", {})
+
+    def _run(self, verb: str, *flags: str) -> None:
+        self._checked(self._command(verb, *flags))
+
+    def _command(self, verb: str, *flags: str) -> list[str]:
+        where = ["--stack", STACK, "--cwd", str(self._layout.root), "--config-file", str(self._config)]
+        return ["pulumi", verb, *where, "--non-interactive", *flags]
+
+    def _checked(self, command: Sequence[str]) -> None:
+        if subprocess.run(command, cwd=self._layout.root, env=self._env, check=False).returncode:
+            raise EngineError(f"`{' '.join(command[:3])}` failed; see above")
+
+
+def _diagnostics(output: str) -> str:
+    """The messages in the JSON that a failed `--json` command prints."""
+    try:
+        return "\n".join(entry["message"].strip() for entry in json.loads(output).get("diagnostics", []))
+    except ValueError:
+        return output
+
+
+def stack_exists(layout: Layout) -> bool:
+    """Whether the state file has anything that `destroy` would have to take down."""
+    for path in (layout.state / ".pulumi" / "stacks").glob(f"*/{STACK}.json"):
+        resources = json.loads(Path(path).read_text())["checkpoint"]["latest"].get("resources") or []
+        return any(resource.get("custom") and not resource["type"].startswith("pulumi:") for resource in resources)
+    return False

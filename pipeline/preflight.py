@@ -1,0 +1,73 @@
+"""Whether Vertex AI would take the jobs of a run, asked before anything is sent.
+
+Owns: applying the pool's rules (contracts.pool_spec) to the parameters of a submission. Does not own: the rules.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts.pool_spec import DiskSpec, JobRequest, MachineSpec, match_problems
+from contracts.problems import Problem, refuse_if
+from contracts.stack_outputs import PlatformFacts
+from pipeline.custom_jobs import NO_ACCELERATOR
+from pipeline.parameters import REPLICAS
+
+_STRATEGIES = ("STANDARD", "SPOT", "FLEX_START")
+
+
+def require_accepted(values: Mapping[str, Any], facts: PlatformFacts) -> None:
+    """Raise `Refused` with every reason why a job with these parameters (defaults included) would be rejected."""
+    refuse_if("Job", problems(values, facts))
+
+
+def problems(values: Mapping[str, Any], facts: PlatformFacts) -> list[Problem]:
+    """Why the jobs of a run would be rejected."""
+    found = _range_problems(values)
+    if found:
+        return found
+    accelerator = values["accelerator_type"]
+    training = JobRequest(
+        machine=MachineSpec(
+            machine_type=values["machine_type"],
+            accelerator_type="" if accelerator == NO_ACCELERATOR else accelerator,
+            accelerator_count=values["accelerator_count"],
+        ),
+        disk=DiskSpec(boot_disk_type=values["boot_disk_type"], boot_disk_size_gb=values["boot_disk_size_gb"]),
+        replica_count=values[REPLICAS],
+        persistent_resource_id=values["persistent_resource_id"],
+        service_account=values["service_account"],
+        strategy=values["strategy"],
+    )
+    step = JobRequest(
+        machine=facts.steps_pool.machine,
+        disk=facts.steps_pool.disk,
+        persistent_resource_id=values["steps_persistent_resource_id"],
+        service_account=values["service_account"],
+    )
+    steps = [
+        problem.model_copy(update={"key": "steps_persistent_resource_id"})
+        for problem in match_problems(step, facts.steps_pool)
+        if problem.key == "persistent_resource_id"
+    ]
+    return match_problems(training, facts.training_pool) + steps
+
+
+def _range_problems(values: Mapping[str, Any]) -> list[Problem]:
+    found = []
+    if values["strategy"] not in _STRATEGIES:
+        found.append(_problem("strategy", values, f"the strategies are {', '.join(_STRATEGIES)}", "Name one of them"))
+    if values["max_minutes"] <= 0:
+        found.append(
+            _problem("max_minutes", values, "the time budget must be above 0", "Give it in minutes: max_minutes=30")
+        )
+    if values[REPLICAS] < 1:
+        found.append(_problem(REPLICAS, values, "a job has at least one replica", "Ask for one or more"))
+    has_type = values["accelerator_type"] not in ("", NO_ACCELERATOR)
+    if has_type != bool(values["accelerator_count"]):
+        rule = f"type and count go together (accelerator_type is {values['accelerator_type']!r})"
+        found.append(_problem("accelerator_count", values, rule, "Give both, or accelerator_type= accelerator_count=0"))
+    return found
+
+
+def _problem(key: str, values: Mapping[str, Any], rule: str, fix: str) -> Problem:
+    return Problem(key=key, value=values[key], rule=rule, fix=fix)

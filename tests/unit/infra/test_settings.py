@@ -1,0 +1,219 @@
+"""Each rule refuses its value, with the key, the value and a fix, before anything is declared."""
+
+import json
+from typing import Any
+
+import pulumi
+import pytest
+
+from infra import settings
+from infra.settings import RefusedSettings, Settings
+from tests.unit.infra.deploy import ROOT_FOLDER, deploy
+
+TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
+SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
+JOB = "recsys-training:training"
+
+
+def load(stack: str = "dev", *, environment: dict[str, str] | None = None, **changes: Any) -> Settings:
+    loaded: list[Settings] = []
+    deploy(lambda: loaded.append(settings.load()), stack=stack, config=changes, environment=environment)
+    return loaded[0]
+
+
+def refusal(stack: str = "dev", **changes: Any) -> str:
+    with pytest.raises(RefusedSettings) as refused:
+        load(stack, **changes)
+    return str(refused.value)
+
+
+REFUSED = [
+    # key, value, what the message says of it
+    ("gcp:project", "Acme", "'Acme': is no project name (6-30"),
+    ("gcp:project", "my-google-project", "'my-google-project-artifacts'"),
+    ("gcp:region", "us-central9", "'us-central9': is no region of Vertex AI"),
+    ("recsys-training:environment", "Dev Box", "'Dev Box': is no label name"),
+    ("recsys-training:stateBackend", "acme-state", "'acme-state': must begin with one of gs://"),
+    (
+        "recsys-training:stateBackend",
+        "file:///tmp/state",
+        "'file:///tmp/state': keeps the state of real resources on one",
+    ),
+    ("recsys-training:imagesLock", "no/such.json", "'no/such.json': must name a readable file (No such file"),
+    ("recsys-training:protect", "perhaps", "'perhaps': must be true or false"),
+    ("recsys-training:submitters", "ann@acme.example", "'ann@acme.example': must be a list"),
+    ("recsys-training:submitters", ["ann@acme.example"], "submitters[0] = 'ann@acme.example': is no IAM member"),
+    ("recsys-training:submitters", ["allUsers"], "'allUsers': would let everybody"),
+    (
+        "recsys-training:submitters",
+        ["user:a@b.example", "user:a@b.example"],
+        "submitters[1] = 'user:a@b.example': is listed",
+    ),
+    (TRAINING, "n1-standard-4", "'n1-standard-4': must be a mapping"),
+    (TRAINING, {"persistentResourceId": "Warm_Pool"}, "'Warm_Pool-blue': is no persistent resource name"),
+    (TRAINING, {"generation": "x" * 60}, f"'recsys-train-{'x' * 60}': is no persistent resource name"),
+    (TRAINING, {"machineType": "g2-standard-6"}, "'g2-standard-6': is no machine type"),
+    (TRAINING, {"acceleratorType": "NVIDIA_NOPE"}, "'1 x NVIDIA_NOPE': g2-standard-8 takes 1 x NVIDIA_L4"),
+    (TRAINING, {"acceleratorCount": 2}, "'2 x NVIDIA_L4': g2-standard-8 takes 1 x NVIDIA_L4"),
+    (TRAINING, {"acceleratorCount": "many"}, "trainingPool.acceleratorCount = 'many': Input should be a valid integer"),
+    (TRAINING, {"bootDiskType": "pd-standard"}, "'pd-standard': the boot disk of g2-standard-8 is pd-ssd"),
+    (TRAINING, {"bootDiskSizeGb": 1}, "trainingPool.bootDiskSizeGb = 1: a boot disk has 100 to 64000 GB"),
+    (TRAINING, {"bootDiskSizeGb": 64_001}, "trainingPool.bootDiskSizeGb = 64001"),
+    (TRAINING, {"replicas": 0}, "(0, 1, 1): 0 < minReplicas <= replicas <= maxReplicas"),
+    (TRAINING, {"minReplicas": 0}, "(1, 0, 1): 0 < minReplicas"),
+    (TRAINING, {"replicas": 5}, "(5, 1, 1): 0 < minReplicas"),
+    (TRAINING, {"minReplicas": 3, "maxReplicas": 2}, "(1, 3, 2): 0 < minReplicas"),
+    (STEPS, {"persistentResourceId": "recsys-train"}, "'recsys-train-blue': is the training pool's name too"),
+    (SCHEDULE, {"cron": "every day"}, "schedule.cron = 'every day': has 2 fields"),
+    (SCHEDULE, {"cron": "0 25 * * *"}, "'0 25 * * *': '25' is no hour"),
+    (SCHEDULE, {"timeZone": "Paris"}, "schedule.timeZone = 'Paris': is no time zone"),
+    (SCHEDULE, {"maxConcurrentRuns": 0}, "schedule.maxConcurrentRuns = 0: a schedule runs at least one"),
+    (SCHEDULE, {"maxConcurrentRuns": 2}, "maxConcurrentRuns = 2: recsys-training:trainingPool has at most 1 replica"),
+    (SCHEDULE, {"maxConcurrentRuns": 2}, "maxConcurrentRuns = 2: recsys-training:stepsPool has at most 1 replica"),
+    (RETENTION, {"stagingDays": 0}, "retention.stagingDays = 0: must be at least one day"),
+    (RETENTION, {"checkpointsDays": -1}, "retention.checkpointsDays = -1: must be"),
+    (RETENTION, {"logsDays": 10_001}, "retention.logsDays = 10001: a table has at most 10000 partitions"),
+    (RETENTION, {"driftDays": 417}, "retention.driftDays = 417: a table has at most 10000 partitions, here 416 days"),
+    (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
+    (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
+    (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be more than 0"),
+    (JOB, {"maxMinutes": 20_000}, "training.maxMinutes = 20000.0: must be more than 0 and at most 10080"),
+    (
+        "gcp:defaultLabels",
+        {"team": "recsys"},
+        'gcp:defaultLabels = \'{"team": "recsys"}\': changes the labels of every',
+    ),
+    ("gcp:addPulumiAttributionLabel", "false", "gcp:addPulumiAttributionLabel = 'false': changes the labels of every"),
+    (
+        "gcp:storageCustomEndpoint",
+        "http://x/",
+        "gcp:storageCustomEndpoint = 'http://x/': endpoints come from the environment",
+    ),
+    ("recsys-training:poolLabels", {"team": "x"}, 'poolLabels = \'{"team": "x"}\': is no key of this program'),
+    ("recsys-training:protection", "true", "Rename it to 'recsys-training:protect'"),
+    (TRAINING, {"labels": {"team": "x"}}, "trainingPool.labels = {'team': 'x'}: is no key of this program"),
+    (TRAINING, {"machinType": "n1-standard-4"}, "Rename it to 'recsys-training:trainingPool.machineType'"),
+    (TRAINING, {"machineType": None}, "trainingPool.machineType = None: is missing"),
+    ("recsys-training:environment", None, "environment = None: is missing. Add it to Pulumi.dev.yaml"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), REFUSED, ids=lambda item: str(item)[:60])
+def test_a_value_that_breaks_a_rule_is_refused_with_its_key_and_value(key: str, value: Any, words: str) -> None:
+    message = refusal(**{key: value})
+
+    assert words in message
+    assert key in message
+
+
+def test_all_problems_are_shown_at_once() -> None:
+    message = refusal(
+        **{
+            "gcp:region": "us-central9",
+            TRAINING: {"machineType": "g2-standard-6", "replicas": 0},
+            STEPS: {"typo": 1},
+            SCHEDULE: {"cron": "every day"},
+            "recsys-training:environment": None,
+        }
+    )
+
+    assert message.startswith("Pulumi.dev.yaml refused:")
+    for words in ("us-central9", "g2-standard-6", "(0, 1, 1)", "stepsPool.typo", "every day", "environment = None"):
+        assert words in message
+    assert message.count("\n  - ") == 6
+
+
+def test_a_machine_is_refused_where_its_region_has_none() -> None:
+    assert "'g2-standard-8': is not offered in me-west1" in refusal(**{"gcp:region": "me-west1"})
+
+
+def test_a_refusal_comes_before_the_first_resource_and_is_what_engines_print_without_a_traceback() -> None:
+    with pytest.raises(pulumi.RunError) as refused:
+        deploy(config={"gcp:region": "nowhere1"})
+
+    assert isinstance(refused.value, RefusedSettings)
+    assert [problem.value for problem in refused.value.problems] == ["nowhere1"]
+
+
+def test_the_state_may_lie_on_one_machine_only_for_the_local_environment(image_lock: str) -> None:
+    assert load("local", **{"recsys-training:imagesLock": image_lock}).state_backend == "file://.local/state"
+
+
+def test_a_pool_of_fixed_size_has_no_autoscaling_and_a_range_has() -> None:
+    fixed = load().training_pool.spec()
+    scaling = load(**{TRAINING: {"replicas": 2, "minReplicas": 1, "maxReplicas": 4}}).training_pool.spec()
+
+    assert (fixed.autoscaling, fixed.max_replica_count) == (None, 1)
+    assert scaling.autoscaling is not None
+    assert (scaling.replica_count, scaling.autoscaling.min_replica_count, scaling.max_replica_count) == (2, 1, 4)
+
+
+def test_the_lock_file_names_both_images_by_digest(image_lock: str) -> None:
+    source = load(**{"recsys-training:imagesLock": image_lock}).image_source
+
+    assert source.model_dump().keys() == {"trainer", "steps"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("{}", "must hold the images as JSON: Field required"),
+        ("not json", "must hold the images as JSON"),
+        (
+            json.dumps({"trainer": "h/p/r/n:latest", "steps": f"h/p/r/n@sha256:{'0' * 64}"}),
+            "'h/p/r/n:latest': must be host",
+        ),
+    ],
+)
+def test_a_lock_file_that_names_no_digests_is_refused_with_the_command_that_writes_it(
+    tmp_path: Any, content: str, words: str
+) -> None:
+    lock = tmp_path / "images.json"
+    lock.write_text(content)
+
+    message = refusal(**{"recsys-training:imagesLock": str(lock)})
+
+    assert words in message
+    assert "Run `make up STACK=local`" in message
+
+
+def test_without_a_lock_file_the_images_are_tagged_with_the_checkouts_revision() -> None:
+    source = load().image_source
+
+    assert isinstance(source, settings.Checkout)
+    assert len(source.revision.removesuffix("-dirty")) == 40
+
+
+def test_building_from_what_is_no_checkout_is_refused(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(settings, "PROJECT_ROOT", tmp_path)
+
+    assert f"means to build from the checkout, but {tmp_path} is none (fatal: not a git repository" in refusal()
+
+
+def test_endpoints_are_the_origins_of_the_providers_own_variables() -> None:
+    environment = {
+        "GOOGLE_VERTEX_AI_CUSTOM_ENDPOINT": "http://127.0.0.1:8123/aiplatform/v1beta1/",
+        "GOOGLE_STORAGE_CUSTOM_ENDPOINT": "http://127.0.0.1:8123/storage/v1/",
+        "CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": "/run/token",
+    }
+
+    endpoints = load(environment=environment).endpoints
+
+    assert (endpoints.vertex, endpoints.storage, endpoints.bigquery) == (*["http://127.0.0.1:8123"] * 2, "")
+    assert endpoints.access_token_file == "/run/token"
+
+
+def test_at_google_no_token_file_of_the_deployer_is_handed_on() -> None:
+    endpoints = load(environment={"CLOUDSDK_AUTH_ACCESS_TOKEN_FILE": "/home/ann/token"}).endpoints
+
+    assert set(endpoints.model_dump().values()) == {""}
+
+
+def test_only_settings_reads_configuration_and_environment() -> None:
+    readers = {
+        path.name
+        for path in (ROOT_FOLDER / "infra").glob("*.py")
+        if any(word in path.read_text() for word in ("os.environ", "pulumi.Config(", "runtime.config", "getenv"))
+    }
+
+    assert readers == {"settings.py"}

@@ -1,0 +1,80 @@
+"""Who becomes the champion, and in which words."""
+
+from typing import Any
+
+import pytest
+
+from contracts.run_artifacts import EvaluationReport, ScoredModel
+from pipeline.gate import KEEP, PROMOTE, decide
+
+
+def evaluation(
+    model: float, popular: float, *, champion: float | None = None, markov: float | None = None, **changes: Any
+):
+    scored = {"uri": "gs://acme/models/new", "metrics": {"ndcg@10": model}}
+    baselines = {"most_popular": {"ndcg@10": popular}} | ({} if markov is None else {"markov": {"ndcg@10": markov}})
+    values = {
+        "run_id": "recsys-1",
+        "model": scored,
+        "champion": None if champion is None else {"uri": "gs://acme/models/old", "metrics": {"ndcg@10": champion}},
+        "baselines": baselines,
+        "users": 943,
+        "items": 1682,
+        "k": 10,
+        "protocol": "leave-one-out",
+        "data_fingerprint": "f" * 64,
+    }
+    return EvaluationReport.model_validate(values | changes)
+
+
+@pytest.mark.parametrize(
+    ("model", "popular", "champion", "decision"),
+    [
+        (0.10, 0.05, None, PROMOTE),
+        (0.10, 0.05, 0.09, PROMOTE),
+        (0.10, 0.05, 0.11, KEEP),
+        (0.10, 0.05, 0.10, KEEP),
+        (0.10, 0.12, None, KEEP),
+        (0.10, 0.12, 0.09, KEEP),
+        (0.10, 0.10, 0.05, KEEP),
+    ],
+)
+def test_a_model_must_beat_champion_and_most_popular(
+    model: float, popular: float, champion: float | None, decision: str
+) -> None:
+    assert decide(evaluation(model, popular, champion=champion)).decision == decision
+
+
+def test_a_first_run_says_that_there_was_no_champion() -> None:
+    decision = decide(evaluation(0.1, 0.05))
+    assert "There was no champion to beat" in decision.reasons
+    assert decision.champion is None
+
+
+def test_losing_to_markov_counts_is_said_and_does_not_decide() -> None:
+    decision = decide(evaluation(0.06, 0.05, markov=0.0766))
+    assert decision.promote
+    told = next(reason for reason in decision.reasons if "Markov" in reason)
+    assert "loses to first-order Markov counts: ndcg@10 0.0600 against 0.0766" in told
+    assert "ranks at least as well" in told
+
+
+def test_beating_markov_counts_is_said_without_a_warning() -> None:
+    told = next(reason for reason in decide(evaluation(0.1, 0.05, markov=0.07)).reasons if "Markov" in reason)
+    assert told == "The model beats first-order Markov counts: ndcg@10 0.1000 against 0.0700"
+
+
+def test_a_refused_first_model_leaves_no_champion() -> None:
+    assert decide(evaluation(0.01, 0.05)).reasons[-1] == "It is registered, and there is still no champion"
+
+
+def test_an_evaluation_without_the_primary_metric_is_refused() -> None:
+    report = evaluation(0.1, 0.05)
+    report = report.model_copy(update={"model": ScoredModel(uri="gs://m", metrics={"hr@10": 0.2})})
+    with pytest.raises(ValueError, match=r"hr@10.*ndcg@10"):
+        decide(report)
+
+
+def test_an_evaluation_without_the_popular_baseline_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"markov.*most_popular"):
+        decide(evaluation(0.1, 0.05, baselines={"markov": {"ndcg@10": 0.1}}))

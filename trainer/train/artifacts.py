@@ -1,0 +1,88 @@
+"""The files of a trained model under MODEL_DIR/RUN_ID: written whole, read back checked.
+
+Owns: names, formats and the order of writing (the manifest last: without it a folder holds no model). Does not own: the
+network. The names shared with the pipeline are contracts.run_artifacts', repeated because the trainer imports nothing
+of ours.
+"""
+
+import hashlib
+import io
+import json
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+from train.model import ModelConfig, NextItemModel
+from train.problems import Problem, Refused
+from train.storage import Folder
+
+TRAINING_FILE = "training.json"
+EVALUATION_FILE = "evaluation.json"
+WEIGHTS_FILE = "weights.pt"
+CONFIG_FILE = "config.json"
+VOCABULARY_FILE = "vocabulary.parquet"
+MANIFEST_FILE = "manifest.json"
+_FORMAT = 1
+
+
+def write_model(
+    folder: Folder, *, model: NextItemModel, catalog: pa.StringArray, counts_V: np.ndarray, training: dict[str, Any]
+) -> None:
+    """Stores the model with its vocabulary and training summary."""
+    weights, vocabulary = io.BytesIO(), io.BytesIO()
+    torch.save({name: value.cpu() for name, value in model.state_dict().items()}, weights)
+    pq.write_table(pa.table({"item_id": catalog, "train_count": pa.array(counts_V)}), vocabulary)
+    config = {"format": _FORMAT, "kind": "next_item_attention", "model": model.config.model_dump()}
+    contents = {
+        WEIGHTS_FILE: weights.getvalue(),
+        VOCABULARY_FILE: vocabulary.getvalue(),
+        CONFIG_FILE: _json(config),
+        TRAINING_FILE: _json(training),
+    }
+    for name, content in contents.items():
+        folder.write(name, content)
+    sums = {
+        name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+        for name, content in contents.items()
+    }
+    folder.write(MANIFEST_FILE, _json({"format": _FORMAT, "run_id": training["run_id"], "files": sums}))
+
+
+def read_model(folder: Folder) -> tuple[NextItemModel, pa.StringArray]:
+    """The model in evaluation mode, and its catalog; refuses a folder without a whole model."""
+    manifest = read_json(folder, MANIFEST_FILE)
+    if manifest is None:
+        fix = "Name the folder MODEL_DIR/RUN_ID of a run that finished"
+        raise Refused(
+            "model", [Problem("--model-uri", folder.uri, f"holds no {MANIFEST_FILE}, so no whole model", fix)]
+        )
+    contents = {name: _checked(folder, name, entry["sha256"]) for name, entry in manifest["files"].items()}
+    config = ModelConfig.model_validate(json.loads(contents[CONFIG_FILE])["model"])
+    model = NextItemModel(config)
+    model.load_state_dict(torch.load(io.BytesIO(contents[WEIGHTS_FILE]), weights_only=True))
+    catalog = pq.read_table(pa.BufferReader(contents[VOCABULARY_FILE]), columns=["item_id"])["item_id"].combine_chunks()
+    return model.eval(), catalog
+
+
+def read_json(folder: Folder, name: str) -> dict[str, Any] | None:
+    content = folder.read(name)
+    return None if content is None else json.loads(content)
+
+
+def write_json(folder: Folder, name: str, value: dict[str, Any]) -> None:
+    folder.write(name, _json(value))
+
+
+def _checked(folder: Folder, name: str, sha256: str) -> bytes:
+    content = folder.read(name)
+    if content is None or hashlib.sha256(content).hexdigest() != sha256:
+        state = "is missing" if content is None else "differs from its manifest"
+        raise Refused("model", [Problem(name, folder.uri, state, "Train the model again")])
+    return content
+
+
+def _json(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1) + "\n").encode()

@@ -1,0 +1,60 @@
+"""Two models without training: most popular, and first-order Markov counts. A network that loses to them is not worth
+its machine.
+
+Both are fitted on all but the last two events of each user (data.Sequences.is_train_N).
+
+Shapes: B users of a batch, V items of the catalog, E distinct transitions.
+"""
+
+import numpy as np
+import torch
+
+from train.data import Sequences
+from train.ranking import Histories, Scorer, spans
+
+MOST_POPULAR = "most_popular"
+MARKOV = "markov"
+
+
+class Popularity:
+    """Scores an item by how often it occurs."""
+
+    def __init__(self, sequences: Sequences) -> None:
+        self._counts_V = torch.from_numpy(sequences.train_counts_V.astype(np.float64))
+
+    def __call__(self, histories: Histories) -> torch.Tensor:
+        return self._counts_V.repeat(len(histories.ends_B), 1)
+
+
+class Markov:
+    """Scores an item by how often it came right after the user's last one; popularity breaks ties and so backs off.
+
+    Popularity is scaled below one count. Source: FACTS of the field's usual "last item to next" baseline.
+    """
+
+    def __init__(self, sequences: Sequences) -> None:
+        items_N, is_train_N = sequences.items_N, sequences.is_train_N
+        size = len(sequences.catalog)
+        first_of_user_N = np.zeros(len(items_N), dtype=bool)
+        first_of_user_N[sequences.offsets_U1[:-1]] = True
+        later = np.flatnonzero(is_train_N[1:] & ~first_of_user_N[1:]) + 1
+        pairs_E, counts_E = np.unique(items_N[later - 1] * np.int64(size) + items_N[later], return_counts=True)
+        self._next_E = pairs_E % size
+        self._counts_E = counts_E
+        self._offsets_V1 = np.searchsorted(pairs_E // size, np.arange(size + 1))
+        popular_V = sequences.train_counts_V
+        self._backoff_V = torch.from_numpy(popular_V / (popular_V.max() + 1.0))
+
+    def __call__(self, histories: Histories) -> torch.Tensor:
+        last_B = histories.items_N[histories.ends_B - 1]
+        row_E, place_E = spans(self._offsets_V1[last_B], self._offsets_V1[last_B + 1] - self._offsets_V1[last_B])
+        scores_BV = self._backoff_V.repeat(len(last_B), 1)
+        where = (torch.from_numpy(row_E), torch.from_numpy(self._next_E[place_E]))
+        return scores_BV.index_put_(
+            where, torch.from_numpy(self._counts_E[place_E].astype(np.float64)), accumulate=True
+        )
+
+
+def baselines(sequences: Sequences) -> dict[str, Scorer]:
+    """The baselines by the name under which reports show them."""
+    return {MOST_POPULAR: Popularity(sequences), MARKOV: Markov(sequences)}

@@ -1,0 +1,106 @@
+"""Judge a trained model on held-out items: `python -m train.evaluate --model-uri URI --data-uri URI`.
+
+Owns: the report that the gate reads: the model, the champion where there is one, and the baselines on the same users
+and the same catalog. Does not own: who wins. Writes evaluation.json beside the model.
+"""
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import torch
+
+from train.artifacts import EVALUATION_FILE, TRAINING_FILE, read_json, read_model, write_json
+from train.baselines import baselines
+from train.champion import TranslatedModel
+from train.data import Sequences, read_folder
+from train.log import Log
+from train.metrics import K, metrics_of
+from train.model import NextItemModel
+from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.ranking import PROTOCOL, Scorer, held_out_ranks
+from train.storage import open_folder
+
+
+def evaluate(sequences: Sequences, scorer: Scorer) -> dict[str, float]:
+    """Test metrics of one scorer over every user who can be evaluated."""
+    return metrics_of(held_out_ranks(sequences, scorer), catalog_size=len(sequences.catalog))
+
+
+def report(*, model_uri: str, data_uri: str, champion_uri: str = "") -> dict[str, Any]:
+    """The EvaluationReport of a model on the data, as plain values."""
+    folder = open_folder(model_uri)
+    model, catalog = read_model(folder)
+    training = read_json(folder, TRAINING_FILE) or {}
+    sequences = read_folder(open_folder(data_uri))
+    refuse_if("data", _nothing_to_evaluate(sequences, data_uri))
+    scored = {"uri": model_uri, "metrics": evaluate(sequences, _scorer(model, catalog, sequences))}
+    champion = None
+    if champion_uri:
+        old, old_catalog = read_model(open_folder(champion_uri))
+        translated = TranslatedModel(old, old_catalog, sequences)
+        champion = {
+            "uri": champion_uri,
+            "metrics": evaluate(sequences, translated),
+            "unknown_items": translated.unknown_items,
+        }
+    return {
+        "run_id": training.get("run_id", ""),
+        "model": scored,
+        "champion": champion,
+        "baselines": {name: evaluate(sequences, scorer) for name, scorer in baselines(sequences).items()},
+        "users": len(sequences.evaluated),
+        "items": len(sequences.catalog),
+        "k": K,
+        "protocol": PROTOCOL,
+        "data_fingerprint": sequences.fingerprint,
+    }
+
+
+def _scorer(model: NextItemModel, catalog: pa.StringArray, sequences: Sequences) -> Scorer:
+    if catalog.equals(sequences.catalog):
+        return model.scores
+    return TranslatedModel(model, catalog, sequences)
+
+
+def _nothing_to_evaluate(sequences: Sequences, uri: str) -> list[Problem]:
+    if len(sequences.evaluated):
+        return []
+    rule = "no user has three events, so nothing can be held out"
+    return [Problem("--data-uri", uri, rule, "Evaluate on a longer history")]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.evaluate", description="Judge a trained model on held-out items."
+    )
+    parser.add_argument("--model-uri", required=True, help="folder of the model, MODEL_DIR/RUN_ID")
+    parser.add_argument("--data-uri", required=True, help="folder with interactions.parquet")
+    parser.add_argument("--champion-uri", default="", help="folder of the model to compare with; empty: there is none")
+    parser.add_argument("--output-file", type=Path, help="also write the report to this file")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    asked = parser.parse_args(argv)
+    torch.set_num_threads(asked.threads)
+    log = Log(run_id=asked.model_uri.rstrip("/").rsplit("/", 1)[-1], request_id="", experiment="")
+    try:
+        found = report(model_uri=asked.model_uri, data_uri=asked.data_uri, champion_uri=asked.champion_uri)
+        write_json(open_folder(asked.model_uri), EVALUATION_FILE, found)
+    except Refused as refused:
+        for problem in refused.problems:
+            log.failure(str(problem))
+        return EXIT_REFUSED
+    if asked.output_file:
+        asked.output_file.parent.mkdir(parents=True, exist_ok=True)
+        asked.output_file.write_text(json.dumps(found, indent=1) + "\n")
+    for name, scored in (("champion_", found["champion"]), ("", found["model"])):
+        for metric, value in (scored or {"metrics": {}})["metrics"].items():
+            log.metric(name + metric, value, step=0)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

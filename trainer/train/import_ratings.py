@@ -1,0 +1,132 @@
+"""Ratings files of the public data sets as the trainer's parquet: `python -m train.import_ratings FILE --out FOLDER`.
+
+Owns: MovieLens and Amazon files (dat, csv, tsv, json lines; plain or gzipped), their columns, header and time unit,
+found out and said. Does not own: cleaning beyond refusing what cannot be read; the pipeline validates what it loads.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from train.data import INTERACTIONS_FILE, ITEMS_FILE
+from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.ratings_files import Layout, item_table, read_ratings
+
+_MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1, "nanoseconds": 0.001}
+# A number is taken for the coarsest unit that puts it between 1980 and 2100.
+_EARLIEST_SECONDS, _LATEST_SECONDS = 315_532_800, 4_102_444_800
+
+
+def import_ratings(file: Path, folder: Path, *, layout: Layout, time_unit: str, items: Path | None) -> list[str]:
+    """Writes interactions.parquet (and items.parquet where an items file is known) and returns what was found out, in
+    words.
+    """
+    ratings, said = read_ratings(file, layout)
+    times, unit = in_microseconds(ratings["timestamp"], time_unit)
+    if unit == "order":
+        said.append("time: plain numbers that are no dates; kept as they are, only their order counts")
+        column: pa.ChunkedArray | pa.Array = times
+    else:
+        first, last = pc.min_max(times).values()
+        said.append(f"time: {unit} since 1970, from {_day(first.as_py())} to {_day(last.as_py())}")
+        column = times.cast(pa.timestamp("us", tz="UTC"))
+    columns = {"user_id": ratings["user_id"], "item_id": ratings["item_id"], "timestamp": column}
+    if "rating" in ratings.column_names:
+        columns["rating"] = ratings["rating"]
+    table = pa.table(columns)
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / INTERACTIONS_FILE)
+    users, catalog = (len(pc.unique(table[name])) for name in ("user_id", "item_id"))
+    said.append(
+        f"written: {table.num_rows} interactions of {users} users with {catalog} items to {folder / INTERACTIONS_FILE}"
+    )
+    found = item_table(file, items)
+    if found is not None:
+        pq.write_table(found, folder / ITEMS_FILE)
+        said.append(f"written: {found.num_rows} items ({', '.join(found.column_names[1:])}) to {folder / ITEMS_FILE}")
+    return said
+
+
+def in_microseconds(times: pa.ChunkedArray, asked: str) -> tuple[pa.ChunkedArray, str]:
+    """Times as int64 microseconds since 1970 and the unit that they were in; "order" leaves them as they are.
+
+    Numbers below a day in 1980 cannot be times of events on the web: they are ordinals.
+    """
+    largest = pc.max(times).as_py()
+    unit = asked if asked != "auto" else _unit_of(largest)
+    if unit == "order":
+        return pc.floor(times).cast(pa.int64()), unit
+    scaled = pc.multiply(times.cast(pa.float64()), float(_MICROSECONDS[unit]))
+    if pa.types.is_integer(times.type) and _MICROSECONDS[unit] >= 1:
+        scaled = pc.multiply(times.cast(pa.int64()), int(_MICROSECONDS[unit]))
+    return pc.floor(scaled).cast(pa.int64()) if pa.types.is_floating(scaled.type) else scaled, unit
+
+
+def _unit_of(largest: float) -> str:
+    for unit, factor in _MICROSECONDS.items():
+        if _EARLIEST_SECONDS <= largest * factor / 1_000_000 <= _LATEST_SECONDS:
+            return unit
+    return "order"
+
+
+def _day(microseconds: int) -> str:
+    return pa.scalar(microseconds, pa.timestamp("us")).as_py().date().isoformat()
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    asked = _parser().parse_args(argv)
+    layout = Layout(
+        user=asked.user,
+        item=asked.item,
+        time=asked.time,
+        rating=asked.rating,
+        delimiter=asked.delimiter,
+        header={"auto": None, "yes": True, "no": False}[asked.header],
+    )
+    try:
+        refuse_if(
+            "import", _missing_file(asked.file, "FILE") + (_missing_file(asked.items, "--items") if asked.items else [])
+        )
+        said = import_ratings(asked.file, asked.out, layout=layout, time_unit=asked.time_unit, items=asked.items)
+    except Refused as refused:
+        sys.stderr.write(f"{refused}\n")
+        return EXIT_REFUSED
+    sys.stdout.write("".join(f"{line}\n" for line in said))
+    return 0
+
+
+def _missing_file(file: Path, flag: str) -> list[Problem]:
+    if file.is_file():
+        return []
+    return [Problem(flag, str(file), "is no file", "Name a ratings file, plain or .gz")]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m train.import_ratings",
+        description="Turn a ratings file into interactions.parquet. Layout, header and time unit are found out unless flags say them.",
+    )
+    parser.add_argument(
+        "file",
+        type=Path,
+        help="u.data, ratings.dat, ratings.csv, Amazon ratings csv or reviews json lines; plain or .gz",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--user", help="column of the user: a name, or a number counted from 1")
+    parser.add_argument("--item", help="column of the item")
+    parser.add_argument("--time", help="column of the time")
+    parser.add_argument("--rating", help="column of the rating; 'none' leaves it out")
+    parser.add_argument("--delimiter", help="for example ',' or '::' or '\\t'")
+    parser.add_argument("--header", choices=("auto", "yes", "no"), default="auto")
+    parser.add_argument("--time-unit", choices=("auto", *_MICROSECONDS, "order"), default="auto")
+    parser.add_argument("--items", type=Path, help="items file (default: movies.dat, movies.csv or u.item beside FILE)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

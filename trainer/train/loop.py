@@ -1,0 +1,311 @@
+"""The training loop: steps, evaluations, early stopping, the time budget, and a state that can be resumed bit for bit.
+
+Owns: when to step, evaluate, save and stop. Does not own: where checkpoints go (checkpoint.py) or what the final model
+is judged by.
+
+The state after any step is complete: parameters, their average, the best so far, optimizer, random numbers, and the
+place in the data. Everything that follows is a function of it and, where a time budget is set, of the clock.
+"""
+
+import json
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from train.batches import Batch, Batches, Epoch
+from train.data import VALIDATION, Sequences
+from train.log import Log
+from train.loss import full_cross_entropy
+from train.metrics import PRIMARY, K, metrics_of, worth
+from train.model import NextItemModel
+from train.optimise import WeightAverage, adamw, learning_rate_share
+from train.presets import Settings
+from train.ranking import variant_ranks
+from train.successors import STRENGTHS
+
+# An evaluation may cost about this share of the time between two of them.
+_EVALUATION_SHARE = 0.06
+_LONGEST_BETWEEN_EPOCHS = 1.0
+
+
+class TrainingDiverged(Exception):
+    """The loss is no longer a finite number."""
+
+
+class Interrupted(Exception):
+    """The process was told to stop; the state is saved."""
+
+
+class Progress(BaseModel):
+    """Where a training run stands, without its tensors."""
+
+    model_config = ConfigDict(extra="forbid", validate_assignment=False)
+
+    step: int = 0
+    epoch: int = 0
+    batch: int = 0
+    total_steps: int
+    next_evaluation: int
+    loss_steps: int = 0
+    seconds: float = 0.0
+    evaluation_seconds: float = 0.0
+    best: float = -math.inf
+    best_step: int = 0
+    best_strength: float = 0.0
+    network_best: float = -math.inf  # without the successor counts, which may hide that the network still learns
+    improved_step: int = 0
+    stopped_by: str = ""
+    first_step: str = ""
+    curve: list[dict[str, Any]] = []
+
+
+class TrainingLoop:
+    """One training run of a model on one data set. `seconds` is the time that it may take, its evaluations included."""
+
+    def __init__(
+        self,
+        model: NextItemModel,
+        sequences: Sequences,
+        settings: Settings,
+        *,
+        log: Log,
+        seconds: float = math.inf,
+        save: Callable[[dict[str, Any], int], None] = lambda _state, _step: None,
+        save_every_seconds: float = math.inf,
+        interrupted: Callable[[], bool] = lambda: False,
+        now: Callable[[], str] = lambda: "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._model, self._sequences, self._settings = model, sequences, settings
+        self._log, self._seconds, self._save, self._save_every = log, seconds, save, save_every_seconds
+        self._interrupted, self._now, self._clock = interrupted, now, clock
+        self._device = model.item_bias.device
+        self._low_precision = has_fast_bfloat16(self._device)
+        self._batches = Batches(sequences, window=settings.window, tokens=settings.batch_tokens, seed=settings.seed)
+        self._optimizer = adamw(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
+        self._average = WeightAverage(model, decay=settings.average_decay)
+        self._best = [value.clone() for value in self._average.values]
+        self._loss_sum = torch.zeros((), device=self._device)
+        self._validation = validation_users(sequences, settings)
+        self._epoch = self._batches.epoch(0)
+        self._evaluation_steps = self._steps_an_evaluation_costs()
+        steps = min(_LONGEST_BETWEEN_EPOCHS * len(self._epoch), self._evaluation_steps / _EVALUATION_SHARE)
+        self._evaluate_every = max(1, round(steps))
+        self.progress = Progress(
+            total_steps=settings.max_epochs * max(1, len(self._epoch)), next_evaluation=self._evaluate_every
+        )
+
+    def run(self) -> Progress:
+        """Trains until the model stops improving or a limit is reached; the model then holds the best average.
+
+        Raises Interrupted after saving when it is told to stop, TrainingDiverged when the loss is not finite.
+        """
+        started = self._clock() - self.progress.seconds
+        saved = self._clock()
+        self._model.train()
+        try:
+            self._train(started)
+        except Interrupted:
+            self._save(self.state(), self.progress.step)
+            raise
+        self._save(self.state(), self.progress.step)
+        self._take_best()
+        return self.progress
+
+    def _train(self, started: float) -> None:
+        saved = self._clock()
+        while not self.progress.stopped_by:
+            self._stop_if_interrupted()
+            self.progress.seconds = self._clock() - started
+            if self._clock() - saved > self._save_every:
+                self._save(self.state(), self.progress.step)
+                saved = self._clock()
+            if self.progress.step >= self.progress.next_evaluation:
+                self._evaluate(started)
+            elif self._out_of_time():
+                self.progress.stopped_by = "max_minutes"
+            elif self._advance_epoch():
+                self.progress.stopped_by = "max_epochs"
+            else:
+                self._step()
+                self._plan_early()
+        if not self.progress.curve or self.progress.curve[-1]["step"] != self.progress.step:
+            self._evaluate(started)
+
+    def _stop_if_interrupted(self) -> None:
+        if self._interrupted():
+            raise Interrupted
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, as plain tensors and strings."""
+        cuda = torch.cuda.get_rng_state_all() if self._device.type == "cuda" else []
+        return {
+            "parameters": [parameter.detach() for parameter in self._model.parameters()],
+            "average": self._average.values,
+            "best": self._best,
+            "optimizer": self._optimizer.state_dict(),
+            "loss_sum": self._loss_sum,
+            "random": torch.get_rng_state(),
+            "random_cuda": cuda,
+            "progress": self.progress.model_dump_json(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continues from a `state()` of the same data and settings."""
+        parameters = [parameter.data for parameter in self._model.parameters()]
+        for name, held in (("parameters", parameters), ("average", self._average.values), ("best", self._best)):
+            for value, saved in zip(held, state[name], strict=True):
+                value.copy_(saved)
+        self._optimizer.load_state_dict(state["optimizer"])
+        self._loss_sum.copy_(state["loss_sum"])
+        torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"]:
+            torch.cuda.set_rng_state_all(state["random_cuda"])
+        self.progress = Progress.model_validate(json.loads(state["progress"]))
+        self._epoch = self._batches.epoch(self.progress.epoch)
+
+    def _step(self) -> None:
+        progress, settings = self.progress, self._settings
+        share = learning_rate_share(progress.step, warmup_steps=settings.warmup_steps, total_steps=progress.total_steps)
+        for group in self._optimizer.param_groups:
+            group["lr"] = settings.learning_rate * share
+        loss = self._loss(self._batches.batch(self._epoch, progress.batch))
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self._optimizer.step()
+        self._average.update(progress.step)
+        self._loss_sum += loss.detach()
+        progress.step += 1
+        progress.batch += 1
+        progress.loss_steps += 1
+        progress.first_step = progress.first_step or self._now()
+
+    def _loss(self, batch: Batch) -> torch.Tensor:
+        items_BL, places_T, targets_T = (part.to(self._device, non_blocking=True) for part in batch)
+        hidden_TD = self._model(items_BL).flatten(0, 1).index_select(0, places_T)
+        weights_VD, bias_V = self._model.item_embedding.weight, self._model.item_bias
+        return full_cross_entropy(hidden_TD, weights_VD, bias_V, targets_T, low_precision=self._low_precision)
+
+    def _advance_epoch(self) -> bool:
+        """Draws the next epoch where this one is over; True where that was the last."""
+        if self.progress.batch < len(self._epoch):
+            return False
+        if self.progress.epoch + 1 >= self._settings.max_epochs:
+            return True
+        self.progress.epoch += 1
+        self.progress.batch = 0
+        self._epoch: Epoch = self._batches.epoch(self.progress.epoch)
+        return False
+
+    def _evaluate(self, started: float) -> None:
+        """Ranks validation items with the averaged weights, keeps the best, decides whether to stop, and plans anew."""
+        progress = self.progress
+        begun = self._clock()
+        loss = float(self._loss_sum) / max(1, progress.loss_steps)
+        if not math.isfinite(loss):
+            raise TrainingDiverged(f"the loss is {loss} at step {progress.step}")
+        metrics, strength, network_metrics = self._validate()
+        if worth(network_metrics) > progress.network_best:
+            progress.network_best, progress.improved_step = worth(network_metrics), progress.step
+        if worth(metrics) > progress.best:
+            progress.improved_step = progress.step
+            progress.best, progress.best_step, progress.best_strength = worth(metrics), progress.step, strength
+            for kept, value in zip(self._best, self._average.values, strict=True):
+                kept.copy_(value)
+        self._loss_sum.zero_()
+        progress.loss_steps = 0
+        ended = self._clock()
+        progress.seconds = ended - started
+        progress.evaluation_seconds = ended - begun
+        point = {"step": progress.step, "seconds": round(progress.seconds, 3), "train_loss": loss, "metrics": metrics}
+        progress.curve.append(point)
+        self._log.metric("train_loss", loss, step=progress.step)
+        for name, value in metrics.items():
+            self._log.metric(f"validation_{name}", value, step=progress.step)
+        progress.next_evaluation = progress.step + self._evaluate_every
+        self._plan()
+        patience_steps = self._settings.patience_epochs * max(1, len(self._epoch))
+        if progress.step - progress.improved_step > patience_steps and not progress.stopped_by:
+            progress.stopped_by = "early_stopping"
+
+    def _validate(self) -> tuple[dict[str, float], float, dict[str, float]]:
+        """Validation metrics at the best strength of the successor counts, that strength, and metrics without the
+        counts.
+        """
+        self._average.swap()
+        self._model.eval()
+        try:
+            ranks_SU = variant_ranks(
+                self._sequences,
+                lambda histories: self._model.variants(histories, STRENGTHS),
+                held_out=VALIDATION,
+                users=self._validation,
+                interrupt=self._stop_if_interrupted,
+            )
+        finally:
+            self._average.swap()
+            self._model.train()
+        found = [metrics_of(ranks_U, catalog_size=len(self._sequences.catalog), k=K) for ranks_U in ranks_SU]
+        best = int(np.argmax([metrics[PRIMARY] for metrics in found]))
+        return found[best], STRENGTHS[best], found[STRENGTHS.index(0.0)]
+
+    def _plan_early(self) -> None:
+        """The first plan comes as soon as the speed is known, not only at the first evaluation."""
+        progress = self.progress
+        if progress.step in (10, 30, 100) and not progress.curve:
+            self._plan()
+
+    def _plan(self) -> None:
+        """Fits the learning rate's course to the time that is left, so that it ends where the time does."""
+        progress = self.progress
+        if math.isinf(self._seconds):
+            return
+        left = self._seconds - progress.seconds
+        speed = progress.step / max(1e-9, progress.seconds)
+        most = self._settings.max_epochs * max(1, len(self._epoch))
+        progress.total_steps = max(progress.step + 1, min(most, progress.step + int(left * speed)))
+
+    def _out_of_time(self) -> bool:
+        """Whether what is left is needed to rank the validation items once more, and then all test items."""
+        if math.isinf(self._seconds):
+            return False
+        seconds = self.progress.evaluation_seconds
+        if not self.progress.curve:
+            seconds = self._evaluation_steps * self.progress.seconds / max(1, self.progress.step)
+        rankings = 1 + len(self._sequences.evaluated) / max(1, len(self._validation) * len(STRENGTHS))
+        return self.progress.seconds + seconds * rankings >= self._seconds
+
+    def _take_best(self) -> None:
+        with torch.no_grad():
+            for parameter, value in zip(self._model.parameters(), self._best, strict=True):
+                parameter.copy_(value)
+            self._model.successors.strength.fill_(self.progress.best_strength)
+        self._model.eval()
+
+    def _steps_an_evaluation_costs(self) -> float:
+        """Estimated from sizes, not from the clock, so that a run's evaluations are always at the same steps."""
+        size, window = len(self._sequences.catalog), self._settings.window
+        ranking = len(self._validation) * (size * 2.0 * (1 + len(STRENGTHS)) + window * 3_000.0)
+        epoch = self._batches.targets * (size * 4.0 + 10_000.0)
+        return len(self._epoch) * ranking / max(1.0, epoch)
+
+
+def validation_users(sequences: Sequences, settings: Settings) -> np.ndarray:
+    """The users whose validation item is ranked while training: all, or as many as the settings allow, drawn by seed."""
+    users = sequences.evaluated
+    if len(users) <= settings.validation_users:
+        return users
+    random = np.random.default_rng((settings.seed, 2**32 - 1))
+    return np.sort(random.choice(users, settings.validation_users, replace=False))
+
+
+def has_fast_bfloat16(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 are faster than in float32 there."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

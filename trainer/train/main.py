@@ -1,0 +1,249 @@
+"""The container's entry point: `python -m train.main`. With no flags the environment alone drives it.
+
+Owns: the order of a run: check the environment, read, train, judge, store. Does not own: any of these steps.
+Exit codes: 0 trained and stored; 1 failed; 2 input refused before any work; 143 told to stop, the checkpoint is stored.
+"""
+
+import argparse
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+
+from train import environment as job_environment
+from train.artifacts import write_model
+from train.checkpoint import Checkpoints
+from train.data import Sequences, read_bigquery, read_folder
+from train.environment import Environment
+from train.evaluate import evaluate
+from train.health import HealthServer
+from train.log import Log, now
+from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
+from train.model import ModelConfig, NextItemModel
+from train.presets import Settings, add_flags, resolve, statistics
+from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.storage import join, open_folder
+from train.trackers import trackers
+
+EXIT_TERMINATED = 128 + signal.SIGTERM
+_STORING_SECONDS = 2.0
+
+
+class Run(NamedTuple):
+    """What every part of a run needs."""
+
+    environment: Environment
+    flags: argparse.Namespace
+    log: Log
+    started: str
+    begun: float  # time.monotonic() when the process began
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    started, begun = now(), time.monotonic()
+    flags = parser().parse_args(argv)
+    log = Log(**job_environment.identity())
+    try:
+        environment = job_environment.load()
+        refuse_if("flags", _flag_problems(flags))
+        log = Log(run_id=environment.run_id, request_id=environment.request_id, experiment=environment.experiment_name)
+        return _run(Run(environment, flags, log, started, begun))
+    except Refused as refused:
+        for problem in refused.problems:
+            log.failure(str(problem), refused=refused.subject)
+        return EXIT_REFUSED
+
+
+def parser() -> argparse.ArgumentParser:
+    result = argparse.ArgumentParser(
+        prog="python -m train.main",
+        description="Train a next-item recommender. The environment names data, model and checkpoint folders; see the README.",
+    )
+    result.add_argument(
+        "--max-minutes", type=float, help="time budget of the whole run, evaluation included (default: none)"
+    )
+    result.add_argument(
+        "--source", choices=("parquet", "bigquery"), default="parquet", help="read STAGING_PREFIX or FEEDBACK_TABLE"
+    )
+    result.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    result.add_argument("--threads", type=int, default=1, help="CPU threads; one is the fastest for small models")
+    result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="time between checkpoints")
+    result.add_argument(
+        "--health-port", type=int, help="serve /healthz and /metrics (default: HEALTH_PORT, else nothing)"
+    )
+    add_flags(result)
+    return result
+
+
+def _flag_problems(flags: argparse.Namespace) -> list[Problem]:
+    problems = []
+    if flags.max_minutes is not None and not 0 < flags.max_minutes <= 60 * 24 * 30:
+        problems.append(
+            Problem(
+                "--max-minutes", flags.max_minutes, "must be above 0 and at most 30 days", "Leave it out for no limit"
+            )
+        )
+    if flags.device not in ("auto", "cpu", "cuda"):
+        problems.append(Problem("--device", flags.device, "must be auto, cpu or cuda", "Leave it out for auto"))
+    if flags.device == "cuda" and not torch.cuda.is_available():
+        problems.append(
+            Problem("--device", flags.device, "no CUDA device is available here", "Leave it out, or ask for cpu")
+        )
+    if flags.threads < 1:
+        problems.append(Problem("--threads", flags.threads, "must be at least 1", "Leave it out"))
+    if flags.checkpoint_seconds <= 0:
+        problems.append(Problem("--checkpoint-seconds", flags.checkpoint_seconds, "must be above 0", "Leave it out"))
+    if flags.health_port is not None and not 0 < flags.health_port < 65536:
+        problems.append(
+            Problem("--health-port", flags.health_port, "must be a port between 1 and 65535", "Leave it out")
+        )
+    return problems
+
+
+def _run(run: Run) -> int:
+    torch.set_num_threads(run.flags.threads)
+    told_to_stop: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: told_to_stop.append(number))
+    port = run.flags.health_port or run.environment.health_port
+    health = HealthServer(port, run_id=run.environment.run_id) if port else None
+    if health:
+        run.log.observers.append(health.observe)
+    try:
+        return _train(run, told_to_stop)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        if health:
+            health.close()
+
+
+def _train(run: Run, told_to_stop: list[int]) -> int:
+    sequences = _read(run)
+    data = statistics(sequences)
+    refuse_if("data", _too_short(run, sequences))
+    settings = resolve(data, {name: getattr(run.flags, name) for name in Settings.model_fields})
+    run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
+    run.log.info("settings", settings=settings.model_dump(), git_sha=run.environment.git_sha)
+    tracked = trackers(run.environment, run.log)
+    for tracker in tracked:
+        tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})
+    state = "FAILED"
+    try:
+        _fit_and_store(run, sequences, settings, told_to_stop)
+        state = "COMPLETE"
+    except Interrupted:
+        run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
+        return EXIT_TERMINATED
+    except TrainingDiverged as diverged:
+        run.log.failure(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
+        return 1
+    finally:
+        for tracker in tracked:
+            tracker.finish(state)
+    return 0
+
+
+def _read(run: Run) -> Sequences:
+    environment = run.environment
+    if run.flags.source == "bigquery":
+        return read_bigquery(project=environment.project, table=environment.feedback_table)
+    return read_folder(open_folder(environment.staging_prefix))
+
+
+def _too_short(run: Run, sequences: Sequences) -> list[Problem]:
+    if len(sequences.evaluated):
+        return []
+    source = run.environment.feedback_table if run.flags.source == "bigquery" else run.environment.staging_prefix
+    rule = "no user has three events: one to learn from, one to validate and one to test"
+    return [Problem("data", source, rule, "Read a longer history")]
+
+
+def _fit_and_store(run: Run, sequences: Sequences, settings: Settings, told_to_stop: list[int]) -> None:
+    model = _new_model(sequences, settings, _device(run.flags.device))
+    progress = _fit(run, model, sequences, settings, told_to_stop)
+    metrics = evaluate(sequences, model.scores)
+    training = _summary(run, sequences, settings, progress, metrics)
+    uri = join(run.environment.model_dir, run.environment.run_id)
+    write_model(
+        open_folder(uri), model=model, catalog=sequences.catalog, counts_V=sequences.train_counts_V, training=training
+    )
+    run.log.info("model stored", uri=uri, stopped_by=progress.stopped_by, seconds=training["seconds"])
+    for name, value in metrics.items():
+        run.log.metric(name, value, step=progress.step)
+
+
+def _new_model(sequences: Sequences, settings: Settings, device: torch.device) -> NextItemModel:
+    torch.manual_seed(settings.seed)
+    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
+    model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
+    model.start_from_popularity(sequences.train_counts_V)
+    model.successors.fit(sequences)
+    return model.to(device)
+
+
+def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Settings, told_to_stop: list[int]) -> Progress:
+    checkpoints = Checkpoints(
+        open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)), warn=run.log.warning
+    )
+    limit = {}
+    if run.flags.max_minutes is not None:
+        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - _STORING_SECONDS)
+    identity = {"fingerprint": sequences.fingerprint, "settings": settings.model_dump(exclude={"max_epochs"})}
+    loop = TrainingLoop(
+        model,
+        sequences,
+        settings,
+        log=run.log,
+        save=lambda state, step: checkpoints.save(state, step=step, identity=identity),
+        save_every_seconds=run.flags.checkpoint_seconds,
+        interrupted=lambda: bool(told_to_stop),
+        now=now,
+        **limit,
+    )
+    state = checkpoints.load(identity)
+    if state is not None:
+        loop.restore(state)
+        run.log.info("resumed", step=loop.progress.step)
+    try:
+        return loop.run()
+    finally:
+        checkpoints.flush()
+
+
+def _summary(
+    run: Run, sequences: Sequences, settings: Settings, progress: Progress, metrics: dict[str, float]
+) -> dict[str, Any]:
+    """training.json, as contracts.run_artifacts.TrainingSummary describes it, with what else tells how the model came
+    about.
+    """
+    return {
+        "run_id": run.environment.run_id,
+        "git_sha": run.environment.git_sha,
+        "started": run.started,
+        "first_step": progress.first_step,
+        "seconds": round(time.monotonic() - run.begun, 3),
+        "steps": progress.step,
+        "stopped_by": progress.stopped_by,
+        "data_fingerprint": sequences.fingerprint,
+        "users": len(sequences.users),
+        "items": len(sequences.catalog),
+        "interactions": len(sequences.items_N),
+        "curve": progress.curve,
+        "metrics": metrics,
+        "best_step": progress.best_step,
+        "successor_strength": progress.best_strength,
+        "trained_on": "all but each user's last two events",
+        "settings": settings.model_dump(),
+    }
+
+
+def _device(asked: str) -> torch.device:
+    if asked == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(asked)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""The next-item model: causal self-attention over a history, the catalog's embeddings tied to the output.
+
+SASRec (Kang and McAuley, ICDM 2018) with pre-norm blocks, full softmax, an item bias that starts at log popularity, and
+a linear recency penalty in place of position embeddings (ALiBi, Press et al., ICLR 2022): a history of any length can
+be read, and the newest items count most. Dropout draws one mask a sequence (Gal and Ghahramani, NeurIPS 2016), which is
+as good here and costs less.
+
+Owns: the network and its scores. Does not own: the loss, training, or who is ranked. Histories are aligned left and
+padded right: under the causal mask no real place sees the padding.
+
+Shapes: B histories, L places, D width, H heads, T tokens (real places), V items.
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+from torch.nn import functional as F
+
+from train.ranking import Histories
+from train.successors import SuccessorCounts
+
+
+class ModelConfig(BaseModel):
+    """Everything that shapes the network. `window` is how many of the newest items of a history it reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    items: int
+    window: int
+    width: int = 64
+    layers: int = 2
+    heads: int = 1
+    dropout: float = 0.2
+    recency_slope: float = 0.3
+
+
+class NextItemModel(nn.Module):
+    """Scores the catalog for the item that comes after each place of a history."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.item_embedding = nn.Embedding(config.items, config.width)
+        self.item_bias = nn.Parameter(torch.zeros(config.items))
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+        self.successors = SuccessorCounts(config.items)
+        self.mask_HLL: torch.Tensor
+        self.register_buffer("mask_HLL", recency_mask(config), persistent=False)
+        nn.init.normal_(self.item_embedding.weight, std=0.02)
+
+    def start_from_popularity(self, counts_V: np.ndarray) -> None:
+        """Sets the item bias to log popularity, so that the first steps need not learn it."""
+        log_V = np.log(counts_V + 1.0)
+        with torch.no_grad():
+            self.item_bias.copy_(torch.from_numpy(log_V - log_V.max()))
+
+    def forward(self, items_BL: torch.Tensor) -> torch.Tensor:
+        """hidden_BLD: at each place, what is known after its item."""
+        length = items_BL.shape[1]
+        hidden_BLD = drop(self.item_embedding(items_BL), self.config.dropout, training=self.training)
+        mask_HLL = self.mask_HLL[:, :length, :length]
+        for block in self.blocks:
+            hidden_BLD = block(hidden_BLD, mask_HLL)
+        return self.norm(hidden_BLD)
+
+    def logits(self, hidden_BD: torch.Tensor) -> torch.Tensor:
+        """logits_BV of the network alone."""
+        return torch.addmm(self.item_bias, hidden_BD, self.item_embedding.weight.T)
+
+    def last_hidden(self, histories: Histories) -> torch.Tensor:
+        """hidden_BD after each history's last item."""
+        starts_B = np.maximum(histories.starts_B, histories.ends_B - self.config.window)
+        lengths_B = histories.ends_B - starts_B
+        place_BL = starts_B[:, None] + np.minimum(np.arange(lengths_B.max()), lengths_B[:, None] - 1)
+        device = self.item_bias.device
+        hidden_BLD = self(torch.from_numpy(histories.items_N[place_BL]).to(device))
+        return hidden_BLD[torch.arange(len(starts_B)), torch.from_numpy(lengths_B - 1).to(device)]
+
+    def scores(self, histories: Histories, *, strength: float | None = None) -> torch.Tensor:
+        """scores_BV by which items are ranked: the network's logits and what the successor counts add."""
+        (scores_BV,) = self.variants(histories, [strength])
+        return scores_BV
+
+    def variants(self, histories: Histories, strengths: Iterable[float | None]) -> Iterator[torch.Tensor]:
+        """scores_BV for each strength of the successor counts (None: the chosen one), from one pass of the network."""
+        logits_BV = self.logits(self.last_hidden(histories))
+        last_B = torch.from_numpy(histories.items_N[histories.ends_B - 1]).to(logits_BV.device)
+        for strength in strengths:
+            yield self.successors.add_to(logits_BV.clone(), last_B, strength=strength)
+
+
+class _Block(nn.Module):
+    """Attention, then a feed-forward layer, each normed before and added after."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        width = config.width
+        self._heads, self._dropout = config.heads, config.dropout
+        self.attention_norm, self.feed_norm = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.projection, self.mixing = nn.Linear(width, 3 * width), nn.Linear(width, width)
+        self.feed_in, self.feed_out = nn.Linear(width, width), nn.Linear(width, width)
+
+    def forward(self, hidden_BLD: torch.Tensor, mask_HLL: torch.Tensor) -> torch.Tensor:
+        batch, length, width = hidden_BLD.shape
+        projected = self.projection(self.attention_norm(hidden_BLD))
+        query, key, value = projected.view(batch, length, 3, self._heads, width // self._heads).permute(2, 0, 3, 1, 4)
+        attended_BHLD = F.scaled_dot_product_attention(query, key, value, attn_mask=mask_HLL)
+        mixed_BLD = self.mixing(attended_BHLD.transpose(1, 2).reshape(batch, length, width))
+        hidden_BLD = hidden_BLD + drop(mixed_BLD, self._dropout, training=self.training)
+        fed_BLD = self.feed_out(F.relu(self.feed_in(self.feed_norm(hidden_BLD))))
+        return hidden_BLD + drop(fed_BLD, self._dropout, training=self.training)
+
+
+def drop(hidden_BLD: torch.Tensor, share: float, *, training: bool) -> torch.Tensor:
+    """Dropout with one mask for all places of a sequence."""
+    if not training or share == 0:
+        return hidden_BLD
+    batch, _, width = hidden_BLD.shape
+    kept_B1D = torch.empty(batch, 1, width, device=hidden_BLD.device, dtype=hidden_BLD.dtype).bernoulli_(1 - share)
+    return hidden_BLD * kept_B1D.div_(1 - share)
+
+
+def recency_mask(config: ModelConfig) -> torch.Tensor:
+    """mask_HLL, added to attention scores: -inf for later places, a penalty that grows with distance for earlier ones.
+
+    Each head's slope is a quarter of the one before, so that some heads look farther back.
+    """
+    place_L = torch.arange(config.window)
+    distance_LL = place_L[:, None] - place_L[None, :]
+    slopes_H = config.recency_slope * 0.25 ** torch.arange(config.heads)
+    penalty_HLL = -slopes_H[:, None, None] * distance_LL
+    return penalty_HLL.masked_fill(distance_LL < 0, -torch.inf)

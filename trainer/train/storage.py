@@ -1,0 +1,143 @@
+"""Files by URI: one interface hides whether a folder is a bucket's prefix (gs://…) or a plain directory.
+
+Owns: reading, atomic writing and listing of named files in a folder. Does not own: what the files mean.
+"""
+
+from pathlib import Path
+from typing import Any, Protocol
+
+from train.environment import storage_emulator
+from train.problems import Problem, Refused
+
+
+class Folder(Protocol):
+    """A place that holds files by relative name. Writes replace a file as a whole: a reader sees the old or the new
+    one.
+    """
+
+    uri: str
+
+    def read(self, name: str) -> bytes | None:
+        """The file's content; None where there is no such file."""
+        ...
+
+    def write(self, name: str, content: bytes) -> None: ...
+
+    def names(self) -> list[str]:
+        """The files directly in the folder, sorted; empty where there is no folder."""
+        ...
+
+    def delete(self, name: str) -> None:
+        """Remove the file if it is there."""
+        ...
+
+
+def open_folder(uri: str) -> Folder:
+    """The folder at a gs:// URI or a path; neither is created or touched yet."""
+    if uri.startswith("gs://"):
+        return BucketFolder(uri)
+    if "://" in uri and not uri.startswith("file://"):
+        raise Refused(
+            "storage",
+            [Problem("uri", uri, "only gs:// and plain folders can be used", "Write gs://bucket/prefix or a path")],
+        )
+    return LocalFolder(uri.removeprefix("file://"))
+
+
+def join(uri: str, *names: str) -> str:
+    """`uri` with path parts appended."""
+    return "/".join([uri.rstrip("/"), *names])
+
+
+class LocalFolder:
+    """A plain directory."""
+
+    def __init__(self, path: str) -> None:
+        self.uri = path.rstrip("/") or "/"
+        self._path = Path(self.uri)
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            return (self._path / name).read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        self._path.mkdir(parents=True, exist_ok=True)
+        partial = self._path / f".{name}.partial"
+        partial.write_bytes(content)
+        partial.replace(self._path / name)
+
+    def names(self) -> list[str]:
+        if not self._path.is_dir():
+            return []
+        return sorted(file.name for file in self._path.iterdir() if file.is_file() and not file.name.startswith("."))
+
+    def delete(self, name: str) -> None:
+        (self._path / name).unlink(missing_ok=True)
+
+
+class BucketFolder:
+    """A prefix of a Cloud Storage bucket. Uploads are atomic by the service's own rule: an object appears when it is
+    complete.
+    """
+
+    def __init__(self, uri: str) -> None:
+        bucket, _, prefix = uri.removeprefix("gs://").rstrip("/").partition("/")
+        self.uri = uri.rstrip("/")
+        self._prefix = f"{prefix}/" if prefix else ""
+        self._bucket = _storage_client().bucket(bucket)
+
+    def read(self, name: str) -> bytes | None:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            return self._bucket.blob(self._prefix + name).download_as_bytes()
+        except NotFound:
+            return None
+
+    def write(self, name: str, content: bytes) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        kind = "application/json" if name.endswith(".json") else "application/octet-stream"
+        self._bucket.blob(self._prefix + name).upload_from_string(content, content_type=kind, retry=DEFAULT_RETRY)
+
+    def names(self) -> list[str]:
+        blobs = self._bucket.client.list_blobs(self._bucket, prefix=self._prefix, delimiter="/")
+        return sorted(blob.name.removeprefix(self._prefix) for blob in blobs)
+
+    def delete(self, name: str) -> None:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            self._bucket.blob(self._prefix + name).delete()
+        except NotFound:
+            return
+
+
+_CLIENTS: dict[str, Any] = {}
+
+
+def _storage_client() -> Any:
+    """One client a process. A stand-in server still gets the job's token: the client alone would go anonymous there."""
+    from google.cloud import storage
+
+    emulator = storage_emulator()
+    if emulator not in _CLIENTS:
+        credentials, project = default_credentials(anonymous_allowed=bool(emulator))
+        _CLIENTS[emulator] = storage.Client(project=project or "-", credentials=credentials)
+    return _CLIENTS[emulator]
+
+
+def default_credentials(*, anonymous_allowed: bool) -> tuple[Any, str | None]:
+    """Application default credentials and their project; anonymous ones where none are found and that is allowed."""
+    import google.auth
+    from google.auth.credentials import AnonymousCredentials
+    from google.auth.exceptions import DefaultCredentialsError
+
+    try:
+        return google.auth.default(scopes=["https://www.googleapis.com/auth/cloud-platform"])
+    except DefaultCredentialsError:
+        if anonymous_allowed:
+            return AnonymousCredentials(), None
+        raise
