@@ -98,7 +98,7 @@ class Journal:
             change()
             self._version += 1
             ticket = self._version
-            if self._writer is None:
+            if self._writer is None and self._failure is None:
                 self._writer = threading.Thread(target=self._write_loop, name="state-writer", daemon=True)
                 self._writer.start()
             self._condition.notify_all()
@@ -120,7 +120,10 @@ class Journal:
             try:
                 self._backend.save(self._render(resources, pending))
             except BaseException as error:  # whoever waits for the write gets it
-                self._failure = error
+                with self._condition:
+                    self._failure, self._writer = error, None
+                    self._condition.notify_all()
+                return
             with self._condition:
                 self._written = version
                 self._condition.notify_all()

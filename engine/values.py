@@ -39,9 +39,10 @@ UNKNOWN = Unknown()
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that the state holds encrypted and the display hides."""
+    """A value that the state holds encrypted and the display hides; `sealed` is the ciphertext that it was read from."""
 
     value: Value
+    sealed: str = field(default="", compare=False)
 
     def __repr__(self) -> str:
         return "Secret([secret])"
@@ -144,7 +145,7 @@ def _marked(fields: Properties, decrypt: Callable[[str], Value] | None = None) -
     signature = fields.get(SIGNATURE)
     rest = {key: item for key, item in fields.items() if key != SIGNATURE}
     if signature == SECRET:
-        return Secret(_secret_content(rest, decrypt))
+        return Secret(_secret_content(rest, decrypt), rest.get("ciphertext", ""))
     if signature in (ASSET, ARCHIVE):
         return Asset(rest, archive=signature == ARCHIVE)
     if signature == REFERENCE:
@@ -207,8 +208,8 @@ def _unmarked(value: Value) -> Properties:
 def to_json(value: Value, encrypt: Callable[[str], str]) -> Value:
     """The value as a checkpoint holds it; `encrypt` turns a secret's JSON text into its ciphertext."""
     if isinstance(value, Secret):
-        if isinstance(value.value, Ciphertext):
-            return {SIGNATURE: SECRET, "ciphertext": value.value.text}
+        if value.sealed:
+            return {SIGNATURE: SECRET, "ciphertext": value.sealed}
         text = json.dumps(to_json(value.value, encrypt), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
         return {SIGNATURE: SECRET, "ciphertext": encrypt(text)}
     if isinstance(value, list):

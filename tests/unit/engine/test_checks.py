@@ -62,7 +62,7 @@ def _reason(text: str) -> str:
     for quoted in ("contains an invalid JSON", "doesn't match regexp"):
         if quoted in text:
             return text[: text.index(quoted) + len(quoted)]
-    return text.split(". Examine values at")[0]
+    return text.split(". Examine values at", maxsplit=1)[0]
 
 
 def test_every_row_of_the_tabled_types_is_compared() -> None:
