@@ -27,7 +27,7 @@ class Step:
     """One operation on one resource.
 
     `op` is create, update, same, delete, or replace (the creation that takes another's place). `deferred`: the old
-    thing of a replacement is deleted at the end of the run. `pending`: what is deleted stays in the state until replaced.
+    thing of a replacement is deleted at the end of the run. `pending`: what is deleted stays in the state until then.
     """
 
     op: str

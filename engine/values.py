@@ -39,7 +39,7 @@ UNKNOWN = Unknown()
 
 @dataclass(frozen=True)
 class Secret:
-    """A value that the state holds encrypted and the display hides; `sealed` is the ciphertext that it was read from."""
+    """A value that the state encrypts and the display hides; `sealed` is the ciphertext that it was read from."""
 
     value: Value
     sealed: str = field(default="", compare=False)

@@ -48,7 +48,7 @@ def _pipeline(facts: PlatformFacts, on_demand: frozenset[str]) -> Any:
     machine = jobs.machine_defaults(facts.training_pool)
 
     @dsl.pipeline(name=NAME, description="Continuous training of a recommender on a warm pool")
-    def recsys_training(  # noqa: PLR0917 -- KFP passes by name
+    def recsys_training(
         machine_type: str = machine["machine_type"],
         accelerator_type: str = machine["accelerator_type"],
         accelerator_count: int = machine["accelerator_count"],
@@ -136,7 +136,7 @@ class _StepComponents:
 
     def train(self) -> Callable[..., Any]:
         @dsl.container_component
-        def train(  # noqa: PLR0917
+        def train(
             machine_type: str,
             accelerator_type: str,
             accelerator_count: int,
@@ -171,7 +171,7 @@ class _StepComponents:
 
     def evaluate(self) -> Callable[..., Any]:
         @dsl.container_component
-        def evaluate(  # noqa: PLR0917
+        def evaluate(
             machine_type: str,
             accelerator_type: str,
             accelerator_count: int,

@@ -106,7 +106,6 @@ class Vertex:
         self._settings |= wanted
         return self._cloud.store.put(_SETTINGS, "all", self._settings)
 
-
     def _warm(self, call: Call) -> dict[str, Any]:
         """Begin a warm process of `image` on each pool of a persistent resource, as its machines cache an image."""
         call.cloud.identity.require_operator(call.caller)

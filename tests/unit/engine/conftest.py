@@ -1,4 +1,4 @@
-"""Fixtures of the engine's tests: a fake Google, and a project in a temporary folder that the engine brings up on it."""
+"""Fixtures of the engine's tests: a fake Google, and a project in a temporary folder that is brought up on it."""
 
 from __future__ import annotations
 

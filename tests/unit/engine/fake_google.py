@@ -1,7 +1,8 @@
-"""A small, stateful stand-in for Google's APIs, for tests of the engine: plain dictionaries by path, Google's answers as the recordings show them.
+"""A small, stateful stand-in for Google's APIs, for tests of the engine.
 
-`faults` holds functions (method, path) -> None, a status to answer with, or an exception class to break the connection with; a fault of
-`after` runs once the request was carried out.
+It keeps plain dictionaries by path and gives Google's answers as the recordings show them. `faults` holds functions
+(method, path) -> None, a status to answer with, or an exception class to break the connection with; a fault of `after`
+runs once the request was carried out.
 """
 
 from __future__ import annotations
@@ -229,7 +230,7 @@ def upload(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, s
         "name": name,
         "bucket": at["bucket"],
         "generation": str(1700000000000000 + fake.unique()),
-        "md5Hash": base64.b64encode(hashlib.md5(data).digest()).decode(),
+        "md5Hash": base64.b64encode(hashlib.md5(data, usedforsecurity=False).digest()).decode(),
         "crc32c": "AAAAAA==",
         "size": str(len(data)),
         "selfLink": f"https://www.googleapis.com/storage/v1/b/{at['bucket']}/o/{name}",
@@ -464,7 +465,7 @@ def _handler(fake: FakeGoogle) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(payload)
 
-        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve  # noqa: N815 (http.server's names)
 
         def log_message(self, format: str, *args: Any) -> None:
             return

@@ -8,20 +8,26 @@ member = account.email.apply(lambda email: f"serviceAccount:{email}")
 role = gcp.projects.IAMCustomRole("role", role_id="ctRole", title="CT", permissions=["aiplatform.customJobs.create"])
 gcp.projects.IAMMember("project-member", project="acme-recsys", role=role.name, member=member)
 gcp.serviceaccount.IAMMember(
-    "account-member", service_account_id=account.name, role="roles/iam.serviceAccountUser", member="user:dev@example.com"
+    "account-member", service_account_id=account.name,
+    role="roles/iam.serviceAccountUser", member="user:dev@example.com",
 )
 bucket = gcp.storage.Bucket("bucket", name="acme-artifacts", location="EU", labels={"team": "ml"})
 gcp.storage.BucketIAMMember("bucket-member", bucket=bucket.name, role="roles/storage.objectAdmin", member=member)
 gcp.storage.BucketObject("object", bucket=bucket.name, name="spec.json", content="{}")
 dataset = gcp.bigquery.Dataset("dataset", dataset_id="logs", location="EU")
-gcp.bigquery.DatasetIamMember("dataset-member", dataset_id=dataset.dataset_id, role="roles/bigquery.dataViewer", member=member)
+gcp.bigquery.DatasetIamMember(
+    "dataset-member", dataset_id=dataset.dataset_id, role="roles/bigquery.dataViewer", member=member
+)
 gcp.bigquery.Table(
     "table", dataset_id=dataset.dataset_id, table_id="feedback", deletion_protection=False,
     schema=json.dumps([{"name": "user_id", "type": "STRING"}]),
 )
-repository = gcp.artifactregistry.Repository("repository", repository_id="training", location="europe-west1", format="DOCKER")
+repository = gcp.artifactregistry.Repository(
+    "repository", repository_id="training", location="europe-west1", format="DOCKER"
+)
 gcp.artifactregistry.RepositoryIamMember(
-    "repository-member", location="europe-west1", repository=repository.name, role="roles/artifactregistry.reader", member=member
+    "repository-member", location="europe-west1", repository=repository.name,
+    role="roles/artifactregistry.reader", member=member,
 )
 pool = gcp.vertex.AiPersistentResource(
     "pool", name="warm-pool", location="europe-west1", opts=Opts(depends_on=[services]),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -98,11 +97,11 @@ def test_only_one_thread_at_a_time_changes_a_shared_policy(api: Api) -> None:
 
 
 @pytest.fixture
-def journal(tmp_path: Path) -> Iterator[tuple[FileBackend, Journal]]:
+def journal(tmp_path: Path) -> tuple[FileBackend, Journal]:
     backend = FileBackend(tmp_path, "shop", "local")
     backend.prepare()
     secrets = SecretsManager({"PULUMI_CONFIG_PASSPHRASE": ""}, tmp_path, None, lambda _: None)
-    yield backend, Journal(backend, Snapshot(), secrets)
+    return backend, Journal(backend, Snapshot(), secrets)
 
 
 def _on_disk(backend: FileBackend) -> dict[str, list[str]]:

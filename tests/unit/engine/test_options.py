@@ -10,7 +10,8 @@ from tests.unit.engine.programs import pair
 POOL = """
 gcp.vertex.AiPersistentResource(
     "pool", name="warm-pool", location="europe-west1", labels={labels},
-    resource_pools=[{{"machine_spec": {{"machine_type": "{machine}"}}, "replica_count": "{replicas}"}}], opts=Opts({opts}),
+    resource_pools=[{{"machine_spec": {{"machine_type": "{machine}"}}, "replica_count": "{replicas}"}}],
+    opts=Opts({opts}),
 )
 """
 

@@ -30,7 +30,7 @@ def _table(token: str) -> ResourceType:
 
 
 def _exact(token: str, outputs: dict[str, Any]) -> dict[str, Any]:
-    """Outputs with sets in one order. The provider's empty lifecycle conditions are null or zero by chance of a hash."""
+    """Outputs with sets in one order. The provider's empty lifecycle conditions are null or zero by chance."""
     result = dict(outputs)
     for field in _table(token).fields:
         if field.unordered and isinstance(result.get(field.name), list):

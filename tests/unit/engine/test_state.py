@@ -1,4 +1,4 @@
-"""The checkpoint's format: what Pulumi wrote is read and written back unchanged, secrets are as Pulumi encrypts them."""
+"""The checkpoint's format: what Pulumi wrote is written back unchanged, secrets are as Pulumi encrypts them."""
 
 from __future__ import annotations
 
