@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, seconds, slots_on
+from local.cloud.aiplatform.machines import machine_size
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
@@ -16,7 +17,16 @@ from local.cloud.call import Call
 from local.cloud.errors import failed_precondition
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner
-from local.cloud.jobs.spec import DEFAULT_TIMEOUT_SECONDS, Job, JobState, JobUpdate, PoolSlot, worker_pool
+from local.cloud.jobs.spec import (
+    DEFAULT_TIMEOUT_SECONDS,
+    DEFAULT_WAIT_SECONDS,
+    Job,
+    JobState,
+    JobUpdate,
+    PoolSlot,
+    Strategy,
+    worker_pool,
+)
 from local.cloud.metadata_server import metadata_host
 from local.cloud.routing import Route
 
@@ -179,7 +189,11 @@ class CustomJobs(Collection):
 def _runnable(job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
     spec = job["jobSpec"]
     scheduling = spec.get("scheduling", {})
-    pools = [worker_pool(pool, slot) for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True)]
+    pools = [
+        worker_pool(pool, slot, machine_size(pool.get("machineSpec", {}).get("machineType", "")))
+        for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True)
+    ]
+    wait = scheduling.get("maxWaitDuration")
     return Job(
         name=job["name"],
         pools=tuple(pools),
@@ -188,4 +202,7 @@ def _runnable(job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
         base_output_directory=spec.get("baseOutputDirectory", {}).get("outputUriPrefix", ""),
         timeout_seconds=seconds(scheduling["timeout"]) if scheduling.get("timeout") else DEFAULT_TIMEOUT_SECONDS,
         disable_retries=scheduling.get("disableRetries", False),
+        restart_on_worker_restart=scheduling.get("restartJobOnWorkerRestart", False),
+        strategy=Strategy.of(scheduling.get("strategy", "")),
+        max_wait_seconds=seconds(wait) if wait is not None else DEFAULT_WAIT_SECONDS,
     )

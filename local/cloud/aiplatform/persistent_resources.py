@@ -106,7 +106,7 @@ class PersistentResources(Collection):
 
         self._require(self.get(name), "RUNNING", "ERROR")
         resource = self.update(name, change)
-        self._jobs.capacity_changed()
+        self._jobs.look_again()
         return self._shown(resource)
 
     def _reboot(self, call: Call) -> dict[str, Any]:
