@@ -1,4 +1,4 @@
-"""`python -m local.cloud`: serve a cloud, or print how clients find it."""
+"""`python -m local.cloud`: serve a cloud, print how clients find it, or let something go wrong on it."""
 
 import argparse
 import json
@@ -12,13 +12,20 @@ from local.cloud.clients import client_environment
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["fault"]:
+        from local.cloud.faults import command
+
+        return command.main(words[1:])
+    options = _parser().parse_args(words)
     return _print_environment(options.root) if options.command == "env" else _serve(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local.cloud", description="Google Cloud's APIs on the loopback, on files."
+        prog="python -m local.cloud",
+        description="Google Cloud's APIs on the loopback, on files.",
+        epilog="python -m local.cloud fault --help: let something go wrong on a running cloud",
     )
     parser.add_argument("command", nargs="?", choices=["serve", "env"], default="serve", help="env prints export lines")
     parser.add_argument(

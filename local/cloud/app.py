@@ -4,12 +4,15 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 """
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 from local.cloud import admin, batch, bigquery, control, metadata_server, storage
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
-from local.cloud.clock import Clock
+from local.cloud.clock import ManualClock
+from local.cloud.faults import api as fault_commands
+from local.cloud.faults.faults import Faults
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
 from local.cloud.operations import Operations
@@ -22,7 +25,7 @@ from local.cloud.store import Store
 class Cloud:
     """`on_start` hooks run once the server listens (`url` is set), `on_stop` hooks in reverse order."""
 
-    def __init__(self, root: Path, *, iam: Mode = "audit", clock: Clock | None = None) -> None:
+    def __init__(self, root: Path, *, iam: Mode = "audit", clock: ManualClock | None = None) -> None:
         root.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.root = root
         self.url = ""
@@ -30,13 +33,15 @@ class Cloud:
         self.on_start: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
         self.request_stop: Callable[[], None] = lambda: None
-        self.clock = clock or Clock()
+        self.on_clock_jump: list[Callable[[], None]] = []
         self.store = Store(root / "state.sqlite")
+        self.clock = clock or ManualClock(self._clock_ahead())
+        self.faults = Faults(self.store, self.clock)
         self.background = Background()
         self.identity = Identity(root, self.store, self.clock, iam)
         self.projects = Projects(self.store, self.clock)
         self.operations = Operations(self.store, self.clock, self.background)
-        self.policies = Policies(self.store)
+        self.policies = Policies(self.store, self.clock, self.faults.iam_delay_seconds)
         self.images = Images(self.store, self.clock)
         self.objects = storage.open_objects(self)
         self.warehouse = bigquery.BigQuery.open(self)
@@ -56,8 +61,18 @@ class Cloud:
         self.background.stop()
         self.store.close()
 
+    def move_clock(self, by: timedelta) -> None:
+        """Make time pass, for good; a hook does what is due then."""
+        self.clock.advance(by)
+        self.store.put("clock", "ahead", {"seconds": self.clock.ahead.total_seconds()}, parent="")
+        for hook in self.on_clock_jump:
+            hook()
+
+    def _clock_ahead(self) -> timedelta:
+        return timedelta(seconds=(self.store.get("clock", "ahead") or {}).get("seconds", 0.0))
+
     def _services(self) -> list[Service]:
-        core = [admin.service(), metadata_server.service(), batch.service()]
+        core = [admin.service(), fault_commands.service(self), metadata_server.service(), batch.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         services = [*core, *data, *control.services(self), *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]

@@ -22,7 +22,7 @@ class Strategy(StrEnum):
 
     @classmethod
     def of(cls, name: str) -> "Strategy":
-        return cls(name) if name in cls else cls.SPOT if name == "LOW_COST" else cls.STANDARD
+        return cls(name) if name in {each.value for each in cls} else cls.SPOT if name == "LOW_COST" else cls.STANDARD
 
 
 class JobState(StrEnum):

@@ -24,6 +24,7 @@ _SWEEP_SECONDS = 60.0
 def open_objects(cloud: "Cloud") -> Objects:
     """The objects under the cloud's root, whole again if the last process died."""
     objects = Objects(cloud.root, cloud.store, cloud.clock, Buckets(cloud.store, cloud.clock, cloud.projects))
+    objects.files.claim = cloud.faults.claim_disk
     objects.recover()
     return objects
 
