@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from tests.contract.cloud_process import CloudProcess
+from tests.unit.pipelines.compiled import compiled
 
-from .conftest import IMAGE, PARENT, Vertex, wait_until
+from .conftest import BUCKET, IMAGE, PARENT, Vertex, wait_until
+from .pipelines import sleeper
 
 pytestmark = pytest.mark.xdist_group("vertex-faults")  # one cloud for all that it hurts
 
@@ -227,3 +229,21 @@ def test_a_pool_that_was_being_made_when_the_cloud_died_is_there_after_it(
     assert get(alone, f"{PARENT}/persistentResources/late")["state"] == "PROVISIONING"
     alone.cloud.json("POST", "/_local/clock:jump", {"seconds": 61})
     assert get(alone, operation)["response"]["state"] == "RUNNING"
+
+
+def test_a_schedule_fires_when_the_clock_jumps_to_its_time(vertex: Vertex) -> None:
+    spec = compiled(sleeper)
+    config = {"gcsOutputDirectory": f"gs://{BUCKET}/root", "parameterValues": {"seconds": 0.0}}
+    request = {"parent": PARENT, "pipelineJob": {"pipelineSpec": spec, "runtimeConfig": config}}
+    body = {"displayName": "nightly", "cron": "TZ=Europe/Paris 0 3 * * *", "maxConcurrentRunCount": "1"}
+    made = vertex.cloud.json("POST", f"/v1/{PARENT}/schedules", {**body, "createPipelineJobRequest": request})
+    vertex.cloud.json("POST", "/_local/clock:jump", {"to": made["nextRunTime"]})
+    fired = get(vertex, made["name"])
+    assert (fired["startedRunCount"], fired["lastScheduledRunResponse"]["scheduledRunTime"]) == (
+        "1",
+        made["nextRunTime"],
+    )
+    run = fired["lastScheduledRunResponse"]["runResponse"]
+    assert wait_until(lambda: get(vertex, run), lambda job: "endTime" in job)["state"] == "PIPELINE_STATE_SUCCEEDED"
+    assert get(vertex, run)["scheduleName"] == made["name"]
+    vertex.cloud.json("DELETE", f"/v1/{made['name']}")
