@@ -38,7 +38,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     root = options.root.resolve()
-    with RootLock(root):
+    with RootLock(root) as lock:
+        lock.end_process_when_lost()
         try:
             server = Server(Cloud(root, iam=options.iam), options.port)
         except OSError as error:
