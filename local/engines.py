@@ -15,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
+from engine.crypto import passphrase_beside
 from local.layout import STACK, Layout
 
 EngineName = Literal["embedded", "pulumi"]
@@ -83,14 +86,14 @@ class _Pulumi:
             **os.environ,
             **environment,
             "PULUMI_BACKEND_URL": _backend(layout),
-            "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", ""),
+            **self._passphrase(),
             "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(layout.home / "pulumi-home")),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "HTTPS_PROXY": _NO_PROXY_SINK,
         }
 
     def up(self) -> EngineResult:
-        self._select()
+        self._create_stack()
         began = time.monotonic()
         changes = self._plan("preview")
         planned = time.monotonic()
@@ -98,16 +101,28 @@ class _Pulumi:
         return EngineResult(changes, planned - began, time.monotonic() - planned)
 
     def destroy(self) -> EngineResult:
-        self._select()
+        self._create_stack()
         began = time.monotonic()
         changes = self._plan("destroy", "--preview-only")
         planned = time.monotonic()
         self._run("destroy", "--yes", "--skip-preview")
         return EngineResult(changes, planned - began, time.monotonic() - planned)
 
-    def _select(self) -> None:
-        command = ["pulumi", "stack", "select", "--create", STACK, "--cwd", str(self._layout.root), "--non-interactive"]
-        self._checked([*command, "--config-file", str(self._config)])
+    def _passphrase(self) -> dict[str, str]:
+        """The variable for the passphrase that the embedded engine keeps too, where the user gives none."""
+        if any(name in os.environ for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")):
+            return {}
+        return {"PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_beside(self._layout.state / ".pulumi")[1])}
+
+    def _create_stack(self) -> None:
+        """An empty state where there is none. Not by `pulumi stack init`, which writes into the stack's own file."""
+        project = yaml.safe_load((self._layout.root / "Pulumi.yaml").read_text())["name"]
+        state = self._layout.state / ".pulumi" / "stacks" / project / f"{STACK}.json"
+        if not state.exists():
+            state.parent.mkdir(parents=True, exist_ok=True)
+            (self._layout.state / ".pulumi" / "meta.yaml").write_text("version: 1\n")
+            checkpoint = {"stack": f"organization/{project}/{STACK}", "latest": None}
+            state.write_text(json.dumps({"version": 3, "checkpoint": checkpoint}))
 
     def _plan(self, verb: str, *flags: str) -> dict[str, int]:
         """The plan's count of each operation."""

@@ -32,10 +32,9 @@ def states(layout: Layout, outputs: StackOutputs) -> list[dict[str, str]]:
 
 def told(run: dict[str, str]) -> str:
     """In words."""
-    fate = "has been taken up again" if run["state"] in _GOING_ON else "was taken up again and has ended"
-    return (
-        f"The interrupted run {run['name'].rpartition('/')[2]} {fate}: {run['state'].removeprefix('PIPELINE_STATE_')}"
-    )
+    fate = "goes on" if run["state"] in _GOING_ON else "has ended"
+    state = run["state"].removeprefix("PIPELINE_STATE_")
+    return f"Run {run['name'].rpartition('/')[2]} of an interrupted `make up` {fate}: {state}"
 
 
 def _found(outputs: StackOutputs, names: list[str]) -> list[dict[str, str]]:

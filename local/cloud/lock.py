@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-
 _LOG = logging.getLogger(__name__)
 _LOOK_EVERY_SECONDS = 1.0
 

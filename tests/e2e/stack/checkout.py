@@ -83,7 +83,7 @@ class Checkout:
         for entry in Path("/proc").glob("[0-9]*"):
             try:
                 command = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-                if str(self.root) in f"{command} {os.readlink(entry / 'cwd')}":
+                if str(self.root) in f"{command} {(entry / 'cwd').readlink()}":
                     found[int(entry.name)] = command
             except OSError:
                 continue
@@ -96,7 +96,8 @@ class Checkout:
 
     def _run(self, command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            command, cwd=cwd, env=self.env, capture_output=True, text=True, timeout=240, check=False, stdin=subprocess.DEVNULL
+            command, cwd=cwd, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=240, check=False,
         )  # fmt: skip
 
 
