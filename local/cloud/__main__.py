@@ -9,18 +9,32 @@ import sys
 from pathlib import Path
 
 from local.cloud.clients import client_environment
+from local.cloud.iam.explain_command import explain
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
-    return _print_environment(options.root) if options.command == "env" else _serve(options)
+    options = _parser().parse_intermixed_args(argv)
+    if options.command == "env":
+        return _print_environment(options.root)
+    if options.command == "explain":
+        return explain(options.root.resolve(), *options.subject)
+    return _serve(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.cloud", description="Google Cloud's APIs on the loopback, on files."
     )
-    parser.add_argument("command", nargs="?", choices=["serve", "env"], default="serve", help="env prints export lines")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["serve", "env", "explain"],
+        default="serve",
+        help="env prints export lines; explain says why PRINCIPAL may or may not do something",
+    )
+    parser.add_argument(
+        "subject", nargs="*", metavar="PRINCIPAL PERMISSION RESOURCE", help="of explain; the resource as projects/…"
+    )
     parser.add_argument(
         "--root", type=Path, default=Path(".local/cloud"), help="the folder of its state (default: %(default)s)"
     )

@@ -10,6 +10,12 @@ from local.cloud import admin, batch, bigquery, control, metadata_server, storag
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import Clock
+from local.cloud.iam import commands as access_commands
+from local.cloud.iam.access import Access
+from local.cloud.iam.google_accounts import implied_bindings
+from local.cloud.iam.log import AccessLog
+from local.cloud.iam.members import Members
+from local.cloud.iam.roles import Roles
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
 from local.cloud.operations import Operations
@@ -17,6 +23,8 @@ from local.cloud.policies import Policies
 from local.cloud.projects import Projects
 from local.cloud.routing import Router, Service
 from local.cloud.store import Store
+
+_LOG_SECONDS = 1.0
 
 
 class Cloud:
@@ -37,6 +45,7 @@ class Cloud:
         self.projects = Projects(self.store, self.clock)
         self.operations = Operations(self.store, self.clock, self.background)
         self.policies = Policies(self.store)
+        self.access = self._open_access(iam)
         self.images = Images(self.store, self.clock)
         self.objects = storage.open_objects(self)
         self.warehouse = bigquery.BigQuery.open(self)
@@ -56,8 +65,25 @@ class Cloud:
         self.background.stop()
         self.store.close()
 
+    def _open_access(self, mode: Mode) -> Access:
+        log = AccessLog(self.root, self.clock)
+        self.on_start.append(lambda: self.background.every(_LOG_SECONDS, log.flush, "access-log"))
+        self.on_stop.append(log.flush)
+        return Access(
+            mode,
+            bindings_of=lambda name: [
+                *self.policies.get(name).get("bindings", ()),
+                *implied_bindings(name, self.projects),
+            ],
+            project_of_bucket=lambda bucket: self.objects.buckets.owner(bucket),  # noqa: PLW0108 (objects open later)
+            roles=Roles(lambda name: self.store.get("iam.role", name)),
+            members=Members(self.store),
+            clock=self.clock,
+            log=log,
+        )
+
     def _services(self) -> list[Service]:
-        core = [admin.service(), metadata_server.service(), batch.service()]
+        core = [admin.service(), access_commands.service(), metadata_server.service(), batch.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         services = [*core, *data, *control.services(self), *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]

@@ -14,6 +14,7 @@ from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.call import Call
 from local.cloud.errors import failed_precondition
+from local.cloud.iam.enforcement import act_as
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import DEFAULT_TIMEOUT_SECONDS, Job, JobState, JobUpdate, PoolSlot, worker_pool
@@ -142,6 +143,7 @@ class CustomJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("CustomJob", call.object(), "custom_job")
+        act_as(self.cloud, call.caller, body.get("jobSpec", {}).get("serviceAccount", ""), call.params["parent"])
         return self.shown(self.submit(call.params["parent"], body))
 
     def _cancel(self, call: Call) -> dict[str, Any]:

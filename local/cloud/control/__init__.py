@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from local.cloud.control.accounts import account_routes
 from local.cloud.control.billing import billing_routes
 from local.cloud.control.compute import project_routes as compute_project_routes
+from local.cloud.control.credentials import credential_routes
 from local.cloud.control.projects import project_routes, project_v3_routes
 from local.cloud.control.registry import registry_routes
 from local.cloud.control.roles import role_routes
@@ -27,6 +28,7 @@ def services(cloud: "Cloud") -> list[Service]:
     both = {"v1": ("v1", "v1beta1"), "v1beta2": ("v1beta2",)}
     return [
         Service("iam", iam, prefixes=("/iam",)),
+        Service("iamcredentials", credential_routes(cloud), prefixes=("/iamcredentials",)),
         Service("cloudresourcemanager", crm, prefixes=("/crm",)),
         Service("serviceusage", service_usage_routes(cloud), prefixes=("/serviceusage",), versions=both),
         Service("artifactregistry", registry_routes(cloud), prefixes=("/artifactregistry",), versions=both),
