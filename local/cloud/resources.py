@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from local.cloud.call import Call
 from local.cloud.errors import aborted, already_exists, invalid_argument, not_found
 from local.cloud.masks import masked_update
+from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.policy_routes import policy_routes
 from local.cloud.routing import Route
@@ -33,6 +34,7 @@ class Resources:
     collection: ClassVar[str]
     version: ClassVar[str] = "v1"
     id_parameter: ClassVar[str] = ""
+    message: ClassVar[str] = ""  # the resource's proto, by which requests are read: google.pubsub.v1.Topic
     output: ClassVar[tuple[str, ...]] = ("name", "createTime", "updateTime", "etag")
     immutable: ClassVar[tuple[str, ...]] = ()
     policies_by: ClassVar[str] = ""  # GET or POST, how a policy is read; "" for a resource without one
@@ -74,7 +76,11 @@ class Resources:
 
     def body(self, call: Call) -> dict[str, Any]:
         """The resource that a request carries."""
-        return call.object()
+        return self.read(call.object())
+
+    def read(self, given: dict[str, Any]) -> dict[str, Any]:
+        """A resource in its proto's canonical form; as it is where there is no table of the proto."""
+        return MESSAGES.canonical(self.message, given, self.collection) if self.message in MESSAGES else given
 
     def mask(self, call: Call) -> str | None:
         return call.query.get("updateMask") or call.query.get("update_mask")
@@ -192,11 +198,9 @@ class Resources:
 class LongRunning(Resources):
     """A collection whose create, patch and delete are answered by an operation, which has already ended.
 
-    `message` is the resource's proto and `metadata` the operations', `google.cloud.run.v2.Job`; "" where the metadata
-    is the resource itself.
+    `metadata` is the operations' proto; "" where the metadata is the resource itself.
     """
 
-    message: ClassVar[str]
     metadata: ClassVar[str] = ""
     deleted_is_empty: ClassVar[bool] = True  # the response of a delete is Empty, not the resource
 

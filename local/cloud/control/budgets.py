@@ -27,6 +27,7 @@ class Budgets(Resources):
     kind = "billing.budgets"
     parent = "billingAccounts/*"
     collection = "budgets"
+    message = "google.cloud.billing.budgets.v1.Budget"
     output = ("name", "etag")
     etag_form = "{}"
     whole_without_mask = True

@@ -19,6 +19,7 @@ from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.control.key_rules import check_key, check_version
 from local.cloud.durations import seconds
 from local.cloud.errors import failed_precondition, invalid_argument
+from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.resources import Resources
 from local.cloud.routing import Route
@@ -45,6 +46,7 @@ def key_routes(cloud: "Cloud") -> list[Route]:
 
 class KeyRings(Resources):
     kind = "cloudkms.keyRings"
+    message = "google.cloud.kms.v1.KeyRing"
     collection = "keyRings"
     id_parameter = "keyRingId"
     output = ("name", "createTime")
@@ -62,6 +64,7 @@ class KeyRings(Resources):
 
 class Keys(Resources):
     kind = "cloudkms.cryptoKeys"
+    message = "google.cloud.kms.v1.CryptoKey"
     parent = _RING
     collection = "cryptoKeys"
     id_parameter = "cryptoKeyId"
@@ -128,14 +131,14 @@ class Keys(Resources):
 
     def _update_primary(self, call: Call) -> dict[str, Any]:
         key = self.named(call.params["name"])
-        wanted = str(call.object().get("cryptoKeyVersionId", ""))
+        wanted = _request(call, "UpdateCryptoKeyPrimaryVersion").get("cryptoKeyVersionId", "")
         version = self._versions.named(f"{key['name']}/cryptoKeyVersions/{wanted}")
         if version["state"] != "ENABLED":
             raise failed_precondition(f"{version['name']} is {version['state']}: a primary version must be ENABLED")
         return self.show(self.make_primary(key, version))
 
     def _encrypt(self, call: Call) -> dict[str, Any]:
-        body, key = call.object(), self.rotated(self.named(call.params["name"]))
+        body, key = _request(call, "Encrypt"), self.rotated(self.named(call.params["name"]))
         plaintext, extra = _bytes(body, "plaintext"), _bytes(body, "additionalAuthenticatedData")
         version = self._versions.usable(key.get("primary", ""))
         nonce = os.urandom(_NONCE_BYTES)
@@ -150,7 +153,7 @@ class Keys(Resources):
         }
 
     def _decrypt(self, call: Call) -> dict[str, Any]:
-        body, key = call.object(), self.named(call.params["name"])
+        body, key = _request(call, "Decrypt"), self.named(call.params["name"])
         ciphertext, extra = _bytes(body, "ciphertext"), _bytes(body, "additionalAuthenticatedData")
         number = int.from_bytes(ciphertext[:4], "big")
         name = f"{key['name']}/cryptoKeyVersions/{number}"
@@ -173,6 +176,7 @@ class Keys(Resources):
 
 class KeyVersions(Resources):
     kind = "cloudkms.cryptoKeyVersions"
+    message = "google.cloud.kms.v1.CryptoKeyVersion"
     parent = f"{_RING}/cryptoKeys/*"
     collection = "cryptoKeyVersions"
     output = ("name", "createTime", "generateTime", "protectionLevel", "algorithm", "destroyTime")
@@ -251,6 +255,10 @@ class KeyVersions(Resources):
             )
         kept = {key: value for key, value in version.items() if key != "destroyTime"}
         return self.keep(kept | {"state": "DISABLED"})
+
+
+def _request(call: Call, name: str) -> dict[str, Any]:
+    return MESSAGES.canonical(f"google.cloud.kms.v1.{name}Request", call.object(), "request")
 
 
 def _bytes(body: dict[str, Any], field: str) -> bytes:

@@ -14,6 +14,7 @@ from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.durations import seconds
 from local.cloud.errors import failed_precondition, invalid_argument, not_found
+from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.resources import Resources
 from local.cloud.routing import Route
@@ -34,6 +35,7 @@ def secret_routes(cloud: "Cloud") -> list[Route]:
 
 
 class Secrets(Resources):
+    message = "google.cloud.secretmanager.v1.Secret"
     kind = "secretmanager.secrets"
     parent = "projects/*"
     collection = "secrets"
@@ -145,7 +147,9 @@ class SecretVersions(Resources):
     def _add(self, call: Call) -> dict[str, Any]:
         with self.store.transaction():
             secret = self._secrets.named(call.params["parent"])
-            data = _payload(call.object().get("payload") or {})
+            request = "google.cloud.secretmanager.v1.AddSecretVersionRequest"
+            payload = MESSAGES.canonical(request, call.object(), "request").get("payload", {})
+            data = _payload(payload)
             number = max((_number(name) for name, _ in self.store.list(self.kind, secret["name"])), default=0) + 1
             name = f"{secret['name']}/versions/{number}"
             self.store.put(_PAYLOAD, name, {"data": base64.b64encode(data).decode()})
@@ -154,7 +158,7 @@ class SecretVersions(Resources):
                 "createTime": self.cloud.clock.timestamp(),
                 "state": "ENABLED",
                 "replicationStatus": _replication_status(secret),
-                "clientSpecifiedPayloadChecksum": "dataCrc32c" in call.object()["payload"],
+                "clientSpecifiedPayloadChecksum": "dataCrc32c" in payload,
             }
             return self.show(self.keep({key: value for key, value in version.items() if value is not False}))
 

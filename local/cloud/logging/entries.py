@@ -13,6 +13,7 @@ from urllib.parse import unquote
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.errors import not_found
+from local.cloud.messages import MESSAGES
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
 
@@ -56,7 +57,7 @@ class WrittenEntries:
         ]
 
     def _write(self, call: Call) -> dict[str, Any]:
-        body = call.object()
+        body = MESSAGES.canonical("google.logging.v2.WriteLogEntriesRequest", call.object(), "request")
         entries = [self._completed(entry, body) for entry in body.get("entries") or []]
         found = Violations()
         found.unless(entries, "entries", "at least one is required")

@@ -22,6 +22,7 @@ class LogMetrics(Resources):
     version = "v2"
     parent = "projects/*"
     collection = "metrics"
+    message = "google.logging.v2.LogMetric"
     output = ("createTime", "updateTime")
     whole_without_mask = True
 

@@ -26,6 +26,7 @@ class Sinks(Resources):
     version = "v2"
     parent = "projects/*"
     collection = "sinks"
+    message = "google.logging.v2.LogSink"
     output = ("createTime", "updateTime", "writerIdentity", "resourceName")
 
     def routes(self) -> list[Route]:

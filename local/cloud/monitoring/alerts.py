@@ -22,6 +22,7 @@ _MOST_CONDITIONS = 6
 class AlertPolicies(Numbered):
     kind = "monitoring.alertPolicies"
     collection = "alertPolicies"
+    message = "google.monitoring.v3.AlertPolicy"
     output = ("name", "creationRecord", "mutationRecord", "validity")
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:  # noqa: ARG002

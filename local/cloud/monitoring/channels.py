@@ -32,6 +32,7 @@ _PATTERNS = {
 class NotificationChannels(Numbered):
     kind = "monitoring.notificationChannels"
     collection = "notificationChannels"
+    message = "google.monitoring.v3.NotificationChannel"
     output = ("name", "creationRecord", "mutationRecords", "verificationStatus")
     immutable = ("type",)
 

@@ -18,6 +18,7 @@ class Dashboards(Numbered):
     kind = "monitoring.dashboards"
     version = "v1"
     collection = "dashboards"
+    message = "google.monitoring.dashboard.v1.Dashboard"
     output = ("name", "etag")
     etag_form = "{}"
     shows_number = True

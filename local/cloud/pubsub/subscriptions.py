@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.call import Call
 from local.cloud.clock import micros, parse_rfc3339
 from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found, unimplemented
+from local.cloud.messages import MESSAGES
 from local.cloud.pubsub import rules
 from local.cloud.pubsub.delivery import Delivery
 from local.cloud.resources import Resources
 from local.cloud.routing import Route
-from local.cloud.validation import Violations, as_int
+from local.cloud.validation import Violations
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
 _TOPICS = "pubsub.topics"
 _PULL_SECONDS = 5.0
+_MOST_AT_ONCE = 65_536
 _DEFAULTS: dict[str, Any] = {
     "ackDeadlineSeconds": 10,
     "messageRetentionDuration": "604800s",
@@ -36,6 +38,7 @@ class Subscriptions(Resources):
     output = ("name", "state", "topicMessageRetentionDuration", "analyticsHubSubscriptionInfo")
     immutable = _FIXED
     policies_by = "GET"
+    message = "google.pubsub.v1.Subscription"
 
     def __init__(self, cloud: "Cloud", delivery: Delivery) -> None:
         super().__init__(cloud)
@@ -61,7 +64,7 @@ class Subscriptions(Resources):
         """A PATCH wraps the subscription: `{subscription, updateMask}`."""
         given = call.object()
         wrapped = given.get("subscription")
-        return wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given
+        return self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
 
     def mask(self, call: Call) -> str | None:
         mask = super().mask(call) or call.object().get("updateMask")
@@ -107,10 +110,10 @@ class Subscriptions(Resources):
 
     def _pull(self, call: Call) -> dict[str, Any]:
         """Waits a while for a first message, unless told to return immediately."""
-        subscription, body = self._attached(call), call.object()
-        most = as_int(body.get("maxMessages"))
-        if most is None or not 1 <= most <= 1000:
-            raise invalid_argument([("maxMessages", f"{body.get('maxMessages')!r} is not a number from 1 to 1000")])
+        subscription, body = self._attached(call), _request(call, "Pull")
+        most = body.get("maxMessages", 0)
+        if not 1 <= most <= _MOST_AT_ONCE:
+            raise invalid_argument([("maxMessages", f"{most} is not a number from 1 to {_MOST_AT_ONCE}")])
         deadline = time.monotonic() + (0 if body.get("returnImmediately") else _PULL_SECONDS)
         received = self._delivery.pull(subscription, most)
         while not received and time.monotonic() < deadline and not self.cloud.background.stopping.wait(0.05):
@@ -118,21 +121,21 @@ class Subscriptions(Resources):
         return {"receivedMessages": received} if received else {}
 
     def _acknowledge(self, call: Call) -> dict[str, Any]:
-        self._delivery.acknowledge(self._attached(call), _ack_ids(call))
+        self._delivery.acknowledge(self._attached(call), _ack_ids(_request(call, "Acknowledge")))
         return {}
 
     def _modify_deadline(self, call: Call) -> dict[str, Any]:
-        length = as_int(call.object().get("ackDeadlineSeconds", 0))
-        if length is None or not 0 <= length <= 600:
-            rule = "is not a number of seconds from 0 to 600"
-            raise invalid_argument([("ackDeadlineSeconds", f"{call.object().get('ackDeadlineSeconds')!r} {rule}")])
-        self._delivery.modify_deadline(self._attached(call), _ack_ids(call), length)
+        body = _request(call, "ModifyAckDeadline")
+        length = body.get("ackDeadlineSeconds", 0)
+        if not 0 <= length <= 600:
+            raise invalid_argument([("ackDeadlineSeconds", f"{length} is not a number of seconds from 0 to 600")])
+        self._delivery.modify_deadline(self._attached(call), _ack_ids(body), length)
         return {}
 
     def _modify_push(self, call: Call) -> dict[str, Any]:
         with self.store.transaction():
             subscription = self.named(call.params["subscription"])
-            changed = subscription | {"pushConfig": call.object().get("pushConfig") or {}}
+            changed = subscription | {"pushConfig": _request(call, "ModifyPushConfig").get("pushConfig") or {}}
             found = Violations()
             self.check(found, subscription["name"].rsplit("/", 1)[-1], changed)
             found.refuse()
@@ -141,7 +144,7 @@ class Subscriptions(Resources):
 
     def _seek(self, call: Call) -> dict[str, Any]:
         """To a time: what was published before it counts as acknowledged, what is kept of later is not."""
-        body = call.object()
+        body = _request(call, "Seek")
         if body.get("snapshot"):
             raise unimplemented("The local cloud has no snapshots: seek to a time")
         try:
@@ -176,8 +179,11 @@ def _with_defaults(body: dict[str, Any]) -> dict[str, Any]:
     return filled
 
 
-def _ack_ids(call: Call) -> list[str]:
-    ids = call.object().get("ackIds") or []
-    if not isinstance(ids, list) or not ids:
+def _request(call: Call, name: str) -> dict[str, Any]:
+    return MESSAGES.canonical(f"google.pubsub.v1.{name}Request", call.object(), "request")
+
+
+def _ack_ids(body: dict[str, Any]) -> list[str]:
+    if not body.get("ackIds"):
         raise invalid_argument([("ackIds", "at least one is required")])
-    return [str(each) for each in ids]
+    return body["ackIds"]

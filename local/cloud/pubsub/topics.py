@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
 from local.cloud.errors import already_exists, invalid_argument, not_found
+from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.pubsub import rules
 from local.cloud.pubsub.delivery import Delivery
@@ -32,6 +33,7 @@ class Topics(Resources):
     output = ("name", "state", "satisfiesPzs")
     immutable = ("kmsKeyName",)
     policies_by = "GET"
+    message = "google.pubsub.v1.Topic"
 
     def __init__(self, cloud: "Cloud", delivery: Delivery) -> None:
         super().__init__(cloud)
@@ -58,7 +60,7 @@ class Topics(Resources):
         """A PATCH wraps the topic: `{topic, updateMask}`."""
         given = call.object()
         wrapped = given.get("topic")
-        return wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given
+        return self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
 
     def mask(self, call: Call) -> str | None:
         mask = super().mask(call) or call.object().get("updateMask")
@@ -95,9 +97,9 @@ class Topics(Resources):
         return self.make(call, parent, short, self.body(call))
 
     def _publish(self, call: Call) -> dict[str, Any]:
-        messages = call.object().get("messages") or []
-        check_messages(messages)
-        return {"messageIds": self.publish(call.params["topic"], messages)}
+        body = MESSAGES.canonical("google.pubsub.v1.PublishRequest", call.object(), "request")
+        check_messages(body.get("messages"))
+        return {"messageIds": self.publish(call.params["topic"], body["messages"])}
 
     def _list_subscriptions(self, call: Call) -> dict[str, Any]:
         topic = self.named(call.params["topic"])["name"]

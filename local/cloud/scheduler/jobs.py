@@ -33,6 +33,7 @@ _AGENT = "Google-Cloud-Scheduler"
 class SchedulerJobs(Resources):
     kind = "cloudscheduler.jobs"
     collection = "jobs"
+    message = "google.cloud.scheduler.v1.Job"
     output = ("name", "state", "userUpdateTime", "scheduleTime", "lastAttemptTime", "status")
 
     def routes(self) -> list[Route]:
