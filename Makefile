@@ -21,7 +21,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit install check format test test-unit lock clean
+.PHONY: help up stop down plan submit install check format test test-unit conformance lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,10 @@ test: install ## All tests
 
 test-unit: install ## The unit tests, without the slow ones
 	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" tests/unit
+
+conformance: install ## Replay recorded provider traffic against a fresh local cloud, then the contract tests
+	$(PY) -m tests.contract.conformance
+	$(PY) -m pytest -n 2 --dist loadgroup tests/contract
 
 lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt

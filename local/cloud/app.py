@@ -6,7 +6,7 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 from collections.abc import Callable
 from pathlib import Path
 
-from local.cloud import admin, batch, bigquery, control, metadata_server, storage
+from local.cloud import admin, batch, bigquery, compute, control, metadata_server, monitoring, scheduler, storage
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import Clock
@@ -18,9 +18,11 @@ from local.cloud.iam.members import Members
 from local.cloud.iam.roles import Roles
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
+from local.cloud.logging import Logging
 from local.cloud.operations import Operations
 from local.cloud.policies import Policies
 from local.cloud.projects import Projects
+from local.cloud.pubsub import PubSub
 from local.cloud.routing import Router, Service
 from local.cloud.store import Store
 
@@ -49,6 +51,8 @@ class Cloud:
         self.images = Images(self.store, self.clock)
         self.objects = storage.open_objects(self)
         self.warehouse = bigquery.BigQuery.open(self)
+        self.logging = Logging(self)
+        self.pubsub = PubSub(self)
         self.vertex = Vertex(self)
         self.router = Router(self._services(), self.projects.id_of)
 
@@ -85,6 +89,9 @@ class Cloud:
     def _services(self) -> list[Service]:
         core = [admin.service(), access_commands.service(), metadata_server.service(), batch.service()]
         data = [*storage.services(self), *bigquery.services(self)]
-        services = [*core, *data, *control.services(self), *self.vertex.services()]
+        events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]
+        observed = [*self.logging.services(), *monitoring.services(self)]
+        declared = [*control.services(self), *compute.services(self)]
+        services = [*core, *data, *events, *observed, *declared, *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         return [*services, Service("operations", self.operations.routes(), prefixes=public)]
