@@ -1,4 +1,4 @@
-"""`python -m local.cloud`: serve a cloud, or print how clients find it."""
+"""`python -m local.cloud`: serve a cloud, print how clients find it, or let something go wrong on it."""
 
 import argparse
 import json
@@ -13,7 +13,12 @@ from local.cloud.iam.explain_command import explain
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_intermixed_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["fault"]:
+        from local.cloud.faults import command
+
+        return command.main(words[1:])
+    options = _parser().parse_intermixed_args(words)
     if options.command == "env":
         return _print_environment(options.root)
     if options.command == "explain":
@@ -23,7 +28,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local.cloud", description="Google Cloud's APIs on the loopback, on files."
+        prog="python -m local.cloud",
+        description="Google Cloud's APIs on the loopback, on files.",
+        epilog="python -m local.cloud fault --help: let something go wrong on a running cloud",
     )
     parser.add_argument(
         "command",

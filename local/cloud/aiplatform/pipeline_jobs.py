@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 _TASK = "aiplatform.PipelineJob.task"
 _CACHE = "aiplatform.PipelineJob.cache"
+_SCHEDULE_TIME = "aiplatform.PipelineJob.scheduleTime"
 _ID = r"[a-z][-a-z0-9]{0,127}"
 _FAIL_FAST = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
 _STATES = {
@@ -73,14 +74,20 @@ class PipelineJobs(Collection):
             Route("POST", f"{parent}:batchDelete", self._delete_many, f"{may}.delete"),
         ]
 
-    def submit(self, parent: str, body: Resource, short: str = "", *, schedule: str = "") -> Resource:
+    def submit(
+        self, parent: str, body: Resource, short: str = "", *, schedule: str = "", schedule_time: str = ""
+    ) -> Resource:
         """Check a canonical `PipelineJob` as the API does, keep it and run it."""
-        short = short or _generated_id(body, self.cloud.clock.timestamp())
+        short = short or generated_id(body, self.cloud.clock.timestamp())
         self._check(body, short)
         wanted = without_output_only(body, *_OUTPUT_ONLY)
         made = {**wanted, "state": "PIPELINE_STATE_PENDING", **({"scheduleName": schedule} if schedule else {})}
         made["labels"] = {"vertex-ai-pipelines-run-billing-id": new_id(), **made.get("labels", {})}
-        job = self.create(f"{parent}/pipelineJobs/{short}", made)
+        name = f"{parent}/pipelineJobs/{short}"
+        with self.cloud.store.transaction():
+            if schedule_time:
+                self.cloud.store.put(_SCHEDULE_TIME, name, {"time": schedule_time})
+            job = self.create(name, made)
         self.runner.add(job["name"], lambda: self._run(job))
         return job
 
@@ -150,6 +157,7 @@ class PipelineJobs(Collection):
             persistent_resource=runtime.get("persistentResourceName", "").rsplit("/", 1)[-1],
             labels=job["labels"],
             create_time=job["createTime"],
+            schedule_time=(self.cloud.store.get(_SCHEDULE_TIME, name) or {}).get("time", ""),
             fail_fast=config.get("failurePolicy") == _FAIL_FAST,
         )
 
@@ -271,6 +279,7 @@ class PipelineJobs(Collection):
             raise failed_precondition(f"PipelineJob {job['name']} is {job['state']}: cancel it before it is deleted.")
         self.remove(job["name"])
         self.cloud.store.delete_under(_TASK, f"{job['name']}/tasks/")
+        self.cloud.store.delete(_SCHEDULE_TIME, job["name"])
 
 
 def _given(config: Resource) -> dict[str, Any]:
@@ -279,7 +288,7 @@ def _given(config: Resource) -> dict[str, Any]:
     return {**former, **config.get("parameterValues", {})}
 
 
-def _generated_id(body: Resource, timestamp: str) -> str:
+def generated_id(body: Resource, timestamp: str) -> str:
     """An id of the pipeline's name and the time, as the SDK makes one."""
     spec = body.get("pipelineSpec")
     name = spec.get("pipelineInfo", {}).get("name", "") if isinstance(spec, dict) else ""

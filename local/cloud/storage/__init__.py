@@ -24,6 +24,7 @@ _SWEEP_SECONDS = 60.0
 def open_objects(cloud: "Cloud") -> Objects:
     """The objects under the cloud's root, whole again if the last process died."""
     objects = Objects(cloud.root, cloud.store, cloud.clock, Buckets(cloud.store, cloud.clock, cloud.projects))
+    objects.files.claim = cloud.faults.claim_disk
     objects.recover()
     return objects
 
@@ -48,7 +49,7 @@ def services(cloud: "Cloud") -> list[Service]:
 def _bindings(cloud: "Cloud", name: str) -> list[dict[str, Any]]:
     """Of a bucket's policy, which has a default."""
     owner = cloud.objects.buckets.owner(name.rsplit("/", 1)[-1])
-    return cloud.policies.get(name, default=default_policy(owner)).get("bindings", []) if owner else []
+    return cloud.policies.in_force(name, default=default_policy(owner)).get("bindings", []) if owner else []
 
 
 def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
