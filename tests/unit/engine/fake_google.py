@@ -31,6 +31,14 @@ ENDPOINTS = {
     "COLAB": "aiplatform/v1beta1/",
     "CLOUD_BILLING": "cloudbilling/v1/",
     "COMPUTE": "compute/beta/",
+    "PUBSUB": "pubsub/v1/",
+    "CLOUD_SCHEDULER": "cloudscheduler/v1/",
+    "KMS": "kms/v1/",
+    "SECRET_MANAGER": "secretmanager/v1/",
+    "SERVICE_NETWORKING": "servicenetworking/v1/",
+    "BILLING_BUDGETS": "billingbudgets/v1/",
+    "MONITORING": "monitoring/",
+    "LOGGING": "logging/v2/",
 }
 Fault = Callable[[str, str], Any]
 
