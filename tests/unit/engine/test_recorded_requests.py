@@ -126,6 +126,18 @@ def test_a_deletion_sends_the_recorded_requests(name: str) -> None:
     assert api.missing_writes() == []
 
 
+REFRESHED = [(token, name) for token, name in recorded_resources() if exchanges("refresh", name, "Read")]
+
+
+@pytest.mark.parametrize(("token", "name"), REFRESHED)
+def test_a_refresh_reads_as_recorded_and_finds_nothing_changed(token: str, name: str) -> None:
+    prior, table = outputs_of(token, name), _table(token)
+    outputs = table.read(Call(RecordedApi(exchanges("refresh", name, "Read")), SETTINGS), prior["id"], prior)
+    assert outputs is not None
+    given = {field.name for field in table.fields if not field.computed}
+    assert [change for change in table.compare(prior, outputs) if change.key in given] == []
+
+
 def test_ignoring_a_moved_replica_count_leaves_no_change() -> None:
     token = "gcp:vertex/aiPersistentResource:AiPersistentResource"
     prior, inputs = outputs_of(token, "elastic"), planned_inputs(token, "elastic")
