@@ -49,11 +49,11 @@ class Policies:
         held = self._store.get(_KIND, resource) or default or {}
         return _stamped(resource, held)
 
-    def in_force(self, resource: str) -> dict[str, Any]:
+    def in_force(self, resource: str, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
         """The policy by which calls are allowed now: `get` tells at once what was set, this when it has propagated."""
         pending = self._store.get(_PENDING, resource)
         if pending is None:
-            return self.get(resource)
+            return self.get(resource, default=default)
         now = self._clock.millis()
         return [entry["policy"] for entry in pending["policies"] if entry["from"] <= now][-1]
 

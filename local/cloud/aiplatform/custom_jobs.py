@@ -18,6 +18,7 @@ from local.cloud.aiplatform.resources import Collection, Resource, done, locatio
 from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.call import Call
 from local.cloud.errors import ApiError, failed_precondition
+from local.cloud.iam.enforcement import act_as
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import (
@@ -157,6 +158,7 @@ class CustomJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("CustomJob", call.object(), "custom_job")
+        act_as(self.cloud, call.caller, body.get("jobSpec", {}).get("serviceAccount", ""), call.params["parent"])
         return self.shown(self.submit(call.params["parent"], body))
 
     def _cancel(self, call: Call) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from local.cloud.aiplatform.task_details import task_detail
 from local.cloud.aiplatform.task_jobs import TaskJobs
 from local.cloud.call import Call
 from local.cloud.errors import ApiError, failed_precondition, unimplemented
+from local.cloud.iam.enforcement import act_as
 from local.cloud.pipelines.records import TaskRecord, TaskState
 from local.cloud.pipelines.run import Run
 from local.cloud.pipelines.runner import PipelineRunner
@@ -150,7 +151,7 @@ class PipelineJobs(Collection):
             project_number=number,
             root=config.get("gcsOutputDirectory") or job["pipelineSpec"].get("defaultPipelineRoot", ""),
             parameters=bound_parameters(job["pipelineSpec"]["root"], _given(config))[0],
-            service_account=job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com",
+            service_account=self._account(job),
             network=job.get("network", ""),
             kms_key=job.get("encryptionSpec", {}).get("kmsKeyName", ""),
             persistent_resource=runtime.get("persistentResourceName", "").rsplit("/", 1)[-1],
@@ -159,6 +160,11 @@ class PipelineJobs(Collection):
             schedule_time=(self.cloud.store.get(_SCHEDULE_TIME, name) or {}).get("time", ""),
             fail_fast=config.get("failurePolicy") == _FAIL_FAST,
         )
+
+    def _account(self, job: Resource) -> str:
+        """Whom a run acts as: by default the project's Compute Engine account."""
+        number = self.cloud.projects.number_of(job["name"].split("/")[1])
+        return job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com"
 
     def _surroundings(self, name: str, lineage: RunLineage) -> Surroundings:
         store = self.cloud.store
@@ -186,7 +192,10 @@ class PipelineJobs(Collection):
 
     def _task_jobs(self, name: str) -> TaskJobs:
         location, folder = "/".join(name.split("/")[:4]), self._folder / name.replace("/", "-")
-        return TaskJobs(self.cloud, self._jobs, location=location, folder=folder, objects=self._objects)
+        account = self._account(self.get(name))
+        return TaskJobs(
+            self.cloud, self._jobs, location=location, folder=folder, objects=self._objects, account=account
+        )
 
     def _report(self, run: Run) -> None:
         """Keep a run's state after it has advanced."""
@@ -227,6 +236,7 @@ class PipelineJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("PipelineJob", call.object(), "pipeline_job")
+        act_as(self.cloud, call.caller, body.get("serviceAccount", ""), call.params["parent"])
         return self.shown(self.submit(call.params["parent"], body, call.query.get("pipelineJobId", "")))
 
     def _cancel(self, call: Call) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from local.cloud.aiplatform.resources import Collection, Resource, done, locatio
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.errors import ApiError, failed_precondition
+from local.cloud.iam.enforcement import act_as
 from local.cloud.pipelines.spec import problems_of
 from local.cloud.routing import Route
 from local.cloud.validation import Violations, as_int
@@ -179,6 +180,7 @@ class Schedules(Collection):
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("Schedule", call.object(), "schedule")
         self._check(body)
+        self._act_as(call, body, call.params["parent"])
         now = self.cloud.clock.timestamp()
         made = {"startTime": now, **without_output_only(body, *_OUTPUT_ONLY)}
         made |= {"state": "ACTIVE", "startedRunCount": "0", "catchUp": False}
@@ -194,6 +196,7 @@ class Schedules(Collection):
         with self.cloud.store.transaction():
             schedule = self.patch(call, body, fixed=_OUTPUT_ONLY if call.query.get("updateMask") else ())
             self._check(schedule)
+            self._act_as(call, schedule, location_of(schedule["name"]))
             if schedule["state"] == "ACTIVE":
                 now = self.cloud.clock.timestamp()
                 due = self._next(schedule, now)
@@ -234,6 +237,10 @@ class Schedules(Collection):
         self.remove(name)
         self.cloud.store.delete(_QUEUE, name)
         return done(call, "Delete", None)
+
+    def _act_as(self, call: Call, body: Resource, location: str) -> None:
+        job = body.get("createPipelineJobRequest", {}).get("pipelineJob", {})
+        act_as(self.cloud, call.caller, job.get("serviceAccount", ""), location)
 
     def _check(self, body: Resource) -> None:
         found = Violations()
