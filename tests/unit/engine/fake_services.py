@@ -48,7 +48,7 @@ _WRAPPED = {"topics": "topic", "subscriptions": "subscription"}
 _STATES = {"pause": "PAUSED", "resume": "ENABLED", "enable": "ENABLED", "disable": "DISABLED", "destroy": "DESTROYED"}
 
 
-def plain(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, str], body: Any) -> Any:  # noqa: PLR0911 (one row a kind of request)
+def plain(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, str], body: Any) -> Any:
     """One request to a plain collection or to a thing in one."""
     path = at["path"].replace(f"projects/{NUMBER}", f"projects/{PROJECT}")
     content = body if isinstance(body, dict) else {}
