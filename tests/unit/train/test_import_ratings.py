@@ -121,3 +121,21 @@ def test_an_unknown_column_and_a_missing_file_are_refused(tmp_path: Path, capsys
     assert "--user = 'buyer': is no column" in capsys.readouterr().err
     assert main([str(tmp_path / "absent.csv"), "--out", str(tmp_path / "out")]) == 2
     assert "absent.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-8", "text: UTF-8"), ("utf-8-sig", "text: UTF-8"), ("latin-1", "text: latin-1")]
+)
+def test_ids_keep_their_letters_in_either_encoding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str, said: str
+) -> None:
+    content = "user,item,time\nZoë,café,978300760\n".encode(encoding)
+    (row,) = imported(tmp_path, "r.csv", content)
+    assert (row["user_id"], row["item_id"]) == ("Zoë", "café")
+    assert said in capsys.readouterr().out
+
+
+def test_titles_keep_their_letters_in_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "movies.dat").write_bytes("1::Les Misérables (1995)::Drama\n".encode())
+    imported(tmp_path, "ratings.dat", RATINGS_DAT)
+    assert pq.read_table(tmp_path / "out" / "items.parquet")["title"].to_pylist() == ["Les Misérables (1995)"]
