@@ -49,8 +49,11 @@ else
 endif
 
 plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
-	@$(if $(filter local,$(STACK)),PULUMI_BACKEND_URL=$$($(BACKEND))) \
-	  $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+ifeq ($(STACK),local)
+	@$(PY) -m local.stack plan $(if $(STATE),--state "$(STATE)")
+else
+	@env -u PULUMI_BACKEND_URL $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+endif
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
