@@ -55,7 +55,7 @@ plan: install ## Show what `up` would do, offline and without an account [STACK=
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
 
-install: $(STAMP) ## Install everything into .venv/
+install: $(STAMP) ## Install everything into .venv/ [PYTHON=python3.11 or python3.12]
 
 $(STAMP): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python {v[0]}.{v[1]} found at {sys.executable}: 3.11 or 3.12 is needed. Run make PYTHON=/path/to/python3.11")'

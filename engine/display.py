@@ -35,6 +35,7 @@ _COLORS = {
 _TITLES = {
     "refresh-preview": "Previewing refresh",
     "refresh": "Refreshing",
+    "import": "Importing",
     "preview": "Previewing update",
     "up": "Updating",
     "destroy-preview": "Previewing destroy",

@@ -16,7 +16,7 @@ from engine.outcome import Outcome
 from engine.plugins import GcpPlugin, Operation, Plugin, seal
 from engine.registry import Step
 from engine.state import PendingOperation, ResourceState, timestamp
-from engine.values import Properties
+from engine.values import Properties, reveal
 
 _KINDS = {"create": "creating", "replace": "creating", "update": "updating", "delete": "deleting"}
 
@@ -184,6 +184,7 @@ class Apply:
 
     def _import(self, step: Step, new: ResourceState) -> None:
         new.outputs = take_over(self._planner.plugin(new.type), new, self._environment(new))
+        new.id = str(reveal(new.outputs.get("id")) or new.id)
         new.created = new.modified = timestamp()
         doomed = step.old.copy(delete=True) if step.old is not None and step.deferred else None
         self._journal.now(lambda: self._took_place(step, new, doomed))

@@ -94,6 +94,17 @@ class Monitor:
     def stop(self) -> None:
         self._stopping = True
 
+    def stack(self, project: str, stack: str) -> str:
+        """The URN of the stack's own resource, registered."""
+        goal = Goal(type=urns.STACK_TYPE, name=f"{project}-{stack}", custom=False)
+        urn = self._planner.urn(goal)
+        self._register(goal, urn)
+        return urn
+
+    def default_provider(self, goal: Goal) -> str:
+        """The reference to the default provider of a goal, which is registered if need be."""
+        return self._defaults.reference(goal)
+
     # -- ResourceMonitor ---------------------------------------------------------------------------------------------
 
     def GetDeploymentInfo(self, request: Any) -> Any:

@@ -16,6 +16,7 @@ from engine.errors import OperationError
 from engine.gcp.api import Api
 from engine.gcp.checking import Checker, Failure, without_defaults
 from engine.gcp.comparing import Change
+from engine.gcp.fields import Field
 from engine.gcp.resource import DEFAULT_SECONDS, Call, ResourceType, Settings
 from engine.gcp.table import resource_type
 from engine.state import ResourceState
@@ -207,6 +208,23 @@ class GcpPlugin(Plugin):
         if outputs == prior:
             return old.outputs, Difference()
         return self._recorded(outputs, old.inputs), Difference(drift)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self._table.fields
+
+    def imported(self, identity: str, environment: Operation) -> tuple[Properties, Properties, list[str]] | None:
+        """The inputs and the outputs of a thing that exists, and in what the inputs fall short of it; None if there is
+        no such thing.
+        """
+        settings = environment.settings
+        found = self._table.imported(self._call(environment, "read"), identity)
+        if found is None:
+            return None
+        inputs, _ = self.check("", {}, self._table.inputs_of(found, settings))
+        wanted = self._table.plan(settings, found, _given(inputs, found))
+        differing = sorted({change.key for change in self._table.compare(found, wanted)})
+        return inputs, self._recorded(found, inputs), differing
 
     def adopt(
         self, inputs: Properties, identity: str, environment: Operation
