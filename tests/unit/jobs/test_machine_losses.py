@@ -163,3 +163,21 @@ def test_a_replica_has_no_more_processors_than_its_machine(small: Lab, slot: obj
     name = small.submit(["python", "-m", "count"], slot=SLOT if slot else None)
     assert small.ends(name).state is JobState.SUCCEEDED
     assert small.output(name) == "1\n"
+
+
+def test_the_ranks_of_a_warm_job_meet_at_the_primary_with_torch_s_own_variables(tmp_path: Path) -> None:
+    for lab in make_lab(tmp_path, preload=("torch.distributed",), limit=3):
+        lab.module(
+            "ranks",
+            "import torch, torch.distributed as dist\n"
+            "dist.init_process_group('gloo', init_method='env://')\n"
+            "total = torch.tensor([float(dist.get_rank() + 1)])\n"
+            "dist.all_reduce(total)\n"
+            "print(dist.get_rank(), dist.get_world_size(), total.item())\n"
+            "dist.barrier()\n",
+        )
+        workers = WorkerPool(2, IMAGE, ["python", "-m", "ranks"], [], {}, SLOT)
+        name = lab.submit(["python", "-m", "ranks"], more=(workers,), slot=SLOT)
+        assert lab.ends(name).state is JobState.SUCCEEDED, lab.output(name, stream="stderr")
+        assert lab.output(name) == "0 3 6.0\n"
+        assert lab.output(name, "workerpool1-1") == "2 3 6.0\n"
