@@ -23,6 +23,10 @@ _KINDS = {"create": "creating", "replace": "creating", "update": "updating", "de
 class Performer(Protocol):
     """What the monitor hands steps to."""
 
+    def check(self, steps: list[Step]) -> None:
+        """Refuse, before the first of them is done, steps that this engine or the resource's own policy rules out."""
+        ...
+
     def perform(self, step: Step) -> None:
         """Do the step; `step.new` then holds the result."""
         ...
@@ -36,6 +40,21 @@ class Performer(Protocol):
         ...
 
 
+def refusal(planner: Planner, step: Step) -> str:
+    """Why a step cannot be applied; empty if it can."""
+    state = step.new or step.old
+    if state is None or not state.custom or step.op == "same" or state.external:
+        return ""
+    if step.new is None and (state.retain_on_delete or state.pending_replacement):
+        return ""
+    op = "delete" if step.new is None else "create" if step.op in ("create", "replace") else "update"
+    plugin = planner.plugin(state.type)
+    reason = plugin.refusal(op, state)
+    if not reason and step.deferred and step.old is not None and not (step.old.external or step.old.retain_on_delete):
+        reason = plugin.refusal("delete", step.old)
+    return f"{state.urn}: {reason}" if reason else ""
+
+
 class Preview:
     """Computes, touches nothing."""
 
@@ -43,8 +62,13 @@ class Preview:
         self._planner = planner
         self._refuse = refuse
 
+    def check(self, steps: list[Step]) -> None:
+        """What `up` would have to refuse is known now, before anything is applied."""
+        for step in steps:
+            if reason := refusal(self._planner, step):
+                self._refuse(reason)
+
     def perform(self, step: Step) -> None:
-        self._note_refusal(step)
         if step.new is None:
             if step.old is not None and step.pending:
                 self._planner.swap(step.old, step.old.copy(pending_replacement=True))
@@ -60,17 +84,6 @@ class Preview:
             known = old if step.op == "update" else None
             new.id = known.id if known else ""
             new.outputs = seal(plugin.preview(known, new.inputs, settings), new.additional_secret_outputs)
-
-    def _note_refusal(self, step: Step) -> None:
-        """What `up` would have to refuse is known now, before anything is applied."""
-        state = step.new or step.old
-        if state is None or not state.custom or step.op == "same" or state.external:
-            return
-        if step.new is None and (state.retain_on_delete or state.pending_replacement):
-            return
-        op = "delete" if step.new is None else "create" if step.op in ("create", "replace") else "update"
-        if reason := self._planner.plugin(state.type).refusal(op, state):
-            self._refuse(f"{state.urn}: {reason}")
 
     def set_outputs(self, state: ResourceState, outputs: Properties) -> ResourceState:
         state.outputs = outputs
@@ -97,6 +110,12 @@ class Apply:
         self._api = api
         self._show = show
         self._pending = pending
+
+    def check(self, steps: list[Step]) -> None:
+        """A program may want while it is applied what it did not in the plan."""
+        for step in steps:
+            if reason := refusal(self._planner, step):
+                raise OperationError(reason)
 
     def perform(self, step: Step) -> None:
         if step.op == "same":

@@ -311,6 +311,7 @@ class _Session:
         self._diagnostics.append(Diagnostic("info", line))
 
     def _perform_all(self, steps: list[Step], performer: Performer, monitor: Monitor) -> None:
+        performer.check(steps)
         for step in reversed(steps):
             monitor.outcomes.append(step.outcome)
             performer.perform(step)
@@ -329,12 +330,20 @@ class _Session:
         try:
             if self._run(monitor, dry_run=False):
                 steps = planner.final_deletions()
-                if not any(item.severity == "error" for item in self._diagnostics):
+                if self._may_delete(steps, performer):
                     self._delete_all(steps, planner, performer, monitor)
         finally:
             journal.flush()
         result.outputs = monitor.outputs if monitor.outputs is not None else base.outputs()
         return self._finish(result, monitor.outcomes, [], {**plan.seconds, "apply": time.monotonic() - started})
+
+    def _may_delete(self, steps: list[Step], performer: Performer) -> bool:
+        """Whether all of it may go; what may not is reported, and nothing is deleted."""
+        try:
+            performer.check(steps)
+        except OperationError as error:
+            self._report(Diagnostic("error", str(error)))
+        return not any(item.severity == "error" for item in self._diagnostics)
 
     def apply_destroy(self, plan: Result) -> Result:
         started = time.monotonic()

@@ -79,6 +79,52 @@ def test_a_protected_resource_is_neither_replaced_nor_deleted(workplace: Workpla
     assert len(workplace.google.writes()) == writes
 
 
+APPLYING_OTHERWISE = """
+location = "US" if pulumi.runtime.is_dry_run() else "EU"
+bucket = gcp.storage.Bucket("bucket", name="acme", location=location, force_destroy=True, opts=Opts({bucket}))
+gcp.storage.BucketObject("object", bucket=bucket.name, name="a", content="x", opts=Opts({object}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("bucket", "object_"),
+    [("protect=True", ""), ("", "protect=True"), ("protect=True", "protect=True")],
+)
+def test_a_replacement_that_only_applying_shows_spares_what_is_protected(
+    workplace: Workplace, bucket: str, object_: str
+) -> None:
+    program = APPLYING_OTHERWISE.format(bucket=bucket, object=object_)
+    workplace.program(program.replace('"EU"', '"US"')).up()
+    writes = len(workplace.google.writes())
+    result = workplace.program(program).up()
+    assert "marked for protection" in result.errors[0]
+    assert len(workplace.google.writes()) == writes
+    assert workplace.names() == {"bucket", "object"}
+    assert not any(state.get("pendingReplacement") for state in workplace.states())
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        'gcp.storage.Bucket("bucket", name="acme", location=location, deletion_policy="PREVENT")',
+        'gcp.storage.Bucket("bucket", name="acme", location=location, deletion_policy="PREVENT",'
+        " opts=Opts(delete_before_replace=False))",
+        'if location == "US":\n'
+        '    gcp.storage.Bucket("bucket", name="acme", location=location, deletion_policy="PREVENT")',
+    ],
+    ids=["deleted first", "deleted last", "left out"],
+)
+def test_a_deletion_that_only_applying_shows_is_refused_where_the_policy_prevents_it(
+    workplace: Workplace, program: str
+) -> None:
+    workplace.program('location = "US"\n' + program).up()
+    writes = len(workplace.google.writes())
+    result = workplace.program('location = "US" if pulumi.runtime.is_dry_run() else "EU"\n' + program).up()
+    assert "deletionPolicy is PREVENT" in result.errors[0]
+    assert len(workplace.google.writes()) == writes
+    assert workplace.names() == {"bucket"}
+
+
 def test_unprotecting_and_replacing_go_together(workplace: Workplace) -> None:
     workplace.program(pool("protect=True")).up()
     assert _writes_of(workplace, pool(machine="n1-standard-8")) == ["DELETE", "POST"]
