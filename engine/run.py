@@ -5,6 +5,7 @@ EngineError.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -31,7 +32,7 @@ from engine.monitor import Monitor
 from engine.outcome import Diagnostic, Outcome, Result
 from engine.program import run_program
 from engine.state import Snapshot, deployment_of, read_snapshot, verify
-from engine.values import Properties
+from engine.values import Properties, has_ciphertext, unsealed
 
 DEFAULT_PARALLEL = 16
 
@@ -266,7 +267,8 @@ class _Session:
         )
 
     def _monitor(self, planner: Planner, performer: Performer, *, dry_run: bool) -> Monitor:
-        outside = Outside(self._api, self._outputs_of, self._report, dry_run=dry_run)
+        outputs_of = functools.partial(self._outputs_of, dry_run=dry_run)
+        outside = Outside(self._api, outputs_of, self._report, dry_run=dry_run)
         return Monitor(
             planner,
             performer,
@@ -278,7 +280,7 @@ class _Session:
             continue_on_error=self._options.continue_on_error,
         )
 
-    def _outputs_of(self, name: str) -> Properties:
+    def _outputs_of(self, name: str, *, dry_run: bool) -> Properties:
         """The outputs of another stack in the same backend."""
         *above, stack = name.split("/")
         other = FileBackend(self.backend().root, above[-1] if above else self._project.name, stack)
@@ -287,7 +289,14 @@ class _Session:
             raise EngineError(f"StackReference({name!r}): {other.path} does not exist: bring that stack up first")
         provider = deployment.get("secrets_providers")
         secrets = SecretsManager(self._environment, other.bookkeeping, provider, self._warn)
-        return read_snapshot(deployment, secrets.decrypt).outputs()
+        outputs = read_snapshot(deployment, secrets.decrypt).outputs()
+        closed = sorted(key for key, value in outputs.items() if has_ciphertext(value))
+        if closed and not dry_run:
+            raise EngineError(
+                f"StackReference({name!r}): the secret outputs {', '.join(closed)} cannot be read: set "
+                "PULUMI_CONFIG_PASSPHRASE to that stack's passphrase"
+            )
+        return unsealed(outputs)
 
     def _run(self, monitor: Monitor, *, dry_run: bool) -> bool:
         """Whether the program ran to its end and everything that it wants was done."""

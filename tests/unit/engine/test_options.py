@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from engine.crypto import PassphraseCrypter
+from engine.state import read_snapshot
+from engine.values import reveal
 from tests.unit.engine.conftest import Workplace, ops
 from tests.unit.engine.programs import pair
 
@@ -280,6 +285,40 @@ pulumi.export("theirs", reference.get_output("url"))
     result = workplace.up(stack="other")
     assert result.errors == []
     assert result.outputs == {"theirs": "gs://acme-one"}
+
+
+def test_another_stacks_secret_outputs_are_sealed_anew_in_the_state_that_reads_them(workplace: Workplace) -> None:
+    workplace.program("""
+pulumi.export("flat", pulumi.Output.secret("s3cr3t"))
+pulumi.export("deep", {"list": [pulumi.Output.secret("d33p")]})
+""").up()
+    (workplace.folder / "Pulumi.other.yaml").write_text((workplace.folder / "Pulumi.local.yaml").read_text())
+    workplace.program("""
+reference = pulumi.StackReference("organization/shop/local")
+pulumi.export("theirs", pulumi.Output.all(reference.get_output("flat"), reference.get_output("deep")))
+""")
+    assert workplace.up(stack="other").errors == []
+    path = workplace.state_path.with_name("other.json")
+    assert "s3cr3t" not in path.read_text()
+    again = workplace.up(stack="other")
+    assert again.errors == []
+    assert again.changed is False
+    theirs = read_snapshot(
+        json.loads(path.read_text())["checkpoint"]["latest"],
+        PassphraseCrypter(
+            "test", json.loads(path.read_text())["checkpoint"]["latest"]["secrets_providers"]["state"]["salt"]
+        ).decrypt,
+    ).outputs()["theirs"]
+    assert reveal(theirs) == ["s3cr3t", {"list": ["d33p"]}]
+
+
+def test_another_stacks_secret_outputs_that_cannot_be_read_are_refused_by_up(workplace: Workplace) -> None:
+    workplace.program('pulumi.export("token", pulumi.Output.secret("s3cr3t"))').up()
+    (workplace.folder / "Pulumi.other.yaml").write_text((workplace.folder / "Pulumi.local.yaml").read_text())
+    del workplace.environment["PULUMI_CONFIG_PASSPHRASE"]
+    workplace.program('pulumi.export("token", pulumi.StackReference("local").get_output("token"))')
+    assert workplace.preview(stack="other").errors == []
+    assert "the secret outputs token cannot be read" in workplace.up(stack="other").errors[0]
 
 
 def test_custom_timeouts_are_kept_in_the_state(workplace: Workplace) -> None:
