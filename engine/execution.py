@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.deployment import Planner, Step
-from engine.errors import AlreadyExistsError, OperationError, UnsureError
+from engine.errors import AlreadyExistsError, EndedInErrorError, OperationError, UnsureError
 from engine.gcp.api import Api
 from engine.journal import Journal
 from engine.outcome import Outcome
@@ -160,7 +160,7 @@ class Apply:
         self._journal.later(lambda: self._journal.settled(new, old))
 
     def _environment(self, state: ResourceState) -> Operation:
-        return Operation(self._api, self._planner.settings(state), state.custom_timeouts)
+        return Operation(self._api.watched(), self._planner.settings(state), state.custom_timeouts)
 
     def _create(self, step: Step) -> None:
         new = step.new
@@ -169,11 +169,16 @@ class Apply:
         if step.old is not None:
             step.old = self._planner.current(step.old)
         operation = self._begin(step.op, new)
+        environment = self._environment(new)
         try:
-            new.id, outputs = self._created(new)
+            new.id, outputs = self._created(new, environment)
         except UnsureError:
             raise
-        except OperationError:
+        except OperationError as error:
+            if environment.api.wrote and not isinstance(error, EndedInErrorError):
+                raise UnsureError(
+                    f"{error}\nThe creation had begun. The next run looks for what it made and takes it over"
+                ) from error
             self._finish(operation)
             raise
         new.outputs = seal(outputs, new.additional_secret_outputs)
@@ -183,9 +188,9 @@ class Apply:
         if step.old is not None and doomed is not None:
             self._planner.swap(step.old, doomed)
 
-    def _created(self, new: ResourceState) -> tuple[str, Properties]:
+    def _created(self, new: ResourceState, environment: Operation) -> tuple[str, Properties]:
         """A new thing, or the very one that an interrupted creation left behind."""
-        plugin, environment = self._planner.plugin(new.type), self._environment(new)
+        plugin = self._planner.plugin(new.type)
         if found := self._left_behind(new, "", environment):
             return found
         try:

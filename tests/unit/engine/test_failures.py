@@ -307,6 +307,66 @@ def test_a_failure_after_a_rename_leaves_a_state_that_the_next_run_reads(workpla
     assert workplace.up().errors == []
 
 
+PAUSED = """
+gcp.vertex.AiPersistentResource(
+    "pool", name="warm-pool", location="europe-west1",
+    opts=Opts(custom_timeouts=pulumi.CustomTimeouts(create="{limit}")),
+    resource_pools=[{{"machine_spec": {{"machine_type": "n1-standard-4"}}, "replica_count": "1"}}],
+)
+gcp.colab.Schedule(
+    "schedule", display_name="nightly", location="europe-west1", cron="0 3 * * *", max_concurrent_run_count="1",
+    desired_state="PAUSED", create_pipeline_job_request={{"pipeline_job": {{
+        "pipeline_spec": "{{}}", "runtime_config": {{"gcs_output_directory": "gs://acme/runs"}}}}}},
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "struck"),
+    [
+        ("GET", "/operations/", 401),
+        ("GET", "/operations/", ConnectionResetError),
+        ("GET", "/persistentResources/", 403),
+        ("GET", "/persistentResources/", 404),
+        ("POST", ":pause", 403),
+        ("GET", "/schedules/", 404),
+    ],
+)
+def test_what_fails_after_the_creating_request_leaves_the_creation_pending_for_the_next_run_to_take_over(
+    workplace: Workplace, method: str, part: str, struck: Any
+) -> None:
+    workplace.google.slow_operations = 1
+    workplace.google.faults.append(fail_on(part, struck, method))
+    result = workplace.program(PAUSED.format(limit="20m")).up(continue_on_error=True)
+    assert len(result.errors) == 1
+    assert [item["type"] for item in workplace.deployment["pending_operations"]] == ["creating"]
+    workplace.google.faults.clear()
+    assert workplace.up().errors == []
+    assert "pending_operations" not in workplace.deployment
+    assert workplace.preview().changed is False
+    assert sorted(thing["state"] for thing in workplace.google.things.values()) == ["PAUSED", "RUNNING"]
+
+
+def test_a_creation_that_takes_too_long_stays_pending(workplace: Workplace) -> None:
+    workplace.google.slow_operations = 50
+    result = workplace.program(PAUSED.format(limit="100ms")).up()
+    assert "timeout after" in result.errors[0]
+    assert "The next run looks for what it made" in result.errors[0]
+    assert len(workplace.deployment["pending_operations"]) == 1
+
+
+def test_an_operation_that_ends_in_an_error_ends_the_creation(workplace: Workplace) -> None:
+    operation = workplace.google.operation
+    workplace.google.operation = lambda parent, response: {  # type: ignore[method-assign]
+        "name": operation(parent, response)["name"],
+        "done": True,
+        "error": {"code": 8, "message": "out of capacity"},
+    }
+    result = workplace.program(PAUSED.format(limit="20m")).up(continue_on_error=True)
+    assert "out of capacity" in result.errors[0]
+    assert "pending_operations" not in workplace.deployment
+
+
 def test_an_interrupted_creation_is_warned_of_and_its_thing_taken_over(workplace: Workplace, killed_at: Any) -> None:
     assert killed_at(pair(), 1, after=True)
     assert [item["type"] for item in workplace.deployment["pending_operations"]] == ["creating"]
