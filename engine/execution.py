@@ -8,20 +8,25 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from engine.deployment import Planner, Step
-from engine.errors import AlreadyExistsError, OperationError, UnsureError
+from engine.deployment import Planner
+from engine.errors import AlreadyExistsError, EndedInErrorError, OperationError, UnsureError
 from engine.gcp.api import Api
 from engine.journal import Journal
 from engine.outcome import Outcome
-from engine.plugins import GcpPlugin, Operation, seal
+from engine.plugins import GcpPlugin, Operation, Plugin, seal
+from engine.registry import Step
 from engine.state import PendingOperation, ResourceState, timestamp
-from engine.values import Properties
+from engine.values import Properties, reveal
 
 _KINDS = {"create": "creating", "replace": "creating", "update": "updating", "delete": "deleting"}
 
 
 class Performer(Protocol):
     """What the monitor hands steps to."""
+
+    def check(self, steps: list[Step]) -> None:
+        """Refuse, before the first of them is done, steps that this engine or the resource's own policy rules out."""
+        ...
 
     def perform(self, step: Step) -> None:
         """Do the step; `step.new` then holds the result."""
@@ -36,15 +41,36 @@ class Performer(Protocol):
         ...
 
 
+def refusal(planner: Planner, step: Step) -> str:
+    """Why a step cannot be applied; empty if it can."""
+    state = step.new or step.old
+    if state is None or not state.custom or step.op == "same" or state.external:
+        return ""
+    if step.new is None and (state.retain_on_delete or state.pending_replacement):
+        return ""
+    op = "delete" if step.new is None else "create" if step.op in ("create", "replace") else "update"
+    plugin = planner.plugin(state.type)
+    reason = plugin.refusal(op, state)
+    if not reason and step.deferred and step.old is not None and not (step.old.external or step.old.retain_on_delete):
+        reason = plugin.refusal("delete", step.old)
+    return f"{state.urn}: {reason}" if reason else ""
+
+
 class Preview:
     """Computes, touches nothing."""
 
-    def __init__(self, planner: Planner, refuse: Callable[[str], None]) -> None:
+    def __init__(self, planner: Planner, refuse: Callable[[str], None], api: Api) -> None:
         self._planner = planner
         self._refuse = refuse
+        self._api = api
+
+    def check(self, steps: list[Step]) -> None:
+        """What `up` would have to refuse is known now, before anything is applied."""
+        for step in steps:
+            if reason := refusal(self._planner, step):
+                self._refuse(reason)
 
     def perform(self, step: Step) -> None:
-        self._note_refusal(step)
         if step.new is None:
             if step.old is not None and step.pending:
                 self._planner.swap(step.old, step.old.copy(pending_replacement=True))
@@ -52,6 +78,8 @@ class Preview:
         new, old = step.new, step.old
         if step.op == "same" and old is not None:
             new.id, new.outputs = old.id, old.outputs
+        elif step.op == "import":
+            self._import(step, new)
         elif not new.custom:
             new.outputs = dict(old.outputs) if old else {}
         else:
@@ -61,16 +89,17 @@ class Preview:
             new.id = known.id if known else ""
             new.outputs = seal(plugin.preview(known, new.inputs, settings), new.additional_secret_outputs)
 
-    def _note_refusal(self, step: Step) -> None:
-        """What `up` would have to refuse is known now, before anything is applied."""
-        state = step.new or step.old
-        if state is None or not state.custom or step.op == "same" or state.external:
+    def _import(self, step: Step, new: ResourceState) -> None:
+        """Where it can be read, what is there is held against the program; an import that would fail is refused."""
+        plugin, settings = self._planner.plugin(new.type), self._planner.settings(new)
+        new.outputs = seal(plugin.preview(None, new.inputs, settings), new.additional_secret_outputs)
+        if self._api.missing(plugin.services()) or not plugin.services():
+            step.outcome.note = step.outcome.note or "not read: no endpoint is set"
             return
-        if step.new is None and (state.retain_on_delete or state.pending_replacement):
-            return
-        op = "delete" if step.new is None else "create" if step.op in ("create", "replace") else "update"
-        if reason := self._planner.plugin(state.type).refusal(op, state):
-            self._refuse(f"{state.urn}: {reason}")
+        try:
+            new.outputs = take_over(plugin, new, Operation(self._api, settings))
+        except OperationError as error:
+            self._refuse(f"{new.urn}: {error}")
 
     def set_outputs(self, state: ResourceState, outputs: Properties) -> ResourceState:
         state.outputs = outputs
@@ -97,6 +126,12 @@ class Apply:
         self._api = api
         self._show = show
         self._pending = pending
+
+    def check(self, steps: list[Step]) -> None:
+        """A program may want while it is applied what it did not in the plan."""
+        for step in steps:
+            if reason := refusal(self._planner, step):
+                raise OperationError(reason)
 
     def perform(self, step: Step) -> None:
         if step.op == "same":
@@ -131,6 +166,8 @@ class Apply:
             self._component(step.new, step.old)
         elif step.op == "update":
             self._update(step)
+        elif step.op == "import":
+            self._import(step, step.new)
         else:
             self._create(step)
 
@@ -141,7 +178,7 @@ class Apply:
         self._journal.later(lambda: self._journal.settled(new, old))
 
     def _environment(self, state: ResourceState) -> Operation:
-        return Operation(self._api, self._planner.settings(state), state.custom_timeouts)
+        return Operation(self._api.watched(), self._planner.settings(state), state.custom_timeouts)
 
     def _create(self, step: Step) -> None:
         new = step.new
@@ -150,11 +187,16 @@ class Apply:
         if step.old is not None:
             step.old = self._planner.current(step.old)
         operation = self._begin(step.op, new)
+        environment = self._environment(new)
         try:
-            new.id, outputs = self._created(new)
+            new.id, outputs = self._created(new, environment)
         except UnsureError:
             raise
-        except OperationError:
+        except OperationError as error:
+            if environment.api.wrote and not isinstance(error, EndedInErrorError):
+                raise UnsureError(
+                    f"{error}\nThe creation had begun. The next run looks for what it made and takes it over"
+                ) from error
             self._finish(operation)
             raise
         new.outputs = seal(outputs, new.additional_secret_outputs)
@@ -164,9 +206,18 @@ class Apply:
         if step.old is not None and doomed is not None:
             self._planner.swap(step.old, doomed)
 
-    def _created(self, new: ResourceState) -> tuple[str, Properties]:
+    def _import(self, step: Step, new: ResourceState) -> None:
+        new.outputs = take_over(self._planner.plugin(new.type), new, self._environment(new))
+        new.id = str(reveal(new.outputs.get("id")) or new.id)
+        new.created = new.modified = timestamp()
+        doomed = step.old.copy(delete=True) if step.old is not None and step.deferred else None
+        self._journal.now(lambda: self._took_place(step, new, doomed))
+        if step.old is not None and doomed is not None:
+            self._planner.swap(step.old, doomed)
+
+    def _created(self, new: ResourceState, environment: Operation) -> tuple[str, Properties]:
         """A new thing, or the very one that an interrupted creation left behind."""
-        plugin, environment = self._planner.plugin(new.type), self._environment(new)
+        plugin = self._planner.plugin(new.type)
         if found := self._left_behind(new, "", environment):
             return found
         try:
@@ -252,6 +303,20 @@ class Apply:
 
     def record_read(self, new: ResourceState, old: ResourceState | None) -> None:
         self._journal.later(lambda: self._journal.settled(new, old))
+
+
+def take_over(plugin: Plugin, new: ResourceState, environment: Operation) -> Properties:
+    """The outputs of a thing that is imported; raises OperationError if it is not as the program wants it."""
+    found = plugin.adopt(new.inputs, new.id, environment) if isinstance(plugin, GcpPlugin) else None
+    if found is None:
+        raise OperationError(f"{new.type} {new.id!r} does not exist: correct the id that import_ gives")
+    if found[2]:
+        differing = ", ".join(sorted({change.key for change in found[2]}))
+        raise OperationError(
+            f"inputs to import do not match the existing resource: {new.id!r} differs in {differing}. Give these as "
+            "they are now, import, and change them afterwards"
+        )
+    return seal(found[1], new.additional_secret_outputs)
 
 
 def _already_there(new: ResourceState, error: AlreadyExistsError, *, ours: bool) -> str:

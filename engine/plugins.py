@@ -16,6 +16,7 @@ from engine.errors import OperationError
 from engine.gcp.api import Api
 from engine.gcp.checking import Checker, Failure, without_defaults
 from engine.gcp.comparing import Change
+from engine.gcp.fields import Field
 from engine.gcp.resource import DEFAULT_SECONDS, Call, ResourceType, Settings
 from engine.gcp.table import resource_type
 from engine.state import ResourceState
@@ -61,6 +62,10 @@ class Plugin:
             if not isinstance(before.get(key), Ciphertext) and before.get(key) != after.get(key)
         ]
         return Difference(found)
+
+    def forced(self, new: ResourceState) -> Difference:
+        """The difference of a resource whose replacement is asked for."""
+        return Difference([Change(("id",), "update", True)])
 
     def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:
         kept = {} if old is None else {key: value for key, value in old.outputs.items() if key not in _BRIDGE_KEYS}
@@ -138,7 +143,13 @@ class GcpPlugin(Plugin):
         prior = _prior(old)
         found = self._table.compare(prior, self._table.plan(settings, prior, _given(inputs, prior)))
         replaces = any(change.replace for change in found)
-        return Difference(found, delete_first=replaces and (self._table.delete_first or self._named(inputs)))
+        return Difference(found, delete_first=replaces and self._alone(inputs))
+
+    def forced(self, new: ResourceState) -> Difference:
+        return Difference([Change(("id",), "update", True)], delete_first=self._alone(new.inputs))
+
+    def _alone(self, inputs: Properties) -> bool:
+        return self._table.delete_first or self._named(inputs)
 
     def _named(self, inputs: Properties) -> bool:
         """A thing whose name the program gives cannot exist twice at a time."""
@@ -175,11 +186,45 @@ class GcpPlugin(Plugin):
         return self._recorded(outputs, inputs)
 
     def delete(self, old: ResourceState, environment: Operation) -> None:
-        self._table.delete(self._call(environment, "delete"), old.id, _prior(old))
+        prior = _prior(old)
+        if prior.get("deletionPolicy") == "ABANDON":
+            return
+        self._table.delete(self._call(environment, "delete"), old.id, prior)
 
     def read(self, identity: str, known: Properties, environment: Operation) -> Properties | None:
         plan = self._table.locate(identity, environment.settings) | reveal(known)
         return self._table.read(self._call(environment, "read"), identity, plan)
+
+    def refresh(self, old: ResourceState, environment: Operation) -> tuple[Properties, Difference] | None:
+        """The outputs as they are now and how a thing differs from its state in what the program gives, or might
+        have given and did not; None if it is gone.
+        """
+        prior = _prior(old)
+        outputs = self._table.read(self._call(environment, "read"), old.id, prior)
+        if outputs is None:
+            return None
+        given = {entry.name for entry in self._table.fields if entry.name in old.inputs or not entry.computed}
+        drift = [change for change in self._table.compare(prior, outputs) if change.key in given]
+        if outputs == prior:
+            return old.outputs, Difference()
+        return self._recorded(outputs, old.inputs), Difference(drift)
+
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self._table.fields
+
+    def imported(self, identity: str, environment: Operation) -> tuple[Properties, Properties, list[str]] | None:
+        """The inputs and the outputs of a thing that exists, and in what the inputs fall short of it; None if there is
+        no such thing.
+        """
+        settings = environment.settings
+        found = self._table.imported(self._call(environment, "read"), identity)
+        if found is None:
+            return None
+        inputs, _ = self.check("", {}, self._table.inputs_of(found, settings))
+        wanted = self._table.plan(settings, found, _given(inputs, found))
+        differing = sorted({change.key for change in self._table.compare(found, wanted)})
+        return inputs, self._recorded(found, inputs), differing
 
     def adopt(
         self, inputs: Properties, identity: str, environment: Operation
@@ -192,7 +237,10 @@ class GcpPlugin(Plugin):
         if not found or outputs is None:
             return None
         wanted = self._table.plan(environment.settings, outputs, _given(inputs, outputs))
-        return found, self._recorded(outputs, inputs), self._table.compare(outputs, wanted)
+        changes = self._table.compare(outputs, wanted)
+        if not changes and self._table.complete(call, found, plan):
+            outputs = self._table.read(call, found, plan) or outputs
+        return found, self._recorded(outputs, inputs), changes
 
     def _sealed(self, outputs: Properties, inputs: Properties) -> Properties:
         """Outputs are secret where the type or the input says so."""

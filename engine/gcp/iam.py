@@ -7,11 +7,12 @@ was faster.
 # ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from engine.errors import OperationError
-from engine.gcp.resource import Call, ResourceType, fill
+from engine.errors import EngineError, OperationError
+from engine.gcp.resource import Call, ResourceType, Settings, fill, pattern
 from engine.gcp.sameness import normal_member
 from engine.values import Properties
 
@@ -32,6 +33,7 @@ class IamMember(ResourceType):
     """What all members share; `holder` is the id of the thing that has the policy."""
 
     holder: ClassVar[str]
+    follows_provider = False
 
     @abstractmethod
     def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
@@ -52,7 +54,16 @@ class IamMember(ResourceType):
         policy = self.get_policy(call, self.holder_of(known), known)
         if policy is None or not any(_is(binding, known) for binding in policy.get("bindings") or []):
             return None
-        return self._outputs(known, policy)[1] | {"id": identity}
+        return self._outputs(known, policy)[1]
+
+    def locate(self, identity: str, settings: Settings) -> Properties:
+        """An import names the holder, the role and the member, with spaces between them."""
+        parts = identity.split()
+        match = re.fullmatch(pattern(self.holder), parts[0]) if len(parts) == 3 else None
+        if match is None:
+            raise EngineError(f"{identity!r} names no member: write '{self.holder} ROLE MEMBER', with spaces")
+        known = {field.name: None for field in self.fields} | match.groupdict() | {"role": parts[1], "member": parts[2]}
+        return {key: value for key, value in known.items() if key in self.by_name}
 
     def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
         return plan
@@ -182,9 +193,35 @@ class ServiceAccountIAMMember(IamMember):
         return call.api.call("IAM_BETA", "POST", f"{holder}:setIamPolicy", body={"policy": policy})
 
 
-class RepositoryIamMember(IamMember):
+class RestIamMember(IamMember):
+    """A member in a policy behind `:getIamPolicy` and `:setIamPolicy`; `named` is the property that names the thing,
+    in short or in full.
+    """
+
+    service: ClassVar[str]
+    named: ClassVar[str]
+    policy_query: ClassVar[dict[str, str]] = {}
+
+    def holder_of(self, values: Properties) -> str:
+        name = str(values[self.named])
+        return name if name.startswith("projects/") else fill(self.holder, values)
+
+    def _outputs(self, values: Properties, policy: dict[str, Any]) -> tuple[str, Properties]:
+        identity, outputs = super()._outputs(values, policy)
+        return identity, outputs | {self.named: self.holder_of(values)}
+
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
+        return call.api.find(self.service, f"{holder}:getIamPolicy", query=self.policy_query)
+
+    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
+        return call.api.call(self.service, "POST", f"{holder}:setIamPolicy", body={"policy": policy})
+
+
+class RepositoryIamMember(RestIamMember):
     type_name = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+    service = "ARTIFACT_REGISTRY"
     services = {"ARTIFACT_REGISTRY"}
+    named = "repository"
     holder = "projects/{project}/locations/{location}/repositories/{repository}"
     table = (
         """
@@ -194,16 +231,3 @@ class RepositoryIamMember(IamMember):
 """
         + CONDITION_FIELDS
     )
-
-    def holder_of(self, values: Properties) -> str:
-        return fill(self.holder, {**values, "repository": str(values["repository"]).rsplit("/", 1)[-1]})
-
-    def _outputs(self, values: Properties, policy: dict[str, Any]) -> tuple[str, Properties]:
-        identity, outputs = super()._outputs(values, policy)
-        return identity, outputs | {"repository": self.holder_of(values)}
-
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
-        return call.api.find("ARTIFACT_REGISTRY", f"{holder}:getIamPolicy")
-
-    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
-        return call.api.call("ARTIFACT_REGISTRY", "POST", f"{holder}:setIamPolicy", body={"policy": policy})

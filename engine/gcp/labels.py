@@ -35,6 +35,23 @@ def plan_labels(plan: Properties, prior: Properties | None, settings: Settings) 
     plan["effectiveLabels"] = {**foreign, **managed}
 
 
+def declared_labels(found: dict[str, str], settings: Settings) -> dict[str, str]:
+    """Of the labels on a thing, those that are not the provider's own."""
+    own = {**ATTRIBUTION, **(settings.default_labels or {})}
+    return {key: value for key, value in found.items() if own.get(key) != value}
+
+
+def plan_annotations(plan: Properties, prior: Properties | None) -> None:
+    """Fill in `effectiveAnnotations`: those of the program, and those that others put there."""
+    declared = plan.get("annotations") or {}
+    before, effective = (prior or {}).get("annotations") or {}, (prior or {}).get("effectiveAnnotations") or {}
+    if isinstance(declared, Unknown) or has_unknown(declared) or (prior is None and not declared):
+        plan["effectiveAnnotations"] = UNKNOWN
+        return
+    foreign = {key: value for key, value in effective.items() if key not in before}
+    plan["effectiveAnnotations"] = {**foreign, **declared}
+
+
 def read_labels(outputs: Properties, known: Properties) -> None:
     """Of the labels on the thing, `labels` and `pulumiLabels` show those that they showed before."""
     found = outputs["effectiveLabels"] or {}

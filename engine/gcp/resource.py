@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from engine.errors import AlreadyExistsError, EngineError
+from engine.errors import AlreadyExistsError, EngineError, OperationError
 from engine.gcp.api import Api, RefusedError
 from engine.gcp.bodies import expand, flatten, put
-from engine.gcp.comparing import Change, changes
+from engine.gcp.comparing import Change, changes, empty
 from engine.gcp.fields import Field, read_fields
-from engine.gcp.labels import plan_labels
+from engine.gcp.labels import declared_labels, plan_labels
 from engine.gcp.planning import planned
 from engine.values import UNKNOWN, Properties, Unknown
 
@@ -47,9 +48,11 @@ class ResourceType:
     table: ClassVar[str]
     services: ClassVar[set[str]]
     identity: ClassVar[str] = ""
+    import_identity: ClassVar[str] = ""  # what an import is given, where the id alone does not tell enough
     delete_first: ClassVar[bool] = False
     default_seconds: ClassVar[dict[str, float]] = {}
     schema_version: ClassVar[int] = 0
+    follows_provider: ClassVar[bool] = True  # whether a changed project or region of the provider is a change
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -62,10 +65,11 @@ class ResourceType:
     def plan(self, settings: Settings, prior: Properties | None, inputs: Properties) -> Properties:
         """The planned outputs, `id` among them; without secrets."""
         plan = planned(self.fields, prior, inputs)
-        self._from_provider(plan, "project", settings.project, inputs)
-        for name in ("region", "location"):
-            if name in self.by_name and self.by_name[name].mode == "kept":
-                self._from_provider(plan, name, settings.region, inputs)
+        if prior is None or self.follows_provider:
+            self._from_provider(plan, "project", settings.project, inputs)
+            for name in ("region", "location"):
+                if name in self.by_name and self.by_name[name].mode == "kept":
+                    self._from_provider(plan, name, settings.region, inputs)
         if "effectiveLabels" in self.by_name:
             plan_labels(plan, prior, settings)
         if "deletionPolicy" in self.by_name and not inputs.get("deletionPolicy"):
@@ -87,7 +91,7 @@ class ResourceType:
 
     def refuse(self, inputs: Properties) -> str:
         """Why these inputs can be planned but not applied by this engine; empty if they can."""
-        used = sorted(field.name for field in self.fields if field.kind == "raw" and inputs.get(field.name) is not None)
+        used = sorted(raw_fields(self.fields, inputs))
         return f"property {', '.join(used)} is not in the engine's tables" if used else ""
 
     def refuse_delete(self, outputs: Properties) -> str:
@@ -115,15 +119,83 @@ class ResourceType:
         """The properties that an id tells, for a resource that is only read."""
         if not self.identity:
             raise EngineError(f"{self.type_name} cannot be read by its id in this engine: use the pulumi command")
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(self.identity))
-        match = re.fullmatch(pattern, identity)
+        match = re.fullmatch(pattern(self.import_identity or self.identity), identity)
         found = {key: value for key, value in match.groupdict().items() if key in self.by_name} if match else {}
         plan = {field.name: None for field in self.fields} | {"project": settings.project} | found
         return {key: value for key, value in plan.items() if key in self.by_name}
 
+    def imported(self, call: Call, identity: str) -> Properties | None:
+        """The outputs of a thing that is taken over by its id; None if there is none. What no answer tells has its
+        default, and labels count as the program's but for the provider's own.
+        """
+        known = self.locate(identity, call.settings)
+        known |= {
+            field.name: field.default
+            for field in self.fields
+            if field.api == "-" and field.default is not None and known.get(field.name) is None
+        }
+        if "deletionPolicy" in self.by_name:
+            known["deletionPolicy"] = "DELETE"
+        identity = fill(self.identity, known) if self.import_identity else identity
+        outputs = self.read(call, identity, known)
+        if outputs is not None and "effectiveLabels" in self.by_name:
+            outputs["labels"] = declared_labels(outputs["effectiveLabels"], call.settings) or None
+        return outputs
+
+    def inputs_of(self, outputs: Properties, settings: Settings) -> Properties:
+        """The inputs that a program would give for these outputs: what is neither empty, nor a default, nor what the
+        service or the provider fills in.
+        """
+        filled = {"deletionPolicy": "DELETE", "project": settings.project, "id": outputs.get("id")}
+        return {
+            name: value
+            for name, value in _inputs_of(self.fields, outputs).items()
+            if name not in filled or value != filled[name]
+        }
+
     def find_created(self, call: Call, plan: Properties) -> str | None:
         """The id of a thing that an interrupted creation left behind, for types whose id the service chooses."""
         return None
+
+    def complete(self, call: Call, identity: str, plan: Properties) -> bool:
+        """Do what an interrupted creation had still to do on a thing that is as the program wants it; whether that
+        was anything.
+        """
+        return False
+
+
+def _inputs_of(fields: tuple[Field, ...], outputs: Properties) -> Properties:
+    inputs: Properties = {}
+    for field in fields:
+        value = outputs.get(field.name)
+        filled = field.mode == "out" or (field.mode == "kept" and not field.replace)
+        if filled or (empty(value) and field.mode != "required") or value is None or value == field.default:
+            continue
+        if field.kind == "obj":
+            value = _inputs_of(field.fields, value)
+        elif field.nested:
+            value = [_inputs_of(field.fields, item) for item in value]
+        if value != {} or field.sent:
+            inputs[field.name] = value
+    return inputs
+
+
+def raw_fields(fields: tuple[Field, ...], inputs: Properties) -> Iterator[str]:
+    """The properties that are given and that the tables do not know in detail, at every depth."""
+    for field in fields:
+        value = inputs.get(field.name)
+        if value is None:
+            continue
+        if field.kind == "raw":
+            yield field.name
+        for item in (value if isinstance(value, list) else [value]) if field.nested else ():
+            if isinstance(item, dict):
+                yield from raw_fields(field.fields, item)
+
+
+def pattern(template: str) -> str:
+    """A regular expression for what a template was filled to."""
+    return re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
 
 
 def fill(template: str, values: Properties) -> str:
@@ -148,6 +220,7 @@ class RestType(ResourceType):
     collection: ClassVar[str]
     create_query: ClassVar[dict[str, str]] = {}
     create_only: ClassVar[set[str]] = set()
+    create_method: ClassVar[str] = "POST"  # or PUT, to the thing's own path
     update_method: ClassVar[str] = "PATCH"
     masked: ClassVar[bool] = True
     waits: ClassVar[frozenset[str]] = frozenset({"create", "delete"})
@@ -157,16 +230,29 @@ class RestType(ResourceType):
         identity = (
             fill(self.identity, plan) if "{name}" not in self.identity or self.by_name["name"].mode != "out" else ""
         )
-        query = {key: fill(value, plan) for key, value in self.create_query.items()}
+        path = self.path(identity, plan) if self.create_method == "PUT" else fill(self.collection, plan)
         try:
-            answer = call.api.call(self.service, "POST", fill(self.collection, plan), body=self.body(plan), query=query)
+            answer = call.api.call(self.service, self.create_method, path, body=self.body(plan), query=self.query(plan))
         except RefusedError as error:
             if error.status == 409 and identity:
                 raise AlreadyExistsError(str(error), identity) from error
             raise
         if "create" in self.waits:
-            answer = call.api.wait(self.service, answer, f"create {self.noun}", call.seconds)
-        return self.read_back(call, identity or self.identity_in(answer), plan)
+            answer = self.finish(call, answer, "create")
+        identity = identity or self.identity_in(answer)
+        self.settle(call, identity, plan)
+        return self.read_back(call, identity, plan)
+
+    def settle(self, call: Call, identity: str, plan: Properties) -> None:
+        """What a creation needs beyond its request."""
+
+    def query(self, plan: Properties) -> dict[str, str]:
+        """What a creation says beside its body."""
+        return {key: fill(value, plan) for key, value in self.create_query.items()}
+
+    def finish(self, call: Call, operation: Any, verb: str) -> Any:
+        """Wait for a long-running operation; its response."""
+        return call.api.wait(self.service, operation, f"{verb} {self.noun}", call.seconds)
 
     def identity_in(self, answer: Any) -> str:
         """The id, where the service chooses it."""
@@ -175,7 +261,7 @@ class RestType(ResourceType):
     def read_back(self, call: Call, identity: str, plan: Properties) -> tuple[str, Properties]:
         outputs = self.read(call, identity, plan)
         if outputs is None:
-            raise EngineError(f"{identity} was written, but a read answers 404: run up again")
+            raise OperationError(f"{identity} was written, but a read answers 404: run up again")
         return identity, outputs
 
     def path(self, identity: str, known: Properties) -> str:
@@ -218,7 +304,7 @@ class RestType(ResourceType):
                 self.service, self.update_method, self.path(identity, prior), body=self.update_body(plan), query=query
             )
             if "update" in self.waits:
-                call.api.wait(self.service, answer, f"update {self.noun}", call.seconds)
+                self.finish(call, answer, "update")
         return self.read_back(call, identity, plan)[1]
 
     def delete(self, call: Call, identity: str, prior: Properties) -> None:
@@ -229,7 +315,7 @@ class RestType(ResourceType):
                 return
             raise
         if "delete" in self.waits:
-            call.api.wait(self.service, answer, f"delete {self.noun}", call.seconds)
+            self.finish(call, answer, "delete")
 
     def delete_query(self, prior: Properties) -> dict[str, str]:
         return {}

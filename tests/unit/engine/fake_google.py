@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.unit.engine import fake_services
+
 NOW = "2026-01-02T03:04:05.678901Z"
 NUMBER = "123456789012"
 ENDPOINTS = {
@@ -31,6 +33,14 @@ ENDPOINTS = {
     "COLAB": "aiplatform/v1beta1/",
     "CLOUD_BILLING": "cloudbilling/v1/",
     "COMPUTE": "compute/beta/",
+    "PUBSUB": "pubsub/v1/",
+    "CLOUD_SCHEDULER": "cloudscheduler/v1/",
+    "KMS": "kms/v1/",
+    "SECRET_MANAGER": "secretmanager/v1/",
+    "SERVICE_NETWORKING": "servicenetworking/v1/",
+    "BILLING_BUDGETS": "billingbudgets/v1/",
+    "MONITORING": "monitoring/",
+    "LOGGING": "logging/v2/",
 }
 Fault = Callable[[str, str], Any]
 
@@ -56,8 +66,7 @@ class FakeGoogle:
         self.slow_operations = 0
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> FakeGoogle:
@@ -411,6 +420,7 @@ _LOCATION = r"(?P<parent>projects/[^/]+/locations/[^/]+)"
 _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     (r"/cloudbilling/v1/projects/(?P<name>[^/]+)/billingInfo", billing),
     (r"/compute/beta/projects/\d+", lambda *_: {"name": "acme-recsys"}),
+    *fake_services.ROUTES,
     (r"/storage/v1/b/[^/]+/anywhereCaches/", lambda *_: {"kind": "storage#anywhereCaches"}),
     (r"/upload/storage/v1/b/(?P<bucket>[^/]+)/o", upload),
     (r"/storage/v1/b/(?P<name>[^/]+)/iam", bucket_iam),
@@ -431,6 +441,11 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
         collection,
     ),
 ]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the default of 5, many clients at once are reset
 
 
 def _handler(fake: FakeGoogle) -> type[BaseHTTPRequestHandler]:
