@@ -237,7 +237,10 @@ class GcpPlugin(Plugin):
         if not found or outputs is None:
             return None
         wanted = self._table.plan(environment.settings, outputs, _given(inputs, outputs))
-        return found, self._recorded(outputs, inputs), self._table.compare(outputs, wanted)
+        changes = self._table.compare(outputs, wanted)
+        if not changes and self._table.complete(call, found, plan):
+            outputs = self._table.read(call, found, plan) or outputs
+        return found, self._recorded(outputs, inputs), changes
 
     def _sealed(self, outputs: Properties, inputs: Properties) -> Properties:
         """Outputs are secret where the type or the input says so."""
