@@ -151,6 +151,9 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.json:
             arguments.json.write_text(json.dumps({"ok": False, "errors": [str(error)]}) + "\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted before anything was begun\n")
+        return 130
     if arguments.json:
         arguments.json.write_text(json.dumps(result.as_json(), indent=1) + "\n")
     if arguments.command != "preview":

@@ -7,49 +7,22 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from itertools import chain
 
 from engine import urns
+from engine.aliases import FormerNames
 from engine.errors import EngineError
 from engine.gcp.comparing import Change
 from engine.gcp.resource import Settings
-from engine.goal import Alias, Goal
+from engine.goal import Goal
 from engine.graph import dependents
 from engine.outcome import Diagnostic, Outcome
 from engine.paths import contains, parse, reset
 from engine.plugins import Difference, Plugin, plugin_for, settings_of
+from engine.registry import Registry, Step
 from engine.state import ResourceState, Snapshot
+from engine.targets import Targets
 from engine.values import UNKNOWN, Properties
-
-
-@dataclass
-class Step:
-    """One operation on one resource.
-
-    `op` is create, update, same, delete, or replace (the creation that takes another's place). `deferred`: the old
-    thing of a replacement is deleted at the end of the run. `pending`: what is deleted stays in the state until then.
-    """
-
-    op: str
-    outcome: Outcome
-    new: ResourceState | None = None
-    old: ResourceState | None = None
-    deferred: bool = False
-    pending: bool = False
-
-
-@dataclass
-class Registry:
-    """What has been seen in this run."""
-
-    urns: set[str] = field(default_factory=set)
-    operated: set[str] = field(default_factory=set)
-    deleted_early: set[str] = field(default_factory=set)
-    deletions: list[Step] = field(default_factory=list)
-    dependent_keys: dict[str, list[str]] = field(default_factory=dict)
-    aliases: dict[str, str] = field(default_factory=dict)
-    aliased: dict[str, str] = field(default_factory=dict)
-    providers: dict[str, ResourceState] = field(default_factory=dict)
 
 
 class Planner:
@@ -75,6 +48,9 @@ class Planner:
         self.dry_run = dry_run
         self.report = report
         self.seen = Registry()
+        self.targets = Targets()
+        self.replaces = Targets()
+        self._names = FormerNames(project, stack, self.seen)
         self.lock = threading.RLock()
         self._plugins: dict[str, Plugin] = {}
 
@@ -115,9 +91,38 @@ class Planner:
 
     # -- steps -------------------------------------------------------------------------------------------------------
 
+    def is_target(self, goal: Goal, urn: str) -> bool:
+        """Whether the command is to touch the resource. Providers and the stack itself always take part."""
+        if urns.is_provider(goal.type) or goal.type == urns.STACK_TYPE or self.targets.contains(urn):
+            return True
+        if self.targets.dependents and any(map(self.targets.contains, _needs(goal))):
+            self.targets.include(urn)
+            return True
+        return False
+
+    def leave(self, goal: Goal, urn: str) -> list[Step]:
+        """The step for a resource that is no target: it stays as the state has it; a new one is passed over."""
+        old = self._names.find_old(goal, urn, self.olds)
+        if old is None or old.external:
+            self.seen.skipped.add(urn)
+            return []
+        self.seen.operated.add(old.urn)
+        outcome = Outcome(old.urn, "same", parent=old.parent, shown=not self._hidden(old))
+        return [Step("same", outcome, old.copy(), old)]
+
+    def _stands_alone(self, goal: Goal, urn: str) -> bool:
+        """Whether the target needs nothing that is passed over; what it does is reported."""
+        missing = sorted(self.seen.skipped.intersection(_needs(goal)))
+        for needed in missing:
+            message = f"Resource '{urn}' depends on '{needed}' which was not specified in --target list."
+            self.report(Diagnostic("error", message, urn))
+        return not missing
+
     def steps(self, goal: Goal, urn: str) -> list[Step]:
-        """What is to be done for a goal, in order; empty if the provider refuses its inputs, which is then reported."""
-        old = self._find_old(goal, urn)
+        """What is to be done for a goal, in order; empty if it is refused, which is then reported."""
+        if not self._stands_alone(goal, urn):
+            return []
+        old = self._names.find_old(goal, urn, self.olds)
         new = self._new_state(goal, urn, old)
         if urns.is_provider(goal.type):
             self.seen.providers[urn] = new
@@ -125,13 +130,19 @@ class Planner:
         inputs = copy.deepcopy(goal.inputs)
         if old is not None and not recreating:
             self._ignore_changes(urn, goal, old, inputs)
-        fresh = old is None or recreating or old.external
+        importing = self._is_imported(goal, old)
+        fresh = old is None or recreating or old.external or importing
         if not self._check(new, inputs, {} if fresh or old is None else old.inputs):
             return []
         self.seen.operated.add(urn)
         outcome = Outcome(urn, "same", parent=new.parent, shown=not self._hidden(new))
+        if importing:
+            return self._import(goal, outcome, old, new)
         if recreating and old is not None:
             return self._recreate(outcome, old, new)
+        return self._decide(goal, outcome, old, new)
+
+    def _decide(self, goal: Goal, outcome: Outcome, old: ResourceState | None, new: ResourceState) -> list[Step]:
         if old is None:
             outcome.op = "create"
             outcome.note = self._note(new)
@@ -140,6 +151,19 @@ class Planner:
             outcome.op = "replace"
             return [Step("replace", outcome, new, old, deferred=True)]
         return self._change(goal, outcome, old, new)
+
+    def _is_imported(self, goal: Goal, old: ResourceState | None) -> bool:
+        """Whether the goal is to take over a thing that exists, and has not done so before."""
+        if not goal.import_id or not goal.custom:
+            return False
+        return old is None or old.external or goal.import_id not in (old.id, old.import_id)
+
+    def _import(self, goal: Goal, outcome: Outcome, old: ResourceState | None, new: ResourceState) -> list[Step]:
+        """One that has taken the resource's place so far is deleted at the end of the run."""
+        new.id = new.import_id = goal.import_id
+        outcome.op = "import"
+        outcome.note = self._note(new)
+        return [Step("import", outcome, new, old, deferred=old is not None and not old.external)]
 
     def _hidden(self, state: ResourceState) -> bool:
         return state.is_provider and state.name.startswith("default")
@@ -165,6 +189,7 @@ class Planner:
             deleted_with=goal.deleted_with,
             created=old.created if old else "",
             modified=old.modified if old else "",
+            import_id=old.import_id if old else "",
             ignore_changes=goal.ignore_changes,
             replace_on_changes=goal.replace_on_changes,
         )
@@ -197,6 +222,9 @@ class Planner:
     def _change(self, goal: Goal, outcome: Outcome, old: ResourceState, new: ResourceState) -> list[Step]:
         difference = with_replacements(self._difference(old, new), goal.replace_on_changes)
         outcome.explain(difference)
+        if self.replaces.constrained and self.replaces.contains(new.urn):
+            difference = self.plugin(new.type).forced(new)
+            outcome.explain(difference)
         if not difference.details and not old.pending_replacement:
             return [Step("same", outcome, new, old)]
         outcome.note = self._note(new)
@@ -244,6 +272,7 @@ class Planner:
         self.report(Diagnostic("error", message, old.urn))
 
     def _early_deletion(self, resource: ResourceState, keys: list[str]) -> Step:
+        self._include_in_deletion(resource)
         self.seen.deleted_early.add(resource.urn)
         self.seen.dependent_keys[resource.urn] = keys
         if resource.protect:
@@ -294,17 +323,43 @@ class Planner:
         """What is left to delete once the program is through: what it no longer has, and what was replaced."""
         for step in self.seen.deletions:
             step.outcome.op, step.outcome.shown = "delete", True
+        if self.targets.constrained:
+            self._include_dependents()
         steps: list[Step] = []
         for resource in self.base.resources:
+            if resource.delete and not self.targets.contains(resource.urn):
+                continue
             if resource.delete:
                 steps.append(Step("delete", Outcome(resource.urn, "delete-replaced", shown=False), old=resource))
             elif (
-                resource.urn not in self.seen.operated
+                self.targets.contains(resource.urn)
+                and resource.urn not in self.seen.operated
                 and resource.urn not in self.seen.deleted_early
                 and not self._is_aliased(resource)
             ):
                 steps.append(self._deletion(resource))
         return steps
+
+    def _include_dependents(self) -> None:
+        """What depends on a target that goes, goes with it, if that is wanted; else it is in the way."""
+        for resource in list(self.base.resources):
+            stays = resource.urn in self.seen.operated or resource.urn in self.seen.deleted_early
+            if stays or resource.delete or not self.targets.contains(resource.urn):
+                continue
+            for dependent in dependents(self.base.resources, resource, self.seen.operated):
+                self._include_in_deletion(dependent)
+
+    def _include_in_deletion(self, resource: ResourceState) -> None:
+        if self.targets.contains(resource.urn):
+            return
+        if self.targets.dependents:
+            self.targets.include(resource.urn)
+            return
+        message = (
+            f"Resource '{resource.urn}' will be destroyed but was not specified in --target list.\nEither include "
+            "resource in --target list or pass --target-dependents to proceed."
+        )
+        self.report(Diagnostic("error", message, resource.urn))
 
     def _is_aliased(self, resource: ResourceState) -> bool:
         return resource.urn in self.seen.aliased
@@ -319,58 +374,11 @@ class Planner:
         shown = not self._hidden(resource) and not resource.external
         return Step("delete", Outcome(resource.urn, "delete", parent=resource.parent, shown=shown), old=resource)
 
-    # -- former names ------------------------------------------------------------------------------------------------
 
-    def _find_old(self, goal: Goal, urn: str) -> ResourceState | None:
-        """The resource as it was, under its URN or one of its former ones."""
-        if urn in self.olds:
-            return self.olds[urn]
-        for former in self._former_urns(goal, urn):
-            old = self.olds.get(former)
-            if old is None or former == urn:
-                continue
-            taken = former if former in self.seen.urns else self.seen.aliased.get(former)
-            if taken:
-                raise EngineError(
-                    f"{urn!r} has the alias {former!r}, which is taken by {taken!r}: remove one of the two"
-                )
-            self.seen.aliased[former] = urn
-            self.seen.aliases[urn] = former
-            return old
-        return None
-
-    def _former_urns(self, goal: Goal, urn: str) -> list[str]:
-        former = [self._alias_urn(goal, alias) for alias in goal.aliases]
-        parent_alias = self.seen.aliases.get(goal.parent)
-        if parent_alias:
-            parent_name = urns.name_of(goal.parent)
-            for candidate in [urn, *former]:
-                former.append(
-                    self._inherited(urns.type_of(candidate), urns.name_of(candidate), parent_name, parent_alias)
-                )
-        return former
-
-    def _alias_urn(self, goal: Goal, alias: Alias) -> str:
-        if alias.urn:
-            return alias.urn
-        parent = alias.parent or goal.parent
-        if alias.parent:
-            parent = self.seen.aliases.get(parent, parent)
-        if alias.no_parent or (parent and urns.qualified_type(parent) == urns.STACK_TYPE):
-            parent = ""
-        return urns.make(
-            alias.stack or self.stack,
-            alias.project or self.project,
-            parent,
-            alias.type or goal.type,
-            alias.name or goal.name,
-        )
-
-    def _inherited(self, type_: str, name: str, parent_name: str, parent_alias: str) -> str:
-        """A child named after its parent had the parent's former name in its own."""
-        if name.startswith(parent_name):
-            name = urns.name_of(parent_alias) + name[len(parent_name) :]
-        return urns.make(self.stack, self.project, parent_alias, type_, name)
+def _needs(goal: Goal) -> set[str]:
+    """What a goal depends on, its parent and its provider among them."""
+    provider = urns.provider_reference(goal.provider)[0] if goal.provider else ""
+    return {goal.parent, provider, *goal.dependencies, *chain.from_iterable(goal.property_dependencies.values())}
 
 
 def with_replacements(difference: Difference, replace_on_changes: list[str]) -> Difference:

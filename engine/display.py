@@ -15,6 +15,7 @@ from engine.values import Properties, Secret, Unknown, Value
 
 SYMBOLS = {
     "create": "+",
+    "import": "=",
     "update": "~",
     "replace": "+-",
     "delete": "-",
@@ -32,6 +33,8 @@ _COLORS = {
     "warning": "33",
 }
 _TITLES = {
+    "refresh-preview": "Previewing refresh",
+    "refresh": "Refreshing",
     "preview": "Previewing update",
     "up": "Updating",
     "destroy-preview": "Previewing destroy",
@@ -39,6 +42,7 @@ _TITLES = {
 }
 _DOING = {
     "create": "creating",
+    "import": "importing",
     "update": "updating",
     "replace": "replacing",
     "delete": "deleting",
@@ -46,6 +50,7 @@ _DOING = {
 }
 _DONE = {
     "create": "created",
+    "import": "imported",
     "update": "updated",
     "replace": "replaced",
     "delete": "deleted",
@@ -53,6 +58,7 @@ _DONE = {
 }
 _SUMMARY = [
     ("create", "+", "to create", "created"),
+    ("import", "=", "to import", "imported"),
     ("update", "~", "to update", "updated"),
     ("delete", "-", "to delete", "deleted"),
     ("replace", "+-", "to replace", "replaced"),
@@ -184,9 +190,9 @@ class Text:
         lines = [
             f"    {self._paint(symbol.ljust(2), op)}{counts[op]} {future if planned else past}"
             for op, symbol, future, past in _SUMMARY
-            if counts[op]
+            if counts.get(op)
         ]
-        changed = sum(counts[op] for op, *_ in _SUMMARY)
+        changed = sum(counts.get(op, 0) for op, *_ in _SUMMARY)
         if counts["same"]:
             before = f"{changed} changes. " if changed and len(lines) > 1 else ""
             lines.append(f"    {before}{counts['same']} unchanged")

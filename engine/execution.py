@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from engine.deployment import Planner, Step
+from engine.deployment import Planner
 from engine.errors import AlreadyExistsError, OperationError, UnsureError
 from engine.gcp.api import Api
 from engine.journal import Journal
 from engine.outcome import Outcome
-from engine.plugins import GcpPlugin, Operation, seal
+from engine.plugins import GcpPlugin, Operation, Plugin, seal
+from engine.registry import Step
 from engine.state import PendingOperation, ResourceState, timestamp
 from engine.values import Properties
 
@@ -39,9 +40,10 @@ class Performer(Protocol):
 class Preview:
     """Computes, touches nothing."""
 
-    def __init__(self, planner: Planner, refuse: Callable[[str], None]) -> None:
+    def __init__(self, planner: Planner, refuse: Callable[[str], None], api: Api) -> None:
         self._planner = planner
         self._refuse = refuse
+        self._api = api
 
     def perform(self, step: Step) -> None:
         self._note_refusal(step)
@@ -52,6 +54,8 @@ class Preview:
         new, old = step.new, step.old
         if step.op == "same" and old is not None:
             new.id, new.outputs = old.id, old.outputs
+        elif step.op == "import":
+            self._import(step, new)
         elif not new.custom:
             new.outputs = dict(old.outputs) if old else {}
         else:
@@ -60,6 +64,18 @@ class Preview:
             known = old if step.op == "update" else None
             new.id = known.id if known else ""
             new.outputs = seal(plugin.preview(known, new.inputs, settings), new.additional_secret_outputs)
+
+    def _import(self, step: Step, new: ResourceState) -> None:
+        """Where it can be read, what is there is held against the program; an import that would fail is refused."""
+        plugin, settings = self._planner.plugin(new.type), self._planner.settings(new)
+        new.outputs = seal(plugin.preview(None, new.inputs, settings), new.additional_secret_outputs)
+        if self._api.missing(plugin.services()) or not plugin.services():
+            step.outcome.note = step.outcome.note or "not read: no endpoint is set"
+            return
+        try:
+            new.outputs = take_over(plugin, new, Operation(self._api, settings))
+        except OperationError as error:
+            self._refuse(f"{new.urn}: {error}")
 
     def _note_refusal(self, step: Step) -> None:
         """What `up` would have to refuse is known now, before anything is applied."""
@@ -131,6 +147,8 @@ class Apply:
             self._component(step.new, step.old)
         elif step.op == "update":
             self._update(step)
+        elif step.op == "import":
+            self._import(step, step.new)
         else:
             self._create(step)
 
@@ -161,6 +179,14 @@ class Apply:
         new.created = new.modified = timestamp()
         doomed = step.old.copy(delete=True) if step.old is not None and step.deferred else None
         self._finish(operation, lambda: self._took_place(step, new, doomed))
+        if step.old is not None and doomed is not None:
+            self._planner.swap(step.old, doomed)
+
+    def _import(self, step: Step, new: ResourceState) -> None:
+        new.outputs = take_over(self._planner.plugin(new.type), new, self._environment(new))
+        new.created = new.modified = timestamp()
+        doomed = step.old.copy(delete=True) if step.old is not None and step.deferred else None
+        self._journal.now(lambda: self._took_place(step, new, doomed))
         if step.old is not None and doomed is not None:
             self._planner.swap(step.old, doomed)
 
@@ -252,6 +278,20 @@ class Apply:
 
     def record_read(self, new: ResourceState, old: ResourceState | None) -> None:
         self._journal.later(lambda: self._journal.settled(new, old))
+
+
+def take_over(plugin: Plugin, new: ResourceState, environment: Operation) -> Properties:
+    """The outputs of a thing that is imported; raises OperationError if it is not as the program wants it."""
+    found = plugin.adopt(new.inputs, new.id, environment) if isinstance(plugin, GcpPlugin) else None
+    if found is None:
+        raise OperationError(f"{new.type} {new.id!r} does not exist: correct the id that import_ gives")
+    if found[2]:
+        differing = ", ".join(sorted({change.key for change in found[2]}))
+        raise OperationError(
+            f"inputs to import do not match the existing resource: {new.id!r} differs in {differing}. Give these as "
+            "they are now, import, and change them afterwards"
+        )
+    return seal(found[1], new.additional_secret_outputs)
 
 
 def _already_there(new: ResourceState, error: AlreadyExistsError, *, ours: bool) -> str:

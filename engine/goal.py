@@ -51,10 +51,10 @@ class Goal:
     retain_on_delete: bool = False
     deleted_with: str = ""
     custom_timeouts: dict[str, float] = field(default_factory=dict)
+    import_id: str = ""
 
 
 _REFUSED_FIELDS = {
-    "importId": "import_ (adopting an existing thing)",
     "replace_with": "replace_with",
     "transforms": "transforms",
     "state_migrations": "state_migrations",
@@ -108,6 +108,7 @@ def read_goal(request: Any) -> Goal:
         retain_on_delete=request.retainOnDelete,
         deleted_with=request.deletedWith,
         custom_timeouts=_timeouts(request.customTimeouts, label),
+        import_id=request.importId,
     )
 
 

@@ -14,7 +14,7 @@ from google.protobuf import empty_pb2
 from pulumi.runtime.proto import engine_pb2, resource_pb2
 
 from engine import urns
-from engine.deployment import Planner, Step
+from engine.deployment import Planner
 from engine.errors import EngineError, OperationError
 from engine.execution import Performer
 from engine.gcp.resource import Settings
@@ -22,6 +22,7 @@ from engine.goal import Goal, hashed, read_goal, refuse
 from engine.outcome import Diagnostic, Outcome
 from engine.plugins import settings_of
 from engine.providers import DefaultProviders
+from engine.registry import Step
 from engine.state import ResourceState
 from engine.values import UNKNOWN, Properties, Value, from_struct, has_unknown, to_struct
 
@@ -194,13 +195,15 @@ class Monitor:
         """The resource's new state; None if it failed, or was skipped because something before it did."""
         with self._planner.lock:
             self._planner.claim(urn)
-            if self._skipped(goal, urn):
+            target = self._planner.is_target(goal, urn)
+            if target and self._skipped(goal, urn):
                 return None
-            if goal.custom and not urns.is_provider(goal.type) and not goal.provider:
+            if target and goal.custom and not urns.is_provider(goal.type) and not goal.provider:
                 goal.provider = self._defaults.reference(goal)
-            steps = self._planner.steps(goal, urn)
+            steps = self._planner.steps(goal, urn) if target else self._planner.leave(goal, urn)
             if not steps:
-                self._failed.add(urn)
+                if target:
+                    self._failed.add(urn)
                 return None
             self.outcomes += [step.outcome for step in steps]
         for step in steps:

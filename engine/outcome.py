@@ -7,9 +7,10 @@ from typing import Any
 
 from engine import urns
 from engine.paths import render
+from engine.state import ResourceState
 from engine.values import UNKNOWN_TEXT, Properties, Secret, Unknown, Value
 
-COUNTED = ("create", "update", "replace", "delete", "same")
+COUNTED = ("create", "import", "update", "replace", "delete", "same")
 
 
 @dataclass
@@ -28,6 +29,8 @@ class Outcome:
     error: str = ""
     status: str = "planned"
     seconds: float = 0.0
+    old: ResourceState | None = field(default=None, repr=False, compare=False)
+    new: ResourceState | None = field(default=None, repr=False, compare=False)
 
     @property
     def type(self) -> str:
@@ -85,6 +88,7 @@ class Result:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
     refusals: list[str] = field(default_factory=list)
+    drift: list[Outcome] = field(default_factory=list)
 
     @property
     def errors(self) -> list[str]:
@@ -103,7 +107,7 @@ class Result:
         for outcome in self.outcomes:
             if outcome.shown and outcome.op in counts and not outcome.error:
                 counts[outcome.op] += 1
-        return counts
+        return counts if counts["import"] else {op: count for op, count in counts.items() if op != "import"}
 
     @property
     def changed(self) -> bool:

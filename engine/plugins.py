@@ -62,6 +62,10 @@ class Plugin:
         ]
         return Difference(found)
 
+    def forced(self, new: ResourceState) -> Difference:
+        """The difference of a resource whose replacement is asked for."""
+        return Difference([Change(("id",), "update", True)])
+
     def preview(self, old: ResourceState | None, inputs: Properties, settings: Settings) -> Properties:
         kept = {} if old is None else {key: value for key, value in old.outputs.items() if key not in _BRIDGE_KEYS}
         return kept | without_defaults(inputs)
@@ -138,7 +142,13 @@ class GcpPlugin(Plugin):
         prior = _prior(old)
         found = self._table.compare(prior, self._table.plan(settings, prior, _given(inputs, prior)))
         replaces = any(change.replace for change in found)
-        return Difference(found, delete_first=replaces and (self._table.delete_first or self._named(inputs)))
+        return Difference(found, delete_first=replaces and self._alone(inputs))
+
+    def forced(self, new: ResourceState) -> Difference:
+        return Difference([Change(("id",), "update", True)], delete_first=self._alone(new.inputs))
+
+    def _alone(self, inputs: Properties) -> bool:
+        return self._table.delete_first or self._named(inputs)
 
     def _named(self, inputs: Properties) -> bool:
         """A thing whose name the program gives cannot exist twice at a time."""
@@ -175,11 +185,28 @@ class GcpPlugin(Plugin):
         return self._recorded(outputs, inputs)
 
     def delete(self, old: ResourceState, environment: Operation) -> None:
-        self._table.delete(self._call(environment, "delete"), old.id, _prior(old))
+        prior = _prior(old)
+        if prior.get("deletionPolicy") == "ABANDON":
+            return
+        self._table.delete(self._call(environment, "delete"), old.id, prior)
 
     def read(self, identity: str, known: Properties, environment: Operation) -> Properties | None:
         plan = self._table.locate(identity, environment.settings) | reveal(known)
         return self._table.read(self._call(environment, "read"), identity, plan)
+
+    def refresh(self, old: ResourceState, environment: Operation) -> tuple[Properties, Difference] | None:
+        """The outputs as they are now and how a thing differs from its state in what the program gives, or might
+        have given and did not; None if it is gone.
+        """
+        prior = _prior(old)
+        outputs = self._table.read(self._call(environment, "read"), old.id, prior)
+        if outputs is None:
+            return None
+        given = {entry.name for entry in self._table.fields if entry.name in old.inputs or not entry.computed}
+        drift = [change for change in self._table.compare(prior, outputs) if change.key in given]
+        if outputs == prior:
+            return old.outputs, Difference()
+        return self._recorded(outputs, old.inputs), Difference(drift)
 
     def adopt(
         self, inputs: Properties, identity: str, environment: Operation

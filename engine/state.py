@@ -41,6 +41,7 @@ _PLAIN_KEYS = {
     "modified": "modified",
     "ignoreChanges": "ignore_changes",
     "replaceOnChanges": "replace_on_changes",
+    "importID": "import_id",
 }
 _ALWAYS_WRITTEN = {"urn", "custom", "type"}
 
@@ -73,6 +74,7 @@ class ResourceState:
     modified: str = ""
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
+    import_id: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -27,6 +27,14 @@ SERVICES = {
     "COLAB": "",
     "CLOUD_BILLING": "v1",
     "COMPUTE": "",
+    "PUBSUB": "",
+    "CLOUD_SCHEDULER": "",
+    "KMS": "",
+    "SECRET_MANAGER": "",
+    "SERVICE_NETWORKING": "",
+    "BILLING_BUDGETS": "",
+    "MONITORING": "",
+    "LOGGING": "",
 }
 _RETRIED = {429, 500, 502, 503}
 _FIRST_POLL_SECONDS = 0.05

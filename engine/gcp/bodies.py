@@ -66,7 +66,7 @@ def _flatten_members(fields: tuple[Field, ...], answer: Any, known: Properties, 
     outputs: Properties = {}
     for field in fields:
         kept = known.get(field.name)
-        if field.api == "-":
+        if field.api == "-" or field.unread:
             outputs[field.name] = None if isinstance(kept, Unknown) else kept
         else:
             outputs[field.name] = flatten_value(field, get(answer, field.api), kept, top=top)
@@ -110,6 +110,6 @@ def _absent(field: Field, *, top: bool) -> Value:
     """What the provider records for a property that an answer lacks."""
     if field.null or field.kind in ("map", "raw"):
         return None
-    if field.kind in ("strs", "strset"):
+    if field.kind in ("strs", "strset", "floats"):
         return None if top and not field.computed else []
     return field.zero

@@ -145,6 +145,7 @@ _COMPARERS = {
     "obj": _object,
     "objs": _list,
     "strs": _list,
+    "floats": _list,
     "objset": _set,
     "strset": _set,
 }

@@ -3,7 +3,8 @@
     name   kind   [flags]
 
 Kinds: str int int64 (a text in Google's JSON) float bool map (text to text), strs (list of texts), strset (unordered),
-obj (one nested object), objs (list), objset (unordered), raw (planned as it is given, not applied by this engine).
+floats (list of numbers), obj (one nested object), objs (list), objset (unordered), raw (planned as it is given, not
+applied by this engine).
 
 Flags:
     required            must be given                      kept       the service fills it in when it is not given
@@ -15,6 +16,7 @@ Flags:
     check=RULE          what is refused (gcp/checks.py)    api=PATH   the name in Google's JSON, `-` for none
     tf=NAME             the provider's own name            null       reads as null, not as an empty value, when absent
     sent                goes into requests although the service sets it, or although it is empty
+    unread              goes into requests, and no answer tells it: what is known of it stays
 """
 
 from __future__ import annotations
@@ -27,9 +29,9 @@ from typing import Any
 from engine.values import Value
 
 SCALARS = {"str": "", "int": 0, "int64": 0, "float": 0.0, "bool": False}
-COLLECTIONS = {"map", "strs", "strset", "obj", "objs", "objset", "raw"}
+COLLECTIONS = {"map", "strs", "strset", "floats", "obj", "objs", "objset", "raw"}
 MODES = {"required", "kept", "out"}
-SWITCHES = {"replace", "secret", "auto", "sent", "null"}
+SWITCHES = {"replace", "secret", "auto", "sent", "null", "unread"}
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,7 @@ class Field:
     auto: bool = False
     sent: bool = False
     null: bool = False
+    unread: bool = False
     default: Value = None
     min: int = 0
     max: int = 0

@@ -32,6 +32,7 @@ class IamMember(ResourceType):
     """What all members share; `holder` is the id of the thing that has the policy."""
 
     holder: ClassVar[str]
+    follows_provider = False
 
     @abstractmethod
     def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
@@ -182,9 +183,35 @@ class ServiceAccountIAMMember(IamMember):
         return call.api.call("IAM_BETA", "POST", f"{holder}:setIamPolicy", body={"policy": policy})
 
 
-class RepositoryIamMember(IamMember):
+class RestIamMember(IamMember):
+    """A member in a policy behind `:getIamPolicy` and `:setIamPolicy`; `named` is the property that names the thing,
+    in short or in full.
+    """
+
+    service: ClassVar[str]
+    named: ClassVar[str]
+    policy_query: ClassVar[dict[str, str]] = {}
+
+    def holder_of(self, values: Properties) -> str:
+        name = str(values[self.named])
+        return name if name.startswith("projects/") else fill(self.holder, values)
+
+    def _outputs(self, values: Properties, policy: dict[str, Any]) -> tuple[str, Properties]:
+        identity, outputs = super()._outputs(values, policy)
+        return identity, outputs | {self.named: self.holder_of(values)}
+
+    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
+        return call.api.find(self.service, f"{holder}:getIamPolicy", query=self.policy_query)
+
+    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
+        return call.api.call(self.service, "POST", f"{holder}:setIamPolicy", body={"policy": policy})
+
+
+class RepositoryIamMember(RestIamMember):
     type_name = "gcp:artifactregistry/repositoryIamMember:RepositoryIamMember"
+    service = "ARTIFACT_REGISTRY"
     services = {"ARTIFACT_REGISTRY"}
+    named = "repository"
     holder = "projects/{project}/locations/{location}/repositories/{repository}"
     table = (
         """
@@ -194,16 +221,3 @@ class RepositoryIamMember(IamMember):
 """
         + CONDITION_FIELDS
     )
-
-    def holder_of(self, values: Properties) -> str:
-        return fill(self.holder, {**values, "repository": str(values["repository"]).rsplit("/", 1)[-1]})
-
-    def _outputs(self, values: Properties, policy: dict[str, Any]) -> tuple[str, Properties]:
-        identity, outputs = super()._outputs(values, policy)
-        return identity, outputs | {"repository": self.holder_of(values)}
-
-    def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
-        return call.api.find("ARTIFACT_REGISTRY", f"{holder}:getIamPolicy")
-
-    def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
-        return call.api.call("ARTIFACT_REGISTRY", "POST", f"{holder}:setIamPolicy", body={"policy": policy})

@@ -35,6 +35,17 @@ def plan_labels(plan: Properties, prior: Properties | None, settings: Settings) 
     plan["effectiveLabels"] = {**foreign, **managed}
 
 
+def plan_annotations(plan: Properties, prior: Properties | None) -> None:
+    """Fill in `effectiveAnnotations`: those of the program, and those that others put there."""
+    declared = plan.get("annotations") or {}
+    before, effective = (prior or {}).get("annotations") or {}, (prior or {}).get("effectiveAnnotations") or {}
+    if isinstance(declared, Unknown) or has_unknown(declared) or (prior is None and not declared):
+        plan["effectiveAnnotations"] = UNKNOWN
+        return
+    foreign = {key: value for key, value in effective.items() if key not in before}
+    plan["effectiveAnnotations"] = {**foreign, **declared}
+
+
 def read_labels(outputs: Properties, known: Properties) -> None:
     """Of the labels on the thing, `labels` and `pulumiLabels` show those that they showed before."""
     found = outputs["effectiveLabels"] or {}

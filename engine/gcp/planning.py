@@ -23,11 +23,13 @@ def planned(fields: tuple[Field, ...], prior: Properties | None, inputs: Propert
 def _planned_field(field: Field, given: Value, prior: Value, *, creating: bool) -> Value:
     given = field.default if given is None else given
     if field.mode == "out" or given is None:
+        if not creating and not field.computed and field.same and same(field.same, prior, None):
+            return prior
         unset = UNKNOWN if creating else prior
         return unset if field.computed else None
     if isinstance(given, Unknown) or field.kind == "raw":
         return given
-    if not creating and field.same and same(field.same, prior, given):
+    if field.same and (not creating or field.same.startswith("default-")) and same(field.same, prior, given):
         return prior
     return _planned_nested(field, given, prior) if field.nested else given
 

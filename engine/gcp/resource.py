@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -50,6 +51,7 @@ class ResourceType:
     delete_first: ClassVar[bool] = False
     default_seconds: ClassVar[dict[str, float]] = {}
     schema_version: ClassVar[int] = 0
+    follows_provider: ClassVar[bool] = True  # whether a changed project or region of the provider is a change
 
     @cached_property
     def fields(self) -> tuple[Field, ...]:
@@ -62,10 +64,11 @@ class ResourceType:
     def plan(self, settings: Settings, prior: Properties | None, inputs: Properties) -> Properties:
         """The planned outputs, `id` among them; without secrets."""
         plan = planned(self.fields, prior, inputs)
-        self._from_provider(plan, "project", settings.project, inputs)
-        for name in ("region", "location"):
-            if name in self.by_name and self.by_name[name].mode == "kept":
-                self._from_provider(plan, name, settings.region, inputs)
+        if prior is None or self.follows_provider:
+            self._from_provider(plan, "project", settings.project, inputs)
+            for name in ("region", "location"):
+                if name in self.by_name and self.by_name[name].mode == "kept":
+                    self._from_provider(plan, name, settings.region, inputs)
         if "effectiveLabels" in self.by_name:
             plan_labels(plan, prior, settings)
         if "deletionPolicy" in self.by_name and not inputs.get("deletionPolicy"):
@@ -87,7 +90,7 @@ class ResourceType:
 
     def refuse(self, inputs: Properties) -> str:
         """Why these inputs can be planned but not applied by this engine; empty if they can."""
-        used = sorted(field.name for field in self.fields if field.kind == "raw" and inputs.get(field.name) is not None)
+        used = sorted(raw_fields(self.fields, inputs))
         return f"property {', '.join(used)} is not in the engine's tables" if used else ""
 
     def refuse_delete(self, outputs: Properties) -> str:
@@ -126,6 +129,19 @@ class ResourceType:
         return None
 
 
+def raw_fields(fields: tuple[Field, ...], inputs: Properties) -> Iterator[str]:
+    """The properties that are given and that the tables do not know in detail, at every depth."""
+    for field in fields:
+        value = inputs.get(field.name)
+        if value is None:
+            continue
+        if field.kind == "raw":
+            yield field.name
+        for item in (value if isinstance(value, list) else [value]) if field.nested else ():
+            if isinstance(item, dict):
+                yield from raw_fields(field.fields, item)
+
+
 def fill(template: str, values: Properties) -> str:
     """The template with `{name}` replaced by the property, quoted for a path where the template says `{name!q}`."""
 
@@ -148,6 +164,7 @@ class RestType(ResourceType):
     collection: ClassVar[str]
     create_query: ClassVar[dict[str, str]] = {}
     create_only: ClassVar[set[str]] = set()
+    create_method: ClassVar[str] = "POST"  # or PUT, to the thing's own path
     update_method: ClassVar[str] = "PATCH"
     masked: ClassVar[bool] = True
     waits: ClassVar[frozenset[str]] = frozenset({"create", "delete"})
@@ -157,16 +174,29 @@ class RestType(ResourceType):
         identity = (
             fill(self.identity, plan) if "{name}" not in self.identity or self.by_name["name"].mode != "out" else ""
         )
-        query = {key: fill(value, plan) for key, value in self.create_query.items()}
+        path = self.path(identity, plan) if self.create_method == "PUT" else fill(self.collection, plan)
         try:
-            answer = call.api.call(self.service, "POST", fill(self.collection, plan), body=self.body(plan), query=query)
+            answer = call.api.call(self.service, self.create_method, path, body=self.body(plan), query=self.query(plan))
         except RefusedError as error:
             if error.status == 409 and identity:
                 raise AlreadyExistsError(str(error), identity) from error
             raise
         if "create" in self.waits:
-            answer = call.api.wait(self.service, answer, f"create {self.noun}", call.seconds)
-        return self.read_back(call, identity or self.identity_in(answer), plan)
+            answer = self.finish(call, answer, "create")
+        identity = identity or self.identity_in(answer)
+        self.settle(call, identity, plan)
+        return self.read_back(call, identity, plan)
+
+    def settle(self, call: Call, identity: str, plan: Properties) -> None:
+        """What a creation needs beyond its request."""
+
+    def query(self, plan: Properties) -> dict[str, str]:
+        """What a creation says beside its body."""
+        return {key: fill(value, plan) for key, value in self.create_query.items()}
+
+    def finish(self, call: Call, operation: Any, verb: str) -> Any:
+        """Wait for a long-running operation; its response."""
+        return call.api.wait(self.service, operation, f"{verb} {self.noun}", call.seconds)
 
     def identity_in(self, answer: Any) -> str:
         """The id, where the service chooses it."""
@@ -218,7 +248,7 @@ class RestType(ResourceType):
                 self.service, self.update_method, self.path(identity, prior), body=self.update_body(plan), query=query
             )
             if "update" in self.waits:
-                call.api.wait(self.service, answer, f"update {self.noun}", call.seconds)
+                self.finish(call, answer, "update")
         return self.read_back(call, identity, plan)[1]
 
     def delete(self, call: Call, identity: str, prior: Properties) -> None:
@@ -229,7 +259,7 @@ class RestType(ResourceType):
                 return
             raise
         if "delete" in self.waits:
-            call.api.wait(self.service, answer, f"delete {self.noun}", call.seconds)
+            self.finish(call, answer, "delete")
 
     def delete_query(self, prior: Properties) -> dict[str, str]:
         return {}

@@ -134,6 +134,57 @@ _ATTRIBUTES: dict[str, Callable[[Value, Value], bool]] = {
     "fields": _same_columns,
 }
 
+
+def _trimmed(old: Value, new: Value) -> bool:
+    return isinstance(old, str) and isinstance(new, str) and old.strip() == new.strip()
+
+
+def _default(value: str) -> Callable[[Value, Value], bool]:
+    """An absent value is the service's own default."""
+    return lambda old, new: {old or "", new or ""} == {"", value}
+
+
+def _shuffled(old: Value, new: Value) -> bool:
+    return isinstance(old, list) and isinstance(new, list) and sorted(map(str, old)) == sorted(map(str, new))
+
+
+def _everywhere(old: Value, new: Value) -> bool:
+    """A firewall rule without sources is one for the whole Internet."""
+    return list(old or []) == ["0.0.0.0/0"] and not new
+
+
+def _trailing_slash(old: Value, new: Value) -> bool:
+    return isinstance(old, str) and isinstance(new, str) and old.rstrip("/") == new.rstrip("/")
+
+
+def _last_three(old: Value, new: Value) -> bool:
+    """`projects/P/locations/L/keyRings/R` may be written `P/L/R`."""
+    if not (isinstance(old, str) and isinstance(new, str)):
+        return False
+    names = {"projects", "locations", "keyRings", ""}
+    return [part for part in old.split("/") if part not in names] == [
+        part for part in new.split("/") if part not in names
+    ]
+
+
+def _dashboard(old: Value, new: Value) -> bool:
+    """What the service adds to a dashboard, such as its name and etag, is no difference."""
+    try:
+        return _without_added(json.loads(old), json.loads(new)) == json.loads(new)
+    except (TypeError, ValueError):
+        return False
+
+
+def _without_added(old: Value, new: Value) -> Value:
+    """The old JSON without the members that the new one lacks, at every depth."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        return {key: _without_added(item, new[key]) for key, item in old.items() if new.get(key) is not None}
+    if isinstance(old, list) and isinstance(new, list):
+        kept = [_without_added(mine, theirs) for mine, theirs in zip(old, new, strict=False)]
+        return kept + old[len(kept) :]
+    return old
+
+
 RULES: dict[str, Callable[[Value, Value], bool]] = {
     "fold": _fold,
     "bucket": _bucket,
@@ -143,6 +194,17 @@ RULES: dict[str, Callable[[Value, Value], bool]] = {
     "seconds": _seconds,
     "off": _off,
     "table-schema": _table_schema,
+    "trimmed": _trimmed,
+    "shuffled": _shuffled,
+    "everywhere": _everywhere,
+    "trailing-slash": _trailing_slash,
+    "key-ring": _last_three,
+    "dashboard": _dashboard,
+    "default-180s": _default("180s"),
+    "default-external": _default("EXTERNAL"),
+    "default-ipv4": _default("IPV4"),
+    "default-month": _default("MONTH"),
+    "default-reduce-none": _default("REDUCE_NONE"),
 }
 
 

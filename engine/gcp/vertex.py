@@ -1,4 +1,4 @@
-"""Vertex AI: the persistent resource (the warm pool) and the metadata store."""
+"""Vertex AI: the persistent resource (the warm pool), the metadata store and TensorBoards."""
 
 # ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
@@ -105,3 +105,32 @@ class AiMetadataStore(RestType):
 
     def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
         return plan
+
+
+class AiTensorboard(RestType):
+    """A TensorBoard, read by the name that its creation answers, which has the project's number."""
+
+    type_name = "gcp:vertex/aiTensorboard:AiTensorboard"
+    noun = "Tensorboard"
+    service = "VERTEX_AI"
+    services = {"VERTEX_AI"}
+    identity = "projects/{project}/locations/{region}/tensorboards/{name}"
+    collection = "projects/{project}/locations/{region}/tensorboards"
+    waits = frozenset({"create", "update", "delete"})
+    table = """
+    blobStoragePathPrefix str out
+    createTime str out
+    deletionPolicy str kept api=-
+    description str
+    displayName str required
+    effectiveLabels map out api=labels sent
+    encryptionSpec obj replace
+      kmsKeyName str required replace
+    labels map api=-
+    name str out
+    project str kept replace api=-
+    pulumiLabels map out api=- tf=terraform_labels
+    region str kept replace api=-
+    runCount str out
+    updateTime str out
+    """

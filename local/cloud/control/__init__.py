@@ -10,6 +10,7 @@ from local.cloud.control.accounts import account_routes
 from local.cloud.control.billing import billing_routes
 from local.cloud.control.budgets import budget_routes
 from local.cloud.control.cloud_run import run_routes
+from local.cloud.control.credentials import credential_routes
 from local.cloud.control.eventarc import trigger_routes
 from local.cloud.control.key_management import key_routes
 from local.cloud.control.projects import project_routes, project_v3_routes
@@ -33,6 +34,7 @@ def services(cloud: "Cloud") -> list[Service]:
     both = {"v1": ("v1", "v1beta1"), "v1beta2": ("v1beta2",)}
     return [
         Service("iam", iam, prefixes=("/iam",)),
+        Service("iamcredentials", credential_routes(cloud), prefixes=("/iamcredentials",)),
         Service("cloudresourcemanager", crm, prefixes=("/crm",)),
         Service("serviceusage", service_usage_routes(cloud), prefixes=("/serviceusage",), versions=both),
         Service("artifactregistry", registry_routes(cloud), prefixes=("/artifactregistry",), versions=both),

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from engine.outcome import Result
+from engine.refresh import refresh
 from engine.run import Options, destroy, preview, up
 from tests.unit.engine.fake_google import FakeGoogle
 
@@ -54,6 +55,9 @@ class Workplace:
 
     def destroy(self, **changes: Any) -> Result:
         return destroy(self.options(**changes))
+
+    def refresh(self, *, preview_only: bool = False, **changes: Any) -> Result:
+        return refresh(self.options(**changes), preview_only=preview_only)
 
     @property
     def state_path(self) -> Path:

@@ -18,6 +18,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.unit.engine import fake_services
+
 NOW = "2026-01-02T03:04:05.678901Z"
 NUMBER = "123456789012"
 ENDPOINTS = {
@@ -31,6 +33,14 @@ ENDPOINTS = {
     "COLAB": "aiplatform/v1beta1/",
     "CLOUD_BILLING": "cloudbilling/v1/",
     "COMPUTE": "compute/beta/",
+    "PUBSUB": "pubsub/v1/",
+    "CLOUD_SCHEDULER": "cloudscheduler/v1/",
+    "KMS": "kms/v1/",
+    "SECRET_MANAGER": "secretmanager/v1/",
+    "SERVICE_NETWORKING": "servicenetworking/v1/",
+    "BILLING_BUDGETS": "billingbudgets/v1/",
+    "MONITORING": "monitoring/",
+    "LOGGING": "logging/v2/",
 }
 Fault = Callable[[str, str], Any]
 
@@ -411,6 +421,7 @@ _LOCATION = r"(?P<parent>projects/[^/]+/locations/[^/]+)"
 _ROUTES: list[tuple[str, Callable[..., Any]]] = [
     (r"/cloudbilling/v1/projects/(?P<name>[^/]+)/billingInfo", billing),
     (r"/compute/beta/projects/\d+", lambda *_: {"name": "acme-recsys"}),
+    *fake_services.ROUTES,
     (r"/storage/v1/b/[^/]+/anywhereCaches/", lambda *_: {"kind": "storage#anywhereCaches"}),
     (r"/upload/storage/v1/b/(?P<bucket>[^/]+)/o", upload),
     (r"/storage/v1/b/(?P<name>[^/]+)/iam", bucket_iam),

@@ -114,10 +114,10 @@ def test_an_endpoint_that_a_planned_type_needs_is_named_before_anything_is_appli
 
 
 def test_a_type_without_a_table_is_planned_and_refused_before_anything_is_applied(workplace: Workplace) -> None:
-    workplace.program(pair() + '\ngcp.pubsub.Topic("topic", name="events")')
+    workplace.program(pair() + '\ngcp.pubsub.Schema("schema", name="events")')
     result = workplace.up()
-    assert ops(result)["topic"] == "create"
-    assert any("no table for gcp:pubsub/topic:Topic" in error for error in result.errors)
+    assert ops(result)["schema"] == "create"
+    assert any("no table for gcp:pubsub/schema:Schema" in error for error in result.errors)
     assert workplace.google.writes() == []
 
 

@@ -69,6 +69,24 @@ UPDATES = [
     ("change_bulk", "feedback"),
     ("change_bulk", "daily-view"),
     ("change_bulk", "pipeline-json"),
+    ("change_alert_policy", "pool-idle"),
+    ("change_bulk", "tensorboard"),
+    ("change_bulk", "drift-events"),
+    ("change_bulk", "drift-sub"),
+    ("change_bulk", "oncall"),
+    ("change_bulk", "dash"),
+    ("change_bulk", "runs"),
+    ("change_bulk", "sink"),
+    ("change_bulk", "token"),
+    ("change_bulk", "gh-pool"),
+    ("change_bulk", "gh-provider"),
+    ("change_bulk", "http-check"),
+    ("change_bulk", "drift-check"),
+    ("change_bulk", "key"),
+    ("change_bulk", "budget"),
+    ("change_bulk", "subnet"),
+    ("change_bulk", "fw"),
+    ("change_bulk", "nat"),
 ]
 
 
@@ -100,10 +118,24 @@ def test_a_deletion_sends_the_recorded_requests(name: str) -> None:
     token = exchanges("destroy", name, "Delete")[0]["resource_type"]
     prior = outputs_of(token, name)
     if name == "repo-reader":
-        prior["role"] = "roles/artifactregistry.writer"  # the recorded run had changed it before
+        prior["role"] = "roles/artifactregistry.writer"  # the recorded run had changed it before, as the next
+    if name == "token-v1":
+        prior["id"] = prior["id"].replace("versions/1", "versions/2")
     api = RecordedApi(exchanges("destroy", name, "Delete"))
     _table(token).delete(Call(api, SETTINGS), prior["id"], prior)
     assert api.missing_writes() == []
+
+
+REFRESHED = [(token, name) for token, name in recorded_resources() if exchanges("refresh", name, "Read")]
+
+
+@pytest.mark.parametrize(("token", "name"), REFRESHED)
+def test_a_refresh_reads_as_recorded_and_finds_nothing_changed(token: str, name: str) -> None:
+    prior, table = outputs_of(token, name), _table(token)
+    outputs = table.read(Call(RecordedApi(exchanges("refresh", name, "Read")), SETTINGS), prior["id"], prior)
+    assert outputs is not None
+    given = {field.name for field in table.fields if not field.computed}
+    assert [change for change in table.compare(prior, outputs) if change.key in given] == []
 
 
 def test_ignoring_a_moved_replica_count_leaves_no_change() -> None:
