@@ -21,6 +21,7 @@ from local.cloud.routing import Router
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = ROOT / "docs/api.md"
 DATA = ROOT / "tests/data/api"
+_TITLES = {"aiplatform.v1": "Vertex AI API"}
 _HEAD = """# What the local cloud serves
 
 Written by `python -m tests.contract.api_table`; a test holds it up to date. Of each method of an API: **full**, it does
@@ -63,37 +64,42 @@ def render(router: Router) -> str:
 def _service(name: str, api: dict[str, Any], have: set[str], found: dict[str, str]) -> str:
     resources: dict[str, list[str]] = {}
     for method in api["methods"]:
-        resources.setdefault(method.rpartition(".")[0], []).append(method)
-    partial = {method for method in have if _short(name, method) in found}
-    lines = [f"## {api['title']} {name.rpartition('.')[2]}", ""]
+        resources.setdefault(_resource(name, method), []).append(method)
+    partial = {method for method in have if _noted(name, method) in found}
+    lines = [f"## {_TITLES.get(name, api['title'])} {name.rpartition('.')[2]}", ""]
     lines += [f"{len(have) - len(partial)} full, {len(partial)} partial, of {len(api['methods'])} methods.", ""]
     lines += ["| resource | full | partial | not there |", "|---|---|---|---|"]
     for resource, names in resources.items():
         if have.intersection(names):
-            full = _listed(each for each in names if each in have and each not in partial)
-            some, none = (_listed(each for each in names if each in group) for group in (partial, set(names) - have))
-            lines.append(f"| {_short(name, resource)} | {full} | {some} | {none} |")
-    absent = [_short(name, resource) for resource, names in resources.items() if not have.intersection(names)]
-    lines += ["", *(f"* `{_short(name, each)}`: {found[_short(name, each)]}" for each in sorted(partial))]
-    if absent:
-        lines += ["", f"Not there at all: {', '.join(absent)}."]
+            groups = (have - partial, partial, set(names) - have)
+            cells = (", ".join(each.rpartition(".")[2] for each in names if each in group) for group in groups)
+            lines.append(f"| {resource} | {' | '.join(cells)} |")
+    missing = {_noted(name, each): each for each in sorted(partial)}
+    lines += ["", *(f"* `{short.partition('.')[2]}`: {found[short]}." for short in missing)]
+    absent = [resource for resource, names in resources.items() if not have.intersection(names)]
+    known = {resource.partition(".")[0] for resource, names in resources.items() if have.intersection(names)}
+    tops = dict.fromkeys(top for each in absent if (top := each.partition(".")[0]) not in known)
+    deeper = [each for each in absent if each.partition(".")[0] in known]
+    if tops or deeper:
+        lines += ["", f"Not there at all: {', '.join([*tops, *deeper])}."]
     return "\n".join(lines) + "\n"
 
 
-def _short(api: str, method: str) -> str:
-    """`pubsub.projects.topics.get` as the notes and the table write it: `pubsub.topics.get`."""
-    service = api.partition(".")[0]
-    rest = method.removeprefix(f"{service}.").removeprefix("projects.locations.").removeprefix("projects.")
-    return f"{service}.{rest}" if rest != service else service
+def _resource(api: str, method: str) -> str:
+    """`topics` of `pubsub.projects.topics.get`; a service's own methods are of `(service)`."""
+    path = method.rpartition(".")[0].removeprefix(api.partition(".")[0]).removeprefix(".")
+    short = re.sub(r"^projects\.(locations\.(?!$))?", "", path)
+    return short or "(service)"
 
 
-def _listed(names: Iterator[str]) -> str:
-    return ", ".join(name.rpartition(".")[2] for name in names)
+def _noted(api: str, method: str) -> str:
+    """`pubsub.topics.get`, as the notes name `pubsub.projects.topics.get`."""
+    return f"{api.partition('.')[0]}.{_resource(api, method)}.{method.rpartition('.')[2]}"
 
 
 def unknown_notes(router: Router) -> list[str]:
     """Notes on methods that do not exist or have no route."""
-    known = {_short(name, method) for name, api in methods().items() for method in served(router, api)}
+    known = {_noted(name, method) for name, api in methods().items() for method in served(router, api)}
     return sorted(set(notes()) - known)
 
 
@@ -113,7 +119,9 @@ def renew(folder: Path) -> None:
         found = {
             method["id"]: [method["httpMethod"], _path(method)]
             for method in _walk(document)
-            if not re.search(r"[oO]perations\.|^\w+\.(folders|organizations|billingAccounts\.(?!budgets))", method["id"])
+            if not re.search(
+                r"[oO]perations\.|^\w+\.(folders|organizations|billingAccounts\.(?!budgets))", method["id"]
+            )
         }
         base, title = f"/{document['servicePath']}", document["title"]
         written[name] = {"title": title, "revision": document["revision"], "base": base, "methods": found}
