@@ -13,13 +13,16 @@ from typing import Any
 from engine.backend import FileBackend
 from engine.crypto import SecretsManager
 from engine.errors import EngineError
+from engine.graph import ordered
 from engine.state import PendingOperation, ResourceState, Snapshot, manifest
 
 
 class Journal:
     """The state of a stack while an update changes it."""
 
-    def __init__(self, backend: FileBackend, base: Snapshot, secrets: SecretsManager) -> None:
+    def __init__(self, backend: FileBackend, base: Snapshot, secrets: SecretsManager, *, partial: bool = False) -> None:
+        """`partial`: the run leaves resources alone that others need, so that the order has to be looked after."""
+        self._partial = partial
         self._backend = backend
         self._secrets = secrets
         self._extra = base.extra
@@ -91,7 +94,8 @@ class Journal:
             writer.join()
 
     def resources(self) -> list[ResourceState]:
-        return self._new + [resource for resource in self._base if id(resource) not in self._done]
+        found = self._new + [resource for resource in self._base if id(resource) not in self._done]
+        return ordered(found) if self._partial else found
 
     def _change(self, change: Callable[[], None]) -> None:
         with self._condition:

@@ -144,7 +144,7 @@ class _Run(Session):
         backend.prepare()
         backend.keep_backup()
         planner = self.planner(base, dry_run=False)
-        journal = Journal(backend, base, self.secrets)
+        journal = Journal(backend, base, self.secrets, partial=planner.targets.constrained)
         pending = {
             operation.resource.urn: operation.resource for operation in base.pending if operation.type == "creating"
         }
