@@ -7,7 +7,11 @@ PYTHON ?= python3
 STACK ?= local
 ENGINE ?= embedded
 DATA ?=
+STATE ?=
 PARAMETERS ?=
+RUNS ?= 20
+KILLS ?= 200
+SEED ?= 1
 VENV := .venv
 PY := $(VENV)/bin/python
 UV_VERSION := 0.13.9
@@ -20,7 +24,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit install check format test lock clean
+.PHONY: help up stop down plan submit install check format test test-unit conformance bench-start chaos lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,13 +48,17 @@ else
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
 endif
 
-plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod]
-	@$(PY) -m engine preview --cwd . --stack $(STACK)
+plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
+ifeq ($(STACK),local)
+	@$(PY) -m local.stack plan $(if $(STATE),--state "$(STATE)")
+else
+	@env -u PULUMI_BACKEND_URL $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+endif
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
 
-install: $(STAMP) ## Install everything into .venv/
+install: $(STAMP) ## Install everything into .venv/ [PYTHON=python3.11 or python3.12]
 
 $(STAMP): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python {v[0]}.{v[1]} found at {sys.executable}: 3.11 or 3.12 is needed. Run make PYTHON=/path/to/python3.11")'
@@ -76,6 +84,19 @@ format: install ## Format and repair what the linter can
 
 test: install ## All tests
 	$(PY) -m pytest -n 2 --dist loadgroup
+
+test-unit: install ## The unit tests, without the slow ones
+	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" tests/unit
+
+conformance: install ## Replay recorded provider traffic against a fresh local cloud, then the contract tests
+	$(PY) -m tests.contract.conformance
+	$(PY) -m pytest -n 2 --dist loadgroup tests/contract
+
+bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
+	$(PY) -m tests.bench.start --runs $(RUNS)
+
+chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
+	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
 lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt

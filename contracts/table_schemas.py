@@ -80,8 +80,6 @@ DRIFT_HOURLY = TableSchema(
     partition_unit="HOUR",
 )
 
-EVENT_KEY = ("user_id", "item_id", "event_time", "event_order")
-
 INTERACTIONS_FILE = "interactions.parquet"
 ITEMS_FILE = "items.parquet"
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")  # and an optional rating

@@ -95,6 +95,9 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.write(f"error: {error}\n")
         _write(arguments.json, {"ok": False, "errors": [str(error)]})
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted before anything was begun\n")
+        return 130
     _write(arguments.json, result.as_json() | ({"declaration": code} if code else {}))
     if code and arguments.json != "-":
         sys.stdout.write(f"Put this into the program:\n\n{code}\n")

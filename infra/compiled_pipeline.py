@@ -28,7 +28,9 @@ class CompiledPipeline(pulumi.ComponentResource):
             name=self.path,
             source=spec_json.apply(pulumi.StringAsset),  # `content` would be kept as a secret
             content_type="application/json",
-            opts=ResourceOptions(parent=self),
+            # The provider would delete first, as names are given; here another spec is another name, and the exported
+            # one must not name nothing while the successor is made, or when that fails.
+            opts=ResourceOptions(parent=self, delete_before_replace=False),
         )
         self.register_outputs({"digest": self.digest})
 

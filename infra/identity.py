@@ -29,6 +29,7 @@ from infra.naming import Names
 
 _PROJECT_ROLES = ("roles/aiplatform.user", "roles/bigquery.jobUser")
 _ACT_AS = "roles/iam.serviceAccountUser"
+_UNUSUAL = re.compile(r"[^A-Za-z0-9.@/-]+")
 
 
 @dataclass(frozen=True)
@@ -89,5 +90,13 @@ class PipelineIdentity(pulumi.ComponentResource):
 
 
 def _slug(member: str) -> str:
-    """A member as part of a logical name: stable when the list of members is reordered."""
-    return re.sub(r"[^A-Za-z0-9.@-]+", "-", member)
+    """A member as part of a logical name: another for each member, the same when the list is reordered.
+
+    What an ordinary address does not have is written as the hexadecimal digits of its bytes behind an underscore.
+    """
+    kind, _, address = member.partition(":")
+    return f"{kind}-{_UNUSUAL.sub(_as_hex, address)}"
+
+
+def _as_hex(match: re.Match[str]) -> str:
+    return "".join(f"_{byte:02x}" for byte in match[0].encode())

@@ -6,6 +6,7 @@ Owns: how each is called and what of its answer the report needs. Does not own: 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+import yaml
+
+from engine.crypto import passphrase_beside
 from local.layout import STACK, Layout
 
 EngineName = Literal["embedded", "pulumi"]
@@ -48,6 +52,13 @@ def up(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> Engi
     return _embedded("up", layout, environment) if name == "embedded" else _Pulumi(layout, environment).up()
 
 
+def plan(layout: Layout, *, state: str) -> int:
+    """Print the embedded engine's plan; its exit status."""
+    command = [sys.executable, "-m", "engine", "preview", "--cwd", str(layout.root), "--stack", STACK]
+    env = {**os.environ, "PULUMI_BACKEND_URL": _backend(layout)}
+    return _returncode([*command, *(["--state", state] if state else [])], cwd=layout.root, env=env)
+
+
 def destroy(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> EngineResult:
     return _embedded("destroy", layout, environment) if name == "embedded" else _Pulumi(layout, environment).destroy()
 
@@ -61,7 +72,7 @@ def _embedded(verb: str, layout: Layout, environment: Mapping[str, str]) -> Engi
     answer.unlink(missing_ok=True)
     command = [sys.executable, "-m", "engine", verb, "--cwd", str(layout.root), "--stack", STACK, "--yes"]
     env = {**os.environ, **environment, "PULUMI_BACKEND_URL": _backend(layout)}
-    if subprocess.run([*command, "--json", str(answer)], cwd=layout.root, env=env, check=False).returncode:
+    if _returncode([*command, "--json", str(answer)], cwd=layout.root, env=env):
         raise EngineError(f"`{' '.join(command[1:])}` failed; what it did is recorded in {layout.state}")
     result = json.loads(answer.read_text())
     return EngineResult(result["changes"], result["seconds"]["plan"], result["seconds"]["apply"])
@@ -82,14 +93,14 @@ class _Pulumi:
             **os.environ,
             **environment,
             "PULUMI_BACKEND_URL": _backend(layout),
-            "PULUMI_CONFIG_PASSPHRASE": os.environ.get("PULUMI_CONFIG_PASSPHRASE", ""),
+            **self._passphrase(),
             "PULUMI_HOME": os.environ.get("PULUMI_HOME", str(layout.home / "pulumi-home")),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "HTTPS_PROXY": _NO_PROXY_SINK,
         }
 
     def up(self) -> EngineResult:
-        self._select()
+        self._create_stack()
         began = time.monotonic()
         changes = self._plan("preview")
         planned = time.monotonic()
@@ -97,16 +108,28 @@ class _Pulumi:
         return EngineResult(changes, planned - began, time.monotonic() - planned)
 
     def destroy(self) -> EngineResult:
-        self._select()
+        self._create_stack()
         began = time.monotonic()
         changes = self._plan("destroy", "--preview-only")
         planned = time.monotonic()
         self._run("destroy", "--yes", "--skip-preview")
         return EngineResult(changes, planned - began, time.monotonic() - planned)
 
-    def _select(self) -> None:
-        command = ["pulumi", "stack", "select", "--create", STACK, "--cwd", str(self._layout.root), "--non-interactive"]
-        self._checked([*command, "--config-file", str(self._config)])
+    def _passphrase(self) -> dict[str, str]:
+        """The variable for the passphrase that the embedded engine keeps too, where the user gives none."""
+        if any(name in os.environ for name in ("PULUMI_CONFIG_PASSPHRASE", "PULUMI_CONFIG_PASSPHRASE_FILE")):
+            return {}
+        return {"PULUMI_CONFIG_PASSPHRASE_FILE": str(passphrase_beside(self._layout.state / ".pulumi")[1])}
+
+    def _create_stack(self) -> None:
+        """An empty state where there is none. Not by `pulumi stack init`, which writes into the stack's own file."""
+        project = yaml.safe_load((self._layout.root / "Pulumi.yaml").read_text())["name"]
+        state = self._layout.state / ".pulumi" / "stacks" / project / f"{STACK}.json"
+        if not state.exists():
+            state.parent.mkdir(parents=True, exist_ok=True)
+            (self._layout.state / ".pulumi" / "meta.yaml").write_text("version: 1\n")
+            checkpoint = {"stack": f"organization/{project}/{STACK}", "latest": None}
+            state.write_text(json.dumps({"version": 3, "checkpoint": checkpoint}))
 
     def _plan(self, verb: str, *flags: str) -> dict[str, int]:
         """The plan's count of each operation."""
@@ -126,8 +149,22 @@ class _Pulumi:
         return ["pulumi", verb, *where, "--non-interactive", *flags]
 
     def _checked(self, command: Sequence[str]) -> None:
-        if subprocess.run(command, cwd=self._layout.root, env=self._env, check=False).returncode:
+        if _returncode(command, cwd=self._layout.root, env=self._env):
             raise EngineError(f"`{' '.join(command[:3])}` failed; see above")
+
+
+def _returncode(command: Sequence[str], *, cwd: Path, env: Mapping[str, str]) -> int:
+    """Run an engine to its end. Ctrl-C is passed on once: it then finishes what is under way and writes its state.
+
+    In a process group of its own, since a terminal would signal it beside us, and a second signal means to give up.
+    """
+    with subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, process_group=0) as process:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            process.send_signal(signal.SIGINT)
+            process.wait()
+            raise
 
 
 def _diagnostics(output: str) -> str:
@@ -139,8 +176,13 @@ def _diagnostics(output: str) -> str:
 
 
 def stack_exists(layout: Layout) -> bool:
-    """Whether the state file has anything that `destroy` would have to take down."""
+    """Whether the state has anything to take down. Raises EngineError where the file is no state."""
     for path in (layout.state / ".pulumi" / "stacks").glob(f"*/{STACK}.json"):
-        resources = json.loads(Path(path).read_text())["checkpoint"]["latest"].get("resources") or []
+        try:
+            latest = json.loads(path.read_text())["checkpoint"].get("latest") or {}
+            resources = latest.get("resources") or []
+        except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+            fix = f"Restore it from {path.name}.bak beside it, or remove .local/ to begin anew"
+            raise EngineError(f"{path} is no state of a stack ({type(error).__name__}: {error}). {fix}") from None
         return any(resource.get("custom") and not resource["type"].startswith("pulumi:") for resource in resources)
     return False

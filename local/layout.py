@@ -54,6 +54,16 @@ class Layout:
         return self.home / "pid"
 
     @property
+    def unended_runs(self) -> Path:
+        """The runs that were submitted and not followed to their end."""
+        return self.home / "unended-runs.json"
+
+    @property
+    def turn(self) -> Path:
+        """Held by the one command that changes the stack."""
+        return self.home / "turn"
+
+    @property
     def report_json(self) -> Path:
         return self.home / "report.json"
 

@@ -14,6 +14,7 @@ from infra.prices import pool_cost_per_day
 from local.engines import EngineResult
 from local.layout import STACK, Layout
 from pipeline import report
+from pipeline.row_rules import Finding
 from pipeline.run_report import ReportExtras
 
 
@@ -27,6 +28,9 @@ class Outcome:
     data_description: str = ""
     oracle: dict[str, float] = field(default_factory=dict)
     ingestion: dict[str, Any] | None = None
+    earlier_runs: list[dict[str, str]] = field(default_factory=list)
+    stage: str = "data"  # the link of the chain that is under way
+    run_name: str = ""
 
     def write_run(self, layout: Layout, outputs: StackOutputs, run_name: str) -> bool:
         """Write and print the report of a submitted run; True if the run succeeded."""
@@ -34,21 +38,28 @@ class Outcome:
 
         run = report.collect(outputs, run_name)
         extras = self._extras(outputs)
-        _write(layout.report_json, json.dumps(report.to_json(run, extras) | self._ingested(), indent=1) + "\n")
+        _write(layout.report_json, json.dumps(report.to_json(run, extras) | self._around(), indent=1) + "\n")
         _write(layout.report_html, report.to_html(run, extras))
         Console().print(report.table(run, extras))
         return run.succeeded
 
-    def write_failure(self, layout: Layout, stage: str, reason: str) -> None:
-        """Write the report of an `up` that ended before a run was submitted."""
-        began = {"name": "", "state": "NOT_SUBMITTED", "tasks": [{"name": stage, "state": "FAILED", "seconds": None}]}
-        body = self._extras(None).model_dump(mode="json") | self._ingested()
-        body |= {"pipeline_run": began, "custom_job": None, "model": None, "failure": [reason]}
+    def write_failure(self, layout: Layout, reason: str) -> None:
+        """Write the report of an `up` that ended before its run did."""
+        failed = {"name": self.stage, "state": "FAILED", "seconds": None}
+        state = "NOT_FOLLOWED" if self.run_name else "NOT_SUBMITTED"
+        body = self._extras(None).model_dump(mode="json") | self._around()
+        body |= {"pipeline_run": {"name": self.run_name, "state": state, "tasks": [failed]}, "custom_job": None}
+        body |= {"model": None, "failure": [*reason.splitlines(), *self._refusals()]}
         _write(layout.report_json, json.dumps(body, indent=1) + "\n")
         layout.report_html.unlink(missing_ok=True)
 
-    def _ingested(self) -> dict[str, Any]:
-        return {"ingestion": self.ingestion}
+    def _around(self) -> dict[str, Any]:
+        return {"ingestion": self.ingestion, "earlier_runs": self.earlier_runs}
+
+    def _refusals(self) -> list[str]:
+        """Each rule that the data broke, with its rows, in words."""
+        findings = self.ingestion["report"]["findings"] if self.ingestion else []
+        return [str(Finding(**found)) for found in findings if found["verdict"] == "refused"]
 
     def _extras(self, outputs: StackOutputs | None) -> ReportExtras:
         costs, note = _costs(outputs) if outputs else ({}, "")

@@ -15,6 +15,7 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 from local.cloud.clients import client_environment
@@ -41,13 +42,21 @@ class Address:
         return client_environment(self.url, operator_token=token, token_file=str(self.token_file))
 
     def call(self, method: str, path: str, body: object = None, *, seconds: float = 10) -> dict:
-        """One call of the cloud's own commands (`/_local/…`)."""
+        """One call of the cloud's own commands (`/_local/…`), as its operator."""
         token = self.token_file.read_text(encoding="ascii").strip()
         data = None if body is None else json.dumps(body).encode()
         headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-        request = urllib.request.Request(self.url + path, data=data, method=method, headers=headers)  # noqa: S310
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=seconds) as answer:
-            return json.loads(answer.read() or b"{}")
+        return _answer(urllib.request.Request(self.url + path, data=data, method=method, headers=headers), seconds)  # noqa: S310
+
+    def answers_for(self, root: Path) -> bool:
+        """Whether the cloud on this root listens there, and not something else. Asked without the token."""
+        health = _answer(urllib.request.Request(self.url + "/_local/health"), seconds=5)  # noqa: S310
+        return isinstance(health, dict) and health.get("root") == str(root)
+
+
+def _answer(request: urllib.request.Request, seconds: float) -> dict:
+    with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=seconds) as answer:
+        return json.loads(answer.read() or b"{}")
 
 
 def find(layout: Layout) -> Address | None:
@@ -55,10 +64,9 @@ def find(layout: Layout) -> Address | None:
     try:
         url = json.loads((layout.cloud / "server.json").read_text())["url"]
         address = Address(url, layout.cloud / "operator-token")
-        health = address.call("GET", "/_local/health", seconds=5)
-    except (OSError, ValueError, KeyError):
+        return address if address.answers_for(layout.cloud) else None
+    except (OSError, ValueError, KeyError, TypeError, HTTPException):
         return None
-    return address if health.get("root") == str(layout.cloud) else None
 
 
 def ensure_started(layout: Layout) -> Address:
@@ -69,7 +77,7 @@ def ensure_started(layout: Layout) -> Address:
         return running
     stop(layout)
     layout.home.mkdir(exist_ok=True)
-    preferred = int(layout.port.read_text()) if layout.port.exists() else 0
+    preferred = _last_port(layout)
     process = _start(layout, preferred) or (_start(layout, 0) if preferred else None)
     if process is None:
         raise CloudError(f"the local cloud does not start; {layout.cloud_log} ends with:\n{_tail(layout.cloud_log)}")
@@ -101,6 +109,15 @@ def stop(layout: Layout) -> bool:
             raise CloudError(f"process {pid}, the local cloud, does not end; see {layout.cloud_log}")
     layout.pid.unlink(missing_ok=True)
     return True
+
+
+def _last_port(layout: Layout) -> int:
+    """The port that the cloud had before, so that addresses stay; 0 where none is known."""
+    try:
+        port = int(layout.port.read_text())
+    except (OSError, ValueError):
+        return 0
+    return port if 0 < port < 65536 else 0
 
 
 def _start(layout: Layout, port: int) -> subprocess.Popen | None:

@@ -5,9 +5,8 @@ ingestion and submission from stack outputs. Does not own: any of the links.
 """
 
 import argparse
-import json
 import os
-import subprocess
+import signal
 import sys
 import time
 from contextlib import contextmanager
@@ -15,24 +14,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from contracts.problems import Refused
-from local import dataset, engines, images, server
+from local import dataset, engines, images, server, unended
 from local.layout import STACK, Layout
+from local.turn import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from contracts.stack_outputs import StackOutputs
     from local.outcome import Outcome
 
+_FAILED = 1
 _REFUSED = 3
+_REFUSED_BY_SERVICE = 4
+_INTERRUPTED = 130
+_PATIENCE_SECONDS = 2  # the loopback refuses only where nothing listens any more
 
 
-class StageError(Exception):
-    """A link of the chain ended with an error, which it has told itself."""
-
-    def __init__(self, stage: str, reason: str, *, code: int = 1) -> None:
-        super().__init__(reason)
-        self.stage = stage
-        self.code = code
+class DataRefusedError(Exception):
+    """The data broke a rule; which one stands above."""
 
 
 def up(layout: Layout, *, data: str, engine: engines.EngineName, began: float, parameters: list[str]) -> int:
@@ -41,69 +41,103 @@ def up(layout: Layout, *, data: str, engine: engines.EngineName, began: float, p
 
     outcome = Outcome(engine=engine, seconds={"install": max(0.0, time.time() - began)})
     try:
-        run_name, outputs = _chain(layout, outcome, data=data, engine=engine, parameters=parameters)
+        outputs = _chain(layout, outcome, data=data, engine=engine, parameters=parameters)
         outcome.seconds["total"] = time.time() - began
-        succeeded = outcome.write_run(layout, outputs, run_name)
-    except (StageError, Refused, server.CloudError, engines.EngineError) as error:
+        succeeded = outcome.write_run(layout, outputs, outcome.run_name)
+    except (Exception, KeyboardInterrupt) as error:
+        told = _told(layout, outcome, error)
+        if told is None:
+            raise
         outcome.seconds["total"] = time.time() - began
-        stage = error.stage if isinstance(error, StageError) else "bring-up"
-        outcome.write_failure(layout, stage, str(error))
-        _say(f"\n{error}\nReport: {_shown(layout.report_json)}", error=True)
-        return error.code if isinstance(error, StageError) else _REFUSED if isinstance(error, Refused) else 1
+        outcome.write_failure(layout, told[0])
+        _say(f"\n{told[0]}\nReport: {_shown(layout.report_json)}", error=True)
+        return told[1]
     _say(f"\nReport: {_shown(layout.report_html)} and {_shown(layout.report_json)}")
     _say("The local cloud keeps running (`make stop` ends it and keeps its state, `make down` takes the stack down).")
-    return 0 if succeeded else 1
+    return 0 if succeeded else _FAILED
 
 
-def _chain(layout: Layout, outcome: "Outcome", *, data: str, engine: engines.EngineName, parameters: list[str]):
-    """Every link up to the end of the run; returns the run's name and the stack's outputs."""
+def _told(layout: Layout, outcome: "Outcome", error: BaseException) -> tuple[str, int] | None:
+    """An error in words, and the exit code; None for one that is nobody's but ours."""
+    from pipeline.command import told_by_google
+
+    if isinstance(error, KeyboardInterrupt):
+        return f"Interrupted. {_how_to_go_on(outcome)}", _INTERRUPTED
+    if isinstance(error, server.CloudError):
+        return str(error), _FAILED
+    if outcome.stage != "data" and server.find(layout) is None:
+        reason = f"The local cloud has ended meanwhile; the end of {_shown(layout.cloud_log)} may tell why"
+        return f"{reason}. {_how_to_go_on(outcome, runs=False)}", _FAILED
+    if isinstance(error, engines.EngineError):
+        return str(error), _FAILED
+    if isinstance(error, Refused | DataRefusedError):
+        return str(error), _REFUSED
+    told = told_by_google(error) if isinstance(error, Exception) else None
+    return (told, _REFUSED_BY_SERVICE) if told else None
+
+
+def _how_to_go_on(outcome: "Outcome", *, runs: bool = True) -> str:
+    if not outcome.run_name:
+        return "Nothing is lost: `make up` goes on from here"
+    run_id = outcome.run_name.rpartition("/")[2]
+    if runs:
+        return f"The run goes on. Follow it: python -m pipeline.submit --stack {STACK} --follow {run_id}"
+    return f"Nothing is lost: `make up` starts it again, and run {run_id} is taken up where it was"
+
+
+def _chain(
+    layout: Layout, outcome: "Outcome", *, data: str, engine: engines.EngineName, parameters: list[str]
+) -> "StackOutputs":
+    """Every link up to the end of the run; returns the stack's outputs."""
     prepared = dataset.prepare(layout, data)
     outcome.data_description, outcome.oracle = prepared.description, prepared.oracle or {}
-    with _step("Local cloud"):
+    with _step(outcome, "cloud", "Local cloud"):
         address = server.ensure_started(layout)
         images.register(layout, address, _repository(layout))
-    environment = address.environment()
-    with _step(f"Stack ({engine} engine)"):
-        outcome.engine_result = engines.up(engine, layout, environment)
+    with _step(outcome, "stack", f"Stack ({engine} engine)"):
+        outcome.engine_result = engines.up(engine, layout, address.environment())
         outcome.seconds["plan"] = outcome.engine_result.plan_seconds
         outcome.seconds["apply"] = outcome.engine_result.apply_seconds
-    outputs = _outputs(layout)
-    images.warm(address, outputs)
-    with _step(f"Data ({prepared.description})"):
-        outcome.ingestion = _ingest(layout, prepared.folder)
-    with _step("Training run"):
-        return _submit(parameters, outputs), outputs
+        _say(", ".join(f"{count} {what}" for what, count in outcome.engine_result.counts().items()))
+        outputs = _outputs(layout)
+        images.warm(address, outputs)
+        outcome.earlier_runs = unended.states(layout, outputs)
+        for run in outcome.earlier_runs:
+            _say(unended.told(run))
+    with _step(outcome, "validate", f"Data ({prepared.description})"):
+        _ingest(outcome, outputs, prepared.path)
+    with _step(outcome, "run", "Training run"):
+        _run(layout, outcome, outputs, parameters)
+    return outputs
 
 
-def _ingest(layout: Layout, folder: Path) -> dict | None:
-    answer = layout.home / "ingestion.json"
-    answer.unlink(missing_ok=True)
-    done = _module("pipeline.ingest", "--data", str(folder), "--json", str(answer), "--replace")
-    found = json.loads(answer.read_text()) if answer.exists() else None
-    if done.returncode:
-        raise StageError("validate", "The data were refused, nothing was loaded; see above", code=done.returncode)
-    return found
+def _ingest(outcome: "Outcome", outputs: "StackOutputs", path: Path) -> None:
+    from pipeline.ingest import ingest
+
+    done = ingest(outputs, path, replace_foreign=True)
+    outcome.ingestion = done.model_dump(mode="json")
+    _say(done.text())
+    if not done.accepted:
+        raise DataRefusedError("The data were refused: nothing was loaded, no run was submitted")
 
 
-def _submit(parameters: list[str], outputs) -> str:
+def _run(layout: Layout, outcome: "Outcome", outputs: "StackOutputs", parameters: list[str]) -> None:
     """Submit and follow; the run's own failure is no error here, since its report tells it."""
+    from pipeline.follow import follow
     from pipeline.submit import submit
 
-    name = submit(outputs, parameters)
-    _say(f"Submitted {name}")
-    _module("pipeline.submit", "--follow", name)
-    return name
+    outcome.run_name = submit(outputs, parameters)
+    unended.remember(layout, outcome.run_name)
+    _say(f"Submitted {outcome.run_name}")
+    follow(outputs, outcome.run_name, patience_seconds=_PATIENCE_SECONDS)
+    unended.forget(layout, outcome.run_name)
 
 
-def _outputs(layout: Layout):
+def _outputs(layout: Layout) -> "StackOutputs":
     from pipeline import stack_reader
 
     os.environ["PULUMI_BACKEND_URL"] = f"file://{layout.state}"
     return stack_reader.read(STACK)
-
-
-def _module(module: str, *arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-m", module, "--stack", STACK, *arguments], check=False)
 
 
 def _repository(layout: Layout) -> str:
@@ -113,6 +147,12 @@ def _repository(layout: Layout) -> str:
 
     config = yaml.safe_load((layout.root / f"Pulumi.{STACK}.yaml").read_text())["config"]
     return Names(project=config["gcp:project"], region=config["gcp:region"]).repository_url
+
+
+def plan(layout: Layout, *, state: str) -> int:
+    """Show what `up` would do to the stack, with the images that the checkout makes; starts and asks no cloud."""
+    images.lock(layout, _repository(layout))
+    return engines.plan(layout, state=state)
 
 
 def stop(layout: Layout) -> int:
@@ -134,16 +174,17 @@ def down(layout: Layout, *, engine: engines.EngineName) -> int:
         server.stop(layout)
     except (server.CloudError, engines.EngineError) as error:
         _say(f"\n{error}", error=True)
-        return 1
+        return _FAILED
     for folder in (layout.cloud, layout.images):
         shutil.rmtree(folder, ignore_errors=True)
+    layout.unended_runs.unlink(missing_ok=True)
     _say("The stack is down.")
     return 0
 
 
 @contextmanager
-def _step(title: str) -> "Iterator[None]":
-    began = time.monotonic()
+def _step(outcome: "Outcome", stage: str, title: str) -> "Iterator[None]":
+    began, outcome.stage = time.monotonic(), stage
     _say(f"\n── {title}")
     yield
     _say(f"   {time.monotonic() - began:.1f} s")
@@ -170,6 +211,8 @@ def _parser() -> argparse.ArgumentParser:
         "--began", type=float, default=None, help="when the command began, in seconds since the epoch"
     )
     bring_up.add_argument("parameters", nargs="*", metavar="name=value", help="pipeline parameters")
+    planned = verbs.add_parser("plan", help="show what up would do to the stack", description=plan.__doc__)
+    planned.add_argument("--state", default="", metavar="FILE", help="plan on this state, not on the stack's own")
     verbs.add_parser("stop", help="end the local cloud, keep its state", description=stop.__doc__)
     take_down = verbs.add_parser("down", help="destroy the stack", description=down.__doc__)
     for verb in (bring_up, take_down):
@@ -179,12 +222,23 @@ def _parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     options, layout = _parser().parse_args(), Layout()
-    if options.verb == "stop":
-        return stop(layout)
-    if options.verb == "down":
-        return down(layout, engine=options.engine)
-    began = options.began or time.time()
-    return up(layout, data=options.data, engine=options.engine, began=began, parameters=options.parameters)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends this command as Ctrl-C does
+    try:
+        if options.verb == "stop":
+            return stop(layout)
+        if options.verb == "plan":
+            return plan(layout, state=options.state)
+        with turn(layout, options.verb):
+            if options.verb == "down":
+                return down(layout, engine=options.engine)
+            began = options.began or time.time()
+            return up(layout, data=options.data, engine=options.engine, began=began, parameters=options.parameters)
+    except Refused as refused:
+        _say(str(refused), error=True)
+        return _REFUSED
+    except KeyboardInterrupt:
+        _say("\nInterrupted. Nothing is lost: run the command again to go on", error=True)
+        return _INTERRUPTED
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from html import escape
 from typing import NamedTuple
 
 _WIDTH = 640
-_LABELS = 130  # the room for row labels, left of bars
+_LABELS = 150  # the room for row labels, left of bars
 _ROW = 26
 
 

@@ -31,7 +31,7 @@ def run(command: Callable[[], ExitCode]) -> NoReturn:
         tell("Interrupted")
         code = ExitCode.INTERRUPTED
     except Exception as error:
-        told = _told_by_google(error)
+        told = told_by_google(error)
         if told is None:
             raise
         tell(told)
@@ -51,7 +51,7 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _told_by_google(error: Exception) -> str | None:
+def told_by_google(error: Exception) -> str | None:
     """The reason in an error of Google's clients, or of the way there; None for any other error."""
     from google.api_core.exceptions import GoogleAPICallError, RetryError
     from google.auth.exceptions import GoogleAuthError

@@ -31,10 +31,14 @@ def schema_of(path: Path) -> pa.Schema:
     return pq.read_schema(path)
 
 
-def read_columns(path: Path) -> pa.Table:
-    """The event columns of a parquet file as they are; strings come dictionary-encoded, which bounds memory."""
+def read_columns(path: Path, *, with_order: bool = False) -> pa.Table:
+    """The event columns of a parquet file as they are; strings come dictionary-encoded, which bounds memory.
+
+    `event_order` is ours: only a file that this package wrote is read `with_order`, any other's order is that of its
+    rows, whatever its columns are called.
+    """
     names = schema_of(path).names
-    wanted = [name for name in (*INTERACTION_COLUMNS, RATING, ORDER) if name in names]
+    wanted = [name for name in (*INTERACTION_COLUMNS, RATING, *([ORDER] if with_order else [])) if name in names]
     # ParquetFile and not read_table: the latter makes a dataset of the path and takes folder names for columns.
     with pq.ParquetFile(path, read_dictionary=["user_id", "item_id"]) as file:
         return file.read(columns=wanted)

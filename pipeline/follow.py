@@ -22,21 +22,29 @@ if TYPE_CHECKING:
 _ENDED = frozenset({"PIPELINE_STATE_SUCCEEDED", "PIPELINE_STATE_FAILED", "PIPELINE_STATE_CANCELLED"})
 _QUIET = frozenset({"STATE_UNSPECIFIED", "PENDING", "CANCEL_PENDING", "NOT_TRIGGERED"})
 _STYLES = {"SUCCEEDED": "green", "FAILED": "red", "CANCELLED": "red", "SKIPPED": "dim"}
-_PATIENCE_SECONDS = 30  # how long the service may be out of reach before following gives up
+PATIENCE_SECONDS = 30.0
 
 
 def follow(
-    outputs: StackOutputs, name: str, *, clients: cl.Clients | None = None, console: "Console | None" = None
+    outputs: StackOutputs,
+    name: str,
+    *,
+    clients: cl.Clients | None = None,
+    console: "Console | None" = None,
+    patience_seconds: float = PATIENCE_SECONDS,
 ) -> bool:
-    """Wait until a run has ended, telling each change; True if it succeeded."""
+    """Wait until a run has ended, telling each change; True if it succeeded.
+
+    `patience_seconds`: how long the service may be out of reach before its client's error is raised.
+    """
     from rich.console import Console
 
     clients = clients or cl.for_submission(outputs)
     console = console or Console(highlight=False, soft_wrap=True)
     told: dict[str, str] = {}
-    job = None
+    job, seconds = None, 0.5 if outputs.endpoints.vertex else 10
     with console.status(f"{name.rpartition('/')[2]} is starting") as status:
-        for job in _polled(clients, name, seconds=0.5 if outputs.endpoints.vertex else 10):
+        for job in _polled(clients, name, seconds=seconds, patience_seconds=patience_seconds):
             elapsed = _elapsed(job)
             for task in tasks(job):
                 state = task.state.name
@@ -96,7 +104,7 @@ def _own_words(outputs: StackOutputs, job: "PipelineJob", step: str, clients: cl
     return []
 
 
-def _polled(clients: cl.Clients, name: str, *, seconds: float) -> "Iterator[PipelineJob]":
+def _polled(clients: cl.Clients, name: str, *, seconds: float, patience_seconds: float) -> "Iterator[PipelineJob]":
     from google.api_core.exceptions import ServerError
     from requests.exceptions import ConnectionError as NoConnection
 
@@ -105,7 +113,7 @@ def _polled(clients: cl.Clients, name: str, *, seconds: float) -> "Iterator[Pipe
         try:
             job = clients.pipelines.get_pipeline_job(name=name, timeout=60)
         except (ServerError, NoConnection):
-            if time.monotonic() - last_answer > _PATIENCE_SECONDS:
+            if time.monotonic() - last_answer > patience_seconds:
                 raise
             time.sleep(seconds)
             continue

@@ -4,6 +4,7 @@ Owns: the page. Does not own: the numbers (report.py) or the drawing of charts (
 """
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from html import escape
 
 from contracts.run_artifacts import PRIMARY_METRIC
@@ -21,11 +22,11 @@ main { max-width: 1080px; margin: 0 auto; padding: 28px 20px 60px; }
 h1 { font-size: 24px; margin: 0 0 2px; } h2 { font-size: 16px; margin: 0 0 10px; }
 p { margin: 4px 0; } .soft { color: var(--soft); } .good { color: var(--good); } .bad { color: var(--bad); }
 .grid-cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 16px; margin-top: 16px; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 18px 0; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(125px, 1fr)); gap: 12px; margin: 18px 0; }
 .tile, section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 14px 16px; }
 .tile b { display: block; font-size: 22px; font-variant-numeric: tabular-nums; }
 section.wide { grid-column: 1 / -1; }
-svg { width: 100%; height: auto; display: block; margin: 4px 0 10px; }
+svg { width: 100%; max-width: 760px; height: auto; display: block; margin: 4px 0 10px; }
 svg text { fill: var(--ink); font: 12px system-ui, sans-serif; } svg .tick { fill: var(--soft); }
 .bar { fill: var(--other); } .bar.strong { fill: var(--accent); } .bar.failed { fill: var(--bad); }
 .line { fill: none; stroke: var(--accent); stroke-width: 2; } .dot { fill: var(--accent); }
@@ -34,7 +35,7 @@ line.grid { stroke: var(--line); } .wait { stroke: var(--soft); stroke-dasharray
 table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { text-align: left; padding: 4px 10px 4px 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 td.number, th.number { text-align: right; } code { overflow-wrap: anywhere; }
-@media (max-width: 480px) { .grid-cards { grid-template-columns: 1fr; } }
+@media (max-width: 520px) { .grid-cards { grid-template-columns: 1fr; } svg text { font-size: 18px; } }
 """
 
 
@@ -63,13 +64,19 @@ def page(report: RunReport, extras: ReportExtras) -> str:
 def _head(report: RunReport, extras: ReportExtras, run_id: str) -> str:
     state = report.pipeline_run.state.removeprefix("PIPELINE_STATE_").lower()
     style = "good" if report.succeeded else "bad"
-    where = f"stack {escape(extras.stack)}" + (f", {escape(extras.engine)} engine" if extras.engine else "")
+    where = f", stack {escape(extras.stack)}" if extras.stack else ""
+    where += f", {escape(extras.engine)} engine" if where and extras.engine else ""
     failure = "".join(f'<p class="bad">{escape(line)}</p>' for line in report.failure)
     return (
         f'<h1>{escape(run_id)} <span class="{style}">{escape(state)}</span></h1>'
-        f'<p class="soft">submitted {escape(report.pipeline_run.submitted)}{", " + where if extras.stack else ""}</p>'
+        f'<p class="soft">submitted {escape(_moment(report.pipeline_run.submitted))}{where}</p>'
         f"{failure}"
     )
+
+
+def _moment(submitted: str) -> str:
+    """To the second: `2026-01-31 09:30:00 UTC`."""
+    return f"{datetime.fromisoformat(submitted).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _tiles(report: RunReport, extras: ReportExtras) -> str:

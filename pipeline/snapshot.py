@@ -91,7 +91,7 @@ def _history(objects: Objects, staging: Staging, scratch: Path) -> tuple[StagedD
     try:
         objects.download(staging.interactions_uri, path, generation=staged.generation)
         findings = tuple(schema_findings(ev.schema_of(path)))
-        raw = None if findings else ev.read_columns(path)
+        raw = None if findings else ev.read_columns(path, with_order=bool(staged.data_id))
     except (OSError, pa.ArrowException) as error:
         findings, raw = (unreadable(path, error),), None
     if raw is None:

@@ -1,4 +1,4 @@
-"""`python -m local.cloud`: serve a cloud, or print how clients find it."""
+"""`python -m local.cloud`: serve a cloud, print how clients find it, or let something go wrong on it."""
 
 import argparse
 import json
@@ -9,18 +9,39 @@ import sys
 from pathlib import Path
 
 from local.cloud.clients import client_environment
+from local.cloud.iam.explain_command import explain
 
 
 def main(argv: list[str] | None = None) -> int:
-    options = _parser().parse_args(argv)
-    return _print_environment(options.root) if options.command == "env" else _serve(options)
+    words = sys.argv[1:] if argv is None else argv
+    if words[:1] == ["fault"]:
+        from local.cloud.faults import command
+
+        return command.main(words[1:])
+    options = _parser().parse_intermixed_args(words)
+    if options.command == "env":
+        return _print_environment(options.root)
+    if options.command == "explain":
+        return explain(options.root.resolve(), *options.subject)
+    return _serve(options)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m local.cloud", description="Google Cloud's APIs on the loopback, on files."
+        prog="python -m local.cloud",
+        description="Google Cloud's APIs on the loopback, on files.",
+        epilog="python -m local.cloud fault --help: let something go wrong on a running cloud",
     )
-    parser.add_argument("command", nargs="?", choices=["serve", "env"], default="serve", help="env prints export lines")
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=["serve", "env", "explain"],
+        default="serve",
+        help="env prints export lines; explain says why PRINCIPAL may or may not do something",
+    )
+    parser.add_argument(
+        "subject", nargs="*", metavar="PRINCIPAL PERMISSION RESOURCE", help="of explain; the resource as projects/…"
+    )
     parser.add_argument(
         "--root", type=Path, default=Path(".local/cloud"), help="the folder of its state (default: %(default)s)"
     )
@@ -38,7 +59,8 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     root = options.root.resolve()
-    with RootLock(root):
+    with RootLock(root) as lock:
+        lock.end_process_when_lost()
         try:
             server = Server(Cloud(root, iam=options.iam), options.port)
         except OSError as error:

@@ -13,14 +13,16 @@ from local.cloud.routing import Route, Service
 def service() -> Service:
     routes = [
         Route("GET", "/health", _health, public=True),
-        Route("PUT", "/images", _by_operator(_register_image)),
-        Route("PUT", "/projects", _by_operator(_register_project)),
-        Route("POST", "/stop", _by_operator(_stop)),
+        Route("PUT", "/images", by_operator(_register_image)),
+        Route("PUT", "/projects", by_operator(_register_project)),
+        Route("POST", "/stop", by_operator(_stop)),
     ]
     return Service("local", routes, prefixes=("/_local",), bare=False)
 
 
-def _by_operator(handler: Callable[[Call], dict[str, Any]]) -> Callable[[Call], dict[str, Any]]:
+def by_operator(handler: Callable[[Call], dict[str, Any]]) -> Callable[[Call], dict[str, Any]]:
+    """The handler of a command that is the operator's alone."""
+
     def guarded(call: Call) -> dict[str, Any]:
         call.cloud.identity.require_operator(call.caller)
         return handler(call)

@@ -45,10 +45,11 @@ class HttpApp:
         began = time.perf_counter()
         exchange = _Exchange(scope, receive, send)
         try:
-            response = await self._answer(exchange)
+            response = await self._answer_or_fail(exchange)
         except ApiError as error:
             response = Response(error.envelope(), error.code, dict(error.headers))
         except ConnectionError:
+            await asyncio.sleep(0)  # uvicorn takes note that the connection is gone
             return
         except Exception as error:
             _log.exception("%s %s failed", exchange.method, exchange.raw_path)
@@ -61,6 +62,19 @@ class HttpApp:
 
     def stop(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _answer_or_fail(self, exchange: "_Exchange") -> Response:
+        """The answer, unless a fault says otherwise."""
+        fault = self._cloud.faults.on_request(exchange.method, exchange.raw_path)
+        if fault.delay_seconds:
+            await asyncio.sleep(fault.delay_seconds)
+        response = await self._answer(exchange) if fault.after or not (fault.drop or fault.error) else None
+        if response is not None and not fault.after:
+            return response
+        if fault.drop:
+            exchange.drop()
+            raise ConnectionError("a fault has dropped the connection")
+        raise fault.error or ApiError(500, "a fault without an effect")
 
     async def _answer(self, exchange: "_Exchange") -> Response:
         headers = exchange.headers
@@ -97,6 +111,12 @@ class _Exchange:
         self._receive = receive
         self._send = send
         self._whole = False
+
+    def drop(self) -> None:
+        """Reset the connection. ASGI has no message for that: uvicorn's `send` belongs to what holds the transport."""
+        transport = getattr(getattr(self._send, "__self__", None), "transport", None)
+        if transport is not None:
+            transport.abort()
 
     async def read(self) -> bytes:
         """The whole body, refused if it is larger than any JSON request has reason to be."""

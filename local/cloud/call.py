@@ -42,6 +42,13 @@ class Call:
         """The caller's e-mail address."""
         return self.caller.email
 
+    def require(self, permission: str, resource: str) -> None:
+        """Raises PERMISSION_DENIED unless the caller has the permission on the resource."""
+        self.cloud.access.require(self.caller, permission, resource)
+
+    def may(self, permission: str, resource: str) -> bool:
+        return self.cloud.access.allows(self.caller, permission, resource)
+
     def object(self) -> dict[str, Any]:
         """The body, which must be a JSON object; an absent one is the empty object, as for protos."""
         if self.body is None:

@@ -1,6 +1,6 @@
 """The one source of the time.
 
-Owns: now, and how times are written. A test replaces `Clock` by `ManualClock` to make hours pass.
+Owns: now, and how times are written. A cloud runs by a `ManualClock`, so that hours can be made to pass.
 """
 
 import threading
@@ -28,18 +28,18 @@ class Clock:
 
 
 class ManualClock(Clock):
-    """The system's clock, moved by hand: `advance` adds to it."""
+    """The system's clock, moved by hand: `advance` adds to `ahead`, which a negative time makes smaller."""
 
-    def __init__(self) -> None:
-        self._ahead = timedelta()
+    def __init__(self, ahead: timedelta = timedelta()) -> None:
+        self.ahead = ahead
         self._lock = threading.Lock()
 
     def now(self) -> datetime:
-        return super().now() + self._ahead
+        return super().now() + self.ahead
 
-    def advance(self, ahead: timedelta) -> None:
+    def advance(self, by: timedelta) -> None:
         with self._lock:
-            self._ahead += ahead
+            self.ahead += by
 
 
 def rfc3339(moment: datetime) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 
 from local.cloud.call import Call, Response
 from local.cloud.errors import ApiError, unimplemented
+from local.cloud.iam import enforcement
 from local.cloud.masks import select
 from local.cloud.routing import Match
 
@@ -41,7 +42,7 @@ def answer(
     body: bytes = b"",
     stream: Iterator[bytes] = _NO_BYTES,
 ) -> Response:
-    """Authenticate the caller and run the handler, in this thread. Raises ApiError."""
+    """Authenticate the caller, check that it may, and run the handler, in this thread. Raises ApiError."""
     lists = _query(query_string)
     query = {name: values[-1] for name, values in lists.items()}
     call = Call(
@@ -58,6 +59,7 @@ def answer(
         body=None if match.route.streams else _json(body, headers),
         stream=stream,
     )
+    enforcement.check(call, match.service.name)
     return _selected(match.route.handler(call), query)
 
 

@@ -129,7 +129,12 @@ def unimplemented(message: str) -> ApiError:
 
 def invalid_argument(violations: Iterable[tuple[str, str]]) -> ApiError:
     """One refusal for all bad fields of a request: pairs of the field's JSON path and what is wrong with its value."""
+    details = bad_request(violations)
+    message = "; ".join(f"{each['field']}: {each['description']}" for each in details["fieldViolations"])
+    return ApiError(400, f"Request contains an invalid argument: {message}", details=[details], reason="invalid")
+
+
+def bad_request(violations: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The detail that names the bad fields."""
     found = [{"field": field, "description": description} for field, description in violations]
-    message = "; ".join(f"{each['field']}: {each['description']}" for each in found)
-    bad_request = {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": found}
-    return ApiError(400, f"Request contains an invalid argument: {message}", details=[bad_request], reason="invalid")
+    return {"@type": "type.googleapis.com/google.rpc.BadRequest", "fieldViolations": found}

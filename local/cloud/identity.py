@@ -56,8 +56,17 @@ class Identity:
         self._store = store
         self._clock = clock
 
+    def issue_token(self, email: str, *, seconds: int = TOKEN_SECONDS) -> tuple[str, int]:
+        """A token of `email` that belongs to no job, and the seconds that it is good for."""
+        _refuse_operator(email)
+        name = _hash(secrets.token_urlsafe(24))
+        self._store.put(_KIND, name, {"job": "", "email": email}, parent="")
+        expiry = self._clock.millis() // 1000 + seconds
+        return f"ya29.{name}.{expiry}.{self._sign(name, expiry)}", seconds - 1
+
     def issue(self, *, job: str, email: str, project: str, attributes: Mapping[str, str] | None = None) -> JobIdentity:
         """Let a job act as `email`. `attributes` is what its metadata server lists under instance/attributes/."""
+        _refuse_operator(email)
         secret = secrets.token_urlsafe(24)
         body = {"job": job, "email": email, "project": project, "attributes": dict(attributes or {})}
         self._store.put(_KIND, _hash(secret), body, parent=job)
@@ -93,8 +102,8 @@ class Identity:
 
     def require_operator(self, principal: Principal) -> None:
         """The cloud's own commands need the operator's token in every mode, since they can name what jobs execute."""
-        if principal.job:
-            raise ApiError(403, f"{principal.email} is a job's account: the cloud's own commands are the operator's")
+        if principal.email != OPERATOR_EMAIL:
+            raise ApiError(403, f"{principal.email} is not the operator: the cloud's own commands are the operator's")
         if not principal.vouched:
             raise _unauthenticated(self.operator_token_file)
 
@@ -114,6 +123,12 @@ class Identity:
 
     def _sign(self, name: str, expiry: int) -> str:
         return hmac.new(self._key, f"{name}.{expiry}".encode(), hashlib.sha256).hexdigest()
+
+
+def _refuse_operator(email: str) -> None:
+    """The operator may do everything, so nothing but its own token may speak for it."""
+    if email.lower() == OPERATOR_EMAIL:
+        raise ApiError(400, f"{OPERATOR_EMAIL} is the operator of this cloud: nothing can be given its identity")
 
 
 def _hash(secret: str) -> str:

@@ -1,12 +1,19 @@
 """One process for each root.
 
-Owns: the lock that keeps a second cloud off a folder; the system releases it when its holder dies.
+Owns: the lock that keeps a second cloud off a folder, and the end of a cloud whose folder was deleted under it. The
+system releases the lock when its holder dies.
 """
 
 import fcntl
+import logging
 import os
+import threading
+import time
 from pathlib import Path
 from types import TracebackType
+
+_LOG = logging.getLogger(__name__)
+_LOOK_EVERY_SECONDS = 1.0
 
 
 class RootLock:
@@ -30,7 +37,28 @@ class RootLock:
         os.write(self._descriptor, str(os.getpid()).encode())
         return self
 
+    def is_held(self) -> bool:
+        """Whether the lock file at the path still is the one that is locked."""
+        try:
+            return self._path.stat().st_ino == os.fstat(self._descriptor).st_ino
+        except OSError:
+            return False
+
+    def end_process_when_lost(self) -> None:
+        """Without its folder a cloud serves nothing that anybody could find, and nobody could stop it."""
+        threading.Thread(target=self._watch, name="root", daemon=True).start()
+
+    def _watch(self) -> None:
+        while self.is_held():
+            time.sleep(_LOOK_EVERY_SECONDS)
+        if self._descriptor < 0:
+            return
+        _LOG.error("%s is gone, and this cloud with it", self._path.parent)
+        # At once: an orderly end would write into a folder that may be another cloud's by now. Jobs end with this.
+        os._exit(1)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        os.close(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        os.close(descriptor)

@@ -12,12 +12,14 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, aborted
 from local.cloud.masks import mask_paths
 from local.cloud.store import Store
 from local.cloud.validation import Violations
 
 _KIND = "iam.policy"
+_PENDING = "iam.policy.pending"
 _MEMBER = re.compile(
     r"allUsers|allAuthenticatedUsers"
     r"|(user|serviceAccount|group|domain|projectOwner|projectEditor|projectViewer|projectCreator):[^\s:@/]+(@[^\s@]+)?"
@@ -33,16 +35,27 @@ class Policies:
     """By the full name of the resource that carries them, `projects/p/locations/l/repositories/r`.
 
     `member_checks` say why a new member cannot be named, or None: a service account that does not exist.
+    `delay_seconds` is how long a change takes until it is in force, by the clock.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, clock: Clock, delay_seconds: Callable[[], float] = lambda: 0.0) -> None:
         self._store = store
+        self._clock = clock
+        self._delay_seconds = delay_seconds
         self.member_checks: list[Callable[[str], str | None]] = []
 
     def get(self, resource: str, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
         """The policy, or `default`'s bindings where none was ever set. Always with an etag."""
         held = self._store.get(_KIND, resource) or default or {}
         return _stamped(resource, held)
+
+    def in_force(self, resource: str, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
+        """The policy by which calls are allowed now: `get` tells at once what was set, this when it has propagated."""
+        pending = self._store.get(_PENDING, resource)
+        if pending is None:
+            return self.get(resource, default=default)
+        now = self._clock.millis()
+        return [entry["policy"] for entry in pending["policies"] if entry["from"] <= now][-1]
 
     def set(
         self,
@@ -66,6 +79,7 @@ class Policies:
             new |= {key: held[key] for key in ("bindings", "auditConfigs") if key not in named and key in held}
             new["bindings"] = _merged(new.get("bindings", []))
             new["revision"] = held.get("revision", 0) + 1
+            self._propagate(resource, new)
             self._store.put(_KIND, resource, new, parent="")
             return _stamped(resource, new)
 
@@ -77,8 +91,20 @@ class Policies:
                     if problem := check(member):
                         raise ApiError(400, problem)
 
+    def _propagate(self, resource: str, new: dict[str, Any]) -> None:
+        delay = int(self._delay_seconds() * 1000)
+        pending = self._store.get(_PENDING, resource)
+        if delay:
+            earlier = pending["policies"] if pending else [{"from": 0, "policy": self.get(resource)}]
+            later = {"from": self._clock.millis() + delay, "policy": new}
+            self._store.put(_PENDING, resource, {"policies": [*earlier, later]}, parent="")
+        elif pending:
+            self._store.delete(_PENDING, resource)
+
     def delete(self, resource: str) -> None:
         """With its resource; policies of resources below it go too."""
+        self._store.delete(_PENDING, resource)
+        self._store.delete_under(_PENDING, f"{resource}/")
         self._store.delete(_KIND, resource)
         self._store.delete_under(_KIND, f"{resource}/")
 

@@ -41,11 +41,12 @@ def policy_routes(
         return answer(policy, requested_version=set_version)
 
     def test(call: Call) -> dict[str, Any]:
-        resource_of(call)
+        resource = resource_of(call)
         asked = call.object().get("permissions") or call.query_lists.get("permissions", [])
         if any("*" in each for each in asked):
             raise invalid_argument([("permissions", "wildcards are not allowed")])
-        return {"permissions": asked} if asked else {}
+        allowed = [each for each in asked if call.may(each, resource)]
+        return {"permissions": allowed} if allowed else {}
 
     return [
         Route(get_method, f"{template}:getIamPolicy", get, f"{permission}.getIamPolicy"),

@@ -50,7 +50,7 @@ def _write(path: Path, call: Call) -> int | None:
     header = call.headers.get("content-range", "")
     if not header:
         with path.open("wb") as file:
-            for chunk in call.stream:
+            for chunk in _claimed(call):
                 file.write(chunk)
         return path.stat().st_size
     found = _CONTENT_RANGE.fullmatch(header)
@@ -59,11 +59,18 @@ def _write(path: Path, call: Call) -> int | None:
         raise ApiError(400, f"Content-Range {header!r} {rule}")
     first, last, total = found.groups()
     if first is not None:
-        _append(path, int(first), int(last) + 1, call.stream)
+        _append(path, int(first), int(last) + 1, _claimed(call))
     else:
         for _ in call.stream:
             pass
     return None if total == "*" else int(total)
+
+
+def _claimed(call: Call) -> Iterator[bytes]:
+    """The body's chunks, each with room on disk for it."""
+    for chunk in call.stream:
+        call.cloud.faults.claim_disk(len(chunk))
+        yield chunk
 
 
 def _append(path: Path, first: int, end: int, chunks: Iterator[bytes]) -> None:

@@ -17,10 +17,10 @@ class Violations:
     """What is wrong with one request's body. Call `refuse()` after the last check."""
 
     def __init__(self) -> None:
-        self._found: list[tuple[str, str]] = []
+        self.found: list[tuple[str, str]] = []
 
     def add(self, field: str, description: str) -> None:
-        self._found.append((field, description))
+        self.found.append((field, description))
 
     def unless(self, condition: object, field: str, description: str) -> None:
         """Note `description` if `condition` does not hold."""
@@ -57,8 +57,8 @@ class Violations:
 
     def refuse(self) -> None:
         """Raise INVALID_ARGUMENT with all that was found, if anything was."""
-        if self._found:
-            raise invalid_argument(self._found)
+        if self.found:
+            raise invalid_argument(self.found)
 
 
 def as_int(value: Any) -> int | None:

@@ -82,6 +82,21 @@ class CloudProcess:
         assert answer.status_code == status, f"{method} {path}: {answer.status_code} {answer.text[:1000]}"
         return answer.json() if answer.content else None
 
+    def account(self, project: str, account_id: str) -> str:
+        """The e-mail address of a service account, made if it was not there."""
+        self.call("POST", f"/iam/v1/projects/{project}/serviceAccounts", {"accountId": account_id})
+        return f"{account_id}@{project}.iam.gserviceaccount.com"
+
+    def grant(self, project: str, roles: dict[str, list[str]]) -> None:
+        """Add members to roles of a project's policy."""
+        policy = self.json("POST", f"/crm/v1/projects/{project}:getIamPolicy", {})
+        policy["bindings"] = [*policy.get("bindings", []), *({"role": each, "members": roles[each]} for each in roles)]
+        self.json("POST", f"/crm/v1/projects/{project}:setIamPolicy", {"policy": policy})
+
+    def token_of(self, principal: str) -> str:
+        """A token of somebody else than the operator."""
+        return self.json("POST", "/_local/access/tokens", {"principal": principal})["accessToken"]
+
     def _end(self, number: signal.Signals) -> None:
         if self._process:
             self._process.send_signal(number)

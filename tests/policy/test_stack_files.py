@@ -43,6 +43,7 @@ def test_a_stack_file_is_accepted_and_its_exports_meet_the_contract(stack: str, 
 
     outputs = deploy(stack=stack, config={"recsys-training:imagesLock": str(lock)}).outputs
 
+    assert outputs.keys() == StackOutputs.model_fields.keys()
     assert StackOutputs.model_validate(outputs).project == config(stack)["gcp:project"]
 
 

@@ -29,6 +29,8 @@ def import_ratings(file: Path, folder: Path, *, layout: Layout, time_unit: str, 
     words.
     """
     ratings, said = read_ratings(file, layout)
+    rows = [] if ratings.num_rows else [Problem("FILE", str(file), "has a header and no rows", "Download it again")]
+    refuse_if("import", rows)
     times, unit = in_microseconds(ratings["timestamp"], time_unit)
     if unit == "order":
         said.append("time: plain numbers that are no dates; kept as they are, only their order counts")

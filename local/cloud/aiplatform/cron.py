@@ -2,13 +2,16 @@
 
 Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.schedules (cron, with a time zone
 as `TZ=…` or `CRON_TZ=…` before it). Times that a change to summer time leaves out are due at the instant when they
-would have been; times that occur twice in autumn are due once, the first time.
+would have been. Of times that occur twice in autumn the first is due, unless the schedule is for every hour (its hour
+field begins with `*`), which goes on through both, as unix cron does.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 _FIELDS = (("minute", 0, 59), ("hour", 0, 23), ("day of the month", 1, 31), ("month", 1, 12), ("day of the week", 0, 7))
@@ -37,6 +40,7 @@ class Cron:
     months: frozenset[int]
     weekdays: frozenset[int]
     any_day_counts: bool  # both day fields are restricted: a day that matches either is due
+    every_hour: bool = False  # what occurs twice is due twice
 
     def next_after(self, moment: datetime) -> datetime | None:
         """The first due time after `moment`, in UTC; None where there is none, as on 30 February."""
@@ -44,11 +48,10 @@ class Cron:
         day = local.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=None)
         for _ in range(_FURTHEST_DAYS):
             if self._due_on(day):
-                for hour in sorted(self.hours):
-                    for minute in sorted(self.minutes):
-                        due = day.replace(hour=hour, minute=minute, tzinfo=self.zone).astimezone(UTC)
-                        if due > moment:
-                            return due
+                times = _due_times(self, day)
+                position = bisect_right(times, moment)
+                if position < len(times):
+                    return times[position]
             day += timedelta(days=1)
         return None
 
@@ -56,6 +59,19 @@ class Cron:
         by_month_day, by_weekday = day.day in self.days, (day.weekday() + 1) % 7 in self.weekdays
         matches = by_month_day or by_weekday if self.any_day_counts else by_month_day and by_weekday
         return day.month in self.months and matches
+
+
+@lru_cache(maxsize=64)
+def _due_times(cron: Cron, day: datetime) -> list[datetime]:
+    """The instants of a day that is due, in UTC and in order; a change of the clocks may bring some together."""
+    times = [day.replace(hour=hour, minute=minute, tzinfo=cron.zone) for hour in cron.hours for minute in cron.minutes]
+    second = [time.replace(fold=1) for time in times] if cron.every_hour else []
+    twice = [again for time, again in zip(times, second, strict=False) if _offset(again) < _offset(time)]
+    return sorted(time.astimezone(UTC) for time in [*times, *twice])
+
+
+def _offset(local: datetime) -> timedelta:
+    return local.utcoffset() or timedelta()
 
 
 def parse(text: str) -> Cron:
@@ -77,7 +93,16 @@ def parse(text: str) -> Cron:
         _values(text, part, *field) for part, field in zip(parts, _FIELDS, strict=True)
     )
     restricted = not parts[2].startswith("*") and not parts[4].startswith("*")
-    return Cron(place, minutes, hours, days, months, frozenset(day % 7 for day in weekdays), restricted)
+    return Cron(
+        place,
+        minutes,
+        hours,
+        days,
+        months,
+        frozenset(day % 7 for day in weekdays),
+        restricted,
+        every_hour=parts[1].startswith("*"),
+    )
 
 
 def _values(text: str, field: str, name: str, low: int, high: int) -> frozenset[int]:

@@ -5,18 +5,33 @@ processes (jobs/).
 Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, seconds, slots_on
+from local.cloud.aiplatform.machines import machine_size
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
+from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.call import Call
-from local.cloud.errors import failed_precondition
+from local.cloud.errors import ApiError, failed_precondition
+from local.cloud.iam.enforcement import act_as
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner
-from local.cloud.jobs.spec import DEFAULT_TIMEOUT_SECONDS, Job, JobState, JobUpdate, PoolSlot, worker_pool
+from local.cloud.jobs.spec import (
+    DEFAULT_TIMEOUT_SECONDS,
+    DEFAULT_WAIT_SECONDS,
+    Job,
+    JobState,
+    JobUpdate,
+    MachineSize,
+    PoolSlot,
+    Strategy,
+    worker_pool,
+)
 from local.cloud.metadata_server import metadata_host
 from local.cloud.routing import Route
 
@@ -34,8 +49,9 @@ Listener = Callable[[Resource], None]
 class CustomJobs(Collection):
     """`listeners` are told each new state of a job, after it is on disk."""
 
-    def __init__(self, cloud: "Cloud", runner: JobRunner, pools: PersistentResources) -> None:
+    def __init__(self, cloud: "Cloud", runner: JobRunner, pools: PersistentResources, settings: SettingsStore) -> None:
         super().__init__(cloud, "CustomJob")
+        self._settings = settings
         self._runner = runner
         self._pools = pools
         self.listeners: list[Listener] = []
@@ -60,7 +76,7 @@ class CustomJobs(Collection):
         job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
         stand_ins = {image: runtime.model_dump() for image, runtime in (runtimes or {}).items()}
         self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})
-        self._runner.submit(_runnable(job, slots, account), runtimes=runtimes)
+        self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
         return job
 
     def cancel(self, name: str) -> None:
@@ -131,7 +147,7 @@ class CustomJobs(Collection):
         self.cloud.store.put(_RUN, name, run)
         self.update(name, lambda each: each.update(state=JobState.PENDING.value))
         runtimes = {image: RuntimeManifest.model_validate(body) for image, body in run["runtimes"].items()}
-        self._runner.submit(_runnable(job, slots, account), runtimes=runtimes)
+        self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
 
     def _end(self, name: str, state: JobState, code: int, message: str) -> None:
         now = self.cloud.clock.timestamp()
@@ -142,6 +158,7 @@ class CustomJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("CustomJob", call.object(), "custom_job")
+        act_as(self.cloud, call.caller, body.get("jobSpec", {}).get("serviceAccount", ""), call.params["parent"])
         return self.shown(self.submit(call.params["parent"], body))
 
     def _cancel(self, call: Call) -> dict[str, Any]:
@@ -169,17 +186,44 @@ class CustomJobs(Collection):
         check_encryption(body, resource)
         rule = resource.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
         account = (account or rule.get("serviceAccount", "")) if rule.get("enableCustomServiceAccount") else ""
-        return slots_on(body, resource), account
+        slots = slots_on(body, resource)
+        if self._settings.now.refuse_when_busy:
+            self._refuse_busy(spec, slots)
+        return slots, account
+
+    def _refuse_busy(self, spec: Resource, slots: list[PoolSlot | None]) -> None:
+        wanted: Counter[PoolSlot] = Counter()
+        for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True):
+            wanted.update({slot: int(pool.get("replicaCount", 1))} if slot else {})
+        for slot, count in wanted.items():
+            free = self._pools.limit(slot) - self._runner.used(slot)
+            if count > free:
+                short = slot.resource.rsplit("/", 1)[-1]
+                text = (
+                    f"PersistentResource {short} is busy: {count} replicas of pool {slot.pool!r} wanted, {free} free."
+                )
+                raise ApiError(429, text)
+
+    def _runnable(self, job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
+        return _runnable(job, slots, account, self._size_of)
+
+    def _size_of(self, machine: str) -> MachineSize:
+        size, most = machine_size(machine), self._settings.now.replica_memory_mb
+        return replace(size, memory_bytes=most << 20) if most else size
 
     def _default_account(self, project: str) -> str:
         """The service agent that a job without an account of its own runs as."""
         return f"service-{self.cloud.projects.number_of(project)}@gcp-sa-aiplatform-cc.iam.gserviceaccount.com"
 
 
-def _runnable(job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
+def _runnable(job: Resource, slots: list[PoolSlot | None], account: str, size_of: Callable[[str], MachineSize]) -> Job:
     spec = job["jobSpec"]
     scheduling = spec.get("scheduling", {})
-    pools = [worker_pool(pool, slot) for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True)]
+    pools = [
+        worker_pool(pool, slot, size_of(pool.get("machineSpec", {}).get("machineType", "")))
+        for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True)
+    ]
+    wait = scheduling.get("maxWaitDuration")
     return Job(
         name=job["name"],
         pools=tuple(pools),
@@ -188,4 +232,7 @@ def _runnable(job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
         base_output_directory=spec.get("baseOutputDirectory", {}).get("outputUriPrefix", ""),
         timeout_seconds=seconds(scheduling["timeout"]) if scheduling.get("timeout") else DEFAULT_TIMEOUT_SECONDS,
         disable_retries=scheduling.get("disableRetries", False),
+        restart_on_worker_restart=scheduling.get("restartJobOnWorkerRestart", False),
+        strategy=Strategy.of(scheduling.get("strategy", "")),
+        max_wait_seconds=seconds(wait) if wait is not None else DEFAULT_WAIT_SECONDS,
     )

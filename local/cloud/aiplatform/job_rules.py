@@ -8,7 +8,7 @@ https://cloud.google.com/vertex-ai/docs/training/persistent-resource-train
 from typing import Any
 
 from local.cloud.aiplatform.machines import check_disk, check_machine, same_machine
-from local.cloud.aiplatform.persistent_resources import most_replicas
+from local.cloud.aiplatform.pool_rules import most_replicas
 from local.cloud.errors import failed_precondition, unimplemented
 from local.cloud.jobs.spec import PoolSlot
 from local.cloud.validation import Violations, as_int

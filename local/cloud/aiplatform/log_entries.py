@@ -1,6 +1,6 @@
 """Cloud Logging's view of what jobs wrote: `entries:list`.
 
-Owns: that one method, over the logs of custom jobs. Entries of anything else do not exist here.
+Owns: that one method, over the logs of custom jobs and the entries that clients wrote (logging/).
 Source: https://cloud.google.com/logging/docs/reference/v2/rest/v2/entries/list
 """
 
@@ -48,8 +48,10 @@ class LogEntries:
         return _page(found, body)
 
     def _entries(self, projects: set[str], text: str) -> Iterator[dict[str, Any]]:
-        """All entries of the projects' jobs; of the jobs that the filter names, where it names any."""
+        """All entries of the projects; of the jobs that the filter names, where it names any."""
         named = set(_JOB.findall(text))
+        if not named:
+            yield from self._cloud.logging.written.of(projects)
         for job in self._jobs.all():
             _, project, _, _, _, short = job["name"].split("/")
             if project in projects and (not named or short in named):
@@ -60,7 +62,10 @@ class LogEntries:
 def _page(found: list[dict[str, Any]], body: dict[str, Any]) -> dict[str, Any]:
     size = min(int(body.get("pageSize") or 50), _MOST)
     token = body.get("pageToken")
-    names = [f"{entry['logName']} {entry['insertId']} {entry['resource']['labels']['job_id']}" for entry in found]
+    names = [
+        f"{entry['logName']} {entry['insertId']} {entry['resource'].get('labels', {}).get('job_id', '')}"
+        for entry in found
+    ]
     tokens = [page_token(name) for name in names]
     if token and token not in tokens:
         raise invalid_argument([("pageToken", f"{token!r} is not a token that a page of this list gave")])
@@ -78,4 +83,4 @@ def _by_rank(text: str) -> str:
 
 
 def _ranked(entry: dict[str, Any]) -> dict[str, Any]:
-    return {"severityRank": severity_rank(entry["severity"])}
+    return {"severityRank": severity_rank(entry.get("severity", "DEFAULT"))}

@@ -6,6 +6,7 @@ checks of `MachineSpec` and `DiskSpec` against them. Regional availability is no
 
 from typing import Any
 
+from local.cloud.jobs.spec import MachineSize
 from local.cloud.validation import Violations, as_int
 
 DISK_TYPES = ("pd-standard", "pd-ssd", "hyperdisk-balanced")
@@ -54,6 +55,24 @@ MACHINE_TYPES = frozenset(
     [f"{family}-{size}" for family, sizes in _CPU_SIZES.items() for size in sizes]
     + [*_FIXED_GPUS, *_TPU_MACHINES, "cloud-tpu"]
 )
+
+
+_GIB_A_CPU = {
+    **{"e2-standard": 4.0, "e2-highmem": 8.0, "e2-highcpu": 1.0, "n4-standard": 4.0, "n4-highmem": 8.0},
+    **{"n4-highcpu": 2.0, "n2-standard": 4.0, "n2-highmem": 8.0, "n2-highcpu": 1.0, "n1-standard": 3.75},
+    **{"n1-highmem": 6.5, "n1-highcpu": 0.9, "c2-standard": 4.0, "m1-ultramem": 24.025, "m1-megamem": 14.933},
+    "g2-standard": 4.0,
+}
+
+
+def machine_size(machine: str) -> MachineSize:
+    """What a machine type has of processors and memory, as Compute Engine documents it; nothing of types that this
+    table does not know.
+    """
+    family, _, cpus = machine.rpartition("-")
+    if family not in _GIB_A_CPU or not cpus.isdigit():
+        return MachineSize()
+    return MachineSize(int(cpus), int(int(cpus) * _GIB_A_CPU[family] * (1 << 30)))
 
 
 def check_machine(found: Violations, spec: dict[str, Any] | None, at: str) -> None:

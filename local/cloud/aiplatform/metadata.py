@@ -93,7 +93,7 @@ class Metadata:
                 "GET",
                 f"{artifact}:queryArtifactLineageSubgraph",
                 lambda call: self._subgraph([self._known(self.artifacts, call.params["artifact"])], []),
-                "aiplatform.artifacts.queryArtifactLineageSubgraph",
+                "aiplatform.artifacts.get",
             ),
         ]
 

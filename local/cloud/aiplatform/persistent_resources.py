@@ -8,32 +8,41 @@ takes it is not known. It is on unless the setting `persistentResourcePut` is fa
 Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.persistentResources
 """
 
-import time
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.aiplatform.machines import check_disk, check_machine
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, proto, without_output_only
+from local.cloud.aiplatform.pool_changes import Change, PoolChanges
+from local.cloud.aiplatform.pool_rules import check, merged_pools, most_replicas, with_defaults
+from local.cloud.aiplatform.resources import Collection, Resource, done, without_output_only
+from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.call import Call, Response
-from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found
+from local.cloud.clock import parse_rfc3339, rfc3339
+from local.cloud.errors import ApiError, already_exists, failed_precondition, invalid_argument, not_found
 from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import PoolSlot
 from local.cloud.masks import mask_paths
 from local.cloud.routing import Route
-from local.cloud.validation import Violations, as_int
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-_ID = r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?"
-_MUTABLE_OF_POOL = ("replicaCount", "autoscalingSpec")
+_MACHINES = "aiplatform.PersistentResource.machines"
+_RECOMMENDED_AGE = timedelta(days=30)
+_SCALING_SECONDS = 1.0
 
 
 class PersistentResources(Collection):
-    def __init__(self, cloud: "Cloud", jobs: JobRunner, settings: dict[str, Any]) -> None:
+    """Times that a change takes pass by the cloud's clock."""
+
+    def __init__(self, cloud: "Cloud", jobs: JobRunner, settings: SettingsStore) -> None:
         super().__init__(cloud, "PersistentResource")
         self._jobs = jobs
         self._settings = settings
+        self._changes = PoolChanges(cloud, may_end=self._may_end, end=self._ended)
+        self._idle_since: dict[PoolSlot, datetime] = {}
+        cloud.on_start.append(lambda: cloud.background.every(_SCALING_SECONDS, self.scale, "autoscaling"))
+        cloud.on_clock_jump.append(self.scale)
 
     def routes(self) -> list[Route]:
         parent = "/v1/{parent=projects/*/locations/*}/persistentResources"
@@ -63,13 +72,12 @@ class PersistentResources(Collection):
         name = f"{call.params['parent']}/persistentResources/{short}"
         if self.find(name):
             raise already_exists(f"The PersistentResource '{name}' already exists.")
-        pools = [_with_defaults(pool, index) for index, pool in enumerate(body["resourcePools"])]
+        pools = [with_defaults(pool, index) for index, pool in enumerate(body["resourcePools"])]
         wanted = without_output_only(body, "state", "error", "startTime", "resourceRuntime")
-        made = {**wanted, "resourcePools": pools, "state": "RUNNING", "resourceRuntime": {"accessUris": {}}}
+        made = {**wanted, "resourcePools": pools, "state": "PROVISIONING", "resourceRuntime": {"accessUris": {}}}
         with self.cloud.store.transaction():
             self.create(name, made)
-            resource = self._shown(self.update(name, lambda each: each.update(startTime=each["createTime"])))
-        return done(call, "CreatePersistentResource", resource, "PersistentResource")
+            return self._changes.begin(call, name, "Create", self._settings.now.pool_provisioning_seconds)
 
     def _list(self, call: Call) -> dict[str, Any]:
         return self.page(call, "persistentResources", render=self._with_use)
@@ -82,17 +90,16 @@ class PersistentResources(Collection):
         wrong = [".".join(path) for path in paths if path[0] not in {"displayName", "labels", "resourcePools"}]
         if wrong:
             raise invalid_argument([("updateMask", f"{', '.join(wrong)} cannot be changed")])
-        resource = self._changed(call.params["name"], {key: body.get(key) for key in {path[0] for path in paths}})
-        return done(call, "UpdatePersistentResource", resource, "PersistentResource")
+        return self._update(call, {key: body.get(key) for key in {path[0] for path in paths}})
 
     def _put(self, call: Call) -> dict[str, Any] | Response:
-        if not self._settings.get("persistentResourcePut", True):
+        if not self._settings.now.persistent_resource_put:
             raise not_found(f"The requested URL {call.path} was not found: this API has no PUT.")
         body = canonical("PersistentResource", call.object(), "persistent_resource")
         wanted = {key: body.get(key) for key in ("displayName", "labels", "resourcePools")}
-        return done(call, "UpdatePersistentResource", self._changed(call.params["name"], wanted), "PersistentResource")
+        return self._update(call, wanted)
 
-    def _changed(self, name: str, wanted: Resource) -> Resource:
+    def _update(self, call: Call, wanted: Resource) -> dict[str, Any]:
         """Take display name, labels and the counts of the pools from `wanted`; anything else of a pool is immutable."""
 
         def change(resource: Resource) -> None:
@@ -101,13 +108,19 @@ class PersistentResources(Collection):
                     resource.pop(key, None)
                     resource |= {key: wanted[key]} if wanted[key] else {}
             if wanted.get("resourcePools"):
-                resource["resourcePools"] = _merged_pools(resource["resourcePools"], wanted["resourcePools"])
+                resource["resourcePools"] = merged_pools(resource["resourcePools"], wanted["resourcePools"])
             check(resource, resource["name"].rsplit("/", 1)[-1])
 
-        self._require(self.get(name), "RUNNING", "ERROR")
-        resource = self.update(name, change)
-        self._jobs.capacity_changed()
-        return self._shown(resource)
+        before = self.get(call.params["name"])
+        self._require(before, "RUNNING", "ERROR")
+        after = self.update(before["name"], change)
+        grows = _machines(after) > _machines(before)
+        seconds = self._settings.now.pool_provisioning_seconds if grows else 0.0
+        if seconds:
+            self.update(before["name"], lambda each: each.update(state="UPDATING"))
+            return self._changes.begin(call, before["name"], "Update", seconds)
+        self._jobs.look_again()
+        return done(call, "UpdatePersistentResource", self._shown(after), "PersistentResource")
 
     def _reboot(self, call: Call) -> dict[str, Any]:
         """Source: https://cloud.google.com/vertex-ai/docs/training/persistent-resource-reboot"""
@@ -120,35 +133,92 @@ class PersistentResources(Collection):
                 f"{name} has running jobs on {', '.join(busy)}: cancel them or wait, then reboot."
             )
 
-        def reboot(rebooted: Resource) -> None:
-            for pool in rebooted["resourcePools"]:
-                if "autoscalingSpec" in pool:
-                    pool["replicaCount"] = pool["autoscalingSpec"]["minReplicaCount"]
-
-        self._jobs.release(resource["name"])
-        return done(call, "RebootPersistentResource", self._shown(self.update(name, reboot)), "PersistentResource")
+        self.update(resource["name"], lambda each: each.update(state="REBOOTING"))
+        self._jobs.cool(resource["name"])
+        return self._changes.begin(call, resource["name"], "Reboot", self._settings.now.pool_provisioning_seconds)
 
     def _delete(self, call: Call) -> dict[str, Any]:
         """The jobs on it are cancelled first; the operation ends when their replicas have."""
-        name = self.get(call.params["name"])["name"]
-        resource = self.update(name, lambda each: each.update(state="STOPPING"))
+        resource = self.get(call.params["name"])
+        if resource["state"] == "REBOOTING":
+            raise failed_precondition(f"{resource['name']} is REBOOTING: it can be deleted when that is over.")
+        name = self.update(resource["name"], lambda each: each.update(state="STOPPING"))["name"]
         self._jobs.release(name)
-        if not any(self._used(resource, pool) for pool in resource["resourcePools"]):
-            self.remove(name)
-            return done(call, "Delete", None)
+        return self._changes.begin(call, name, "Delete", 0.0)
 
-        def work(_operation: str) -> dict[str, Any]:
-            while any(self._used(resource, pool) for pool in resource["resourcePools"]):
-                time.sleep(0.05)
-            self.remove(name)
-            return {}
+    # How a change ends
 
-        return self.cloud.operations.run(
-            location_of(name),
-            work,
-            response_type="google.protobuf.Empty",
-            metadata_type=proto(call, "DeleteOperationMetadata"),
-        )
+    def _may_end(self, change: Change) -> bool:
+        resource = self.find(change.name)
+        busy = resource and any(self._used(resource, pool) for pool in resource["resourcePools"])
+        return change.verb != "Delete" or not busy
+
+    def _ended(self, change: Change) -> Resource | None:
+        if change.verb == "Delete":
+            self.remove(change.name)
+            self.cloud.store.delete(_MACHINES, change.name)
+            return None
+        resource, now = self.get(change.name), self.cloud.clock.timestamp()
+        machines = {pool["machineSpec"].get("machineType", "") for pool in resource["resourcePools"]}
+        location = change.name.split("/")[3]
+        if change.verb != "Update":
+            if self.cloud.faults.is_stocked_out(location, machines):
+                refused = ApiError(429, f"Resources are insufficient in region: {location}.")
+                error = refused.rpc_status()
+                self.update(change.name, lambda each: each.update(state="ERROR", error=error))
+                raise refused
+            self.cloud.store.put(_MACHINES, change.name, {"since": now})
+        resource = self.update(change.name, lambda each: _run(each, now, rebooted=change.verb == "Reboot"))
+        self._jobs.look_again()
+        return self._shown(resource)
+
+    def scale(self) -> None:
+        """Let autoscaled pools follow their use: grow with it at once, shrink to it, or to the minimum, after a while
+        of less.
+        """
+        now, patience = self.cloud.clock.now(), timedelta(seconds=self._settings.now.scale_down_seconds)
+        for resource in self.all():
+            for pool in resource["resourcePools"]:
+                if resource["state"] == "RUNNING" and "autoscalingSpec" in pool:
+                    self._scale(PoolSlot(resource["name"], pool["id"]), pool, now, patience)
+
+    def _scale(self, slot: PoolSlot, pool: Resource, now: datetime, patience: timedelta) -> None:
+        used, count = self._jobs.used(slot), int(pool["replicaCount"])
+        wanted = max(used, int(pool["autoscalingSpec"]["minReplicaCount"]))
+        if wanted >= count:
+            self._idle_since.pop(slot, None)
+        if wanted > count or (wanted < count and now - self._idle_since.setdefault(slot, now) >= patience):
+            self._idle_since.pop(slot, None)
+
+            def change(resource: Resource) -> None:
+                each = next(each for each in resource["resourcePools"] if each["id"] == slot.pool)
+                each["replicaCount"] = str(wanted)
+
+            self.update(slot.resource, change)
+
+    def ages(self) -> list[dict[str, Any]]:
+        """Each resource with the age of its machines, which nothing patches: Google recommends to make a resource anew
+        at least every 30 days. Rebooting makes its machines anew, too.
+        """
+        told = []
+        for resource in self.all():
+            since = (self.cloud.store.get(_MACHINES, resource["name"]) or {}).get("since", resource["createTime"])
+            age = self.cloud.clock.now() - parse_rfc3339(since)
+            told.append(
+                {
+                    **{"name": resource["name"], "state": resource["state"], "machinesSince": since},
+                    "recreateBefore": rfc3339(parse_rfc3339(since) + _RECOMMENDED_AGE),
+                    "ageDays": round(age.total_seconds() / 86400, 3),
+                    "tooOld": age > _RECOMMENDED_AGE,
+                }
+            )
+        return told
+
+    def grows_for(self, slot: PoolSlot, count: int) -> bool:
+        """Whether a job that wants so many replicas more makes an autoscaled pool grow."""
+        resource = self.find(slot.resource)
+        pool = next((each for each in resource["resourcePools"] if each["id"] == slot.pool), None) if resource else None
+        return pool is not None and self._jobs.used(slot) + count > int(pool["replicaCount"])
 
     def _used(self, resource: Resource, pool: Resource) -> int:
         return self._jobs.used(PoolSlot(resource["name"], pool["id"]))
@@ -171,81 +241,14 @@ class PersistentResources(Collection):
             raise failed_precondition(f"{resource['name']} is {resource['state']}; it must be {wanted} for this.")
 
 
-def most_replicas(pool: Resource) -> int:
-    """The most replicas that a resource pool can have."""
-    return int(pool.get("autoscalingSpec", {}).get("maxReplicaCount") or pool["replicaCount"])
+def _machines(resource: Resource) -> int:
+    return sum(int(pool["replicaCount"]) for pool in resource["resourcePools"])
 
 
-def check(body: Resource, short: str) -> None:
-    """Refuse what Vertex AI's validation of a persistent resource refuses."""
-    found = Violations()
-    rule = "must start with a letter and hold at most 63 lowercase letters, digits and hyphens, not a hyphen at the end"
-    found.matches(_ID, short, "persistentResourceId", rule)
-    found.unless(len(body.get("displayName", "")) <= 128, "displayName", "has more than 128 characters")
-    found.labels(body.get("labels"))
-    pools = body.get("resourcePools") or []
-    found.unless(pools, "resourcePools", "at least one resource pool is required")
-    ids = [pool.get("id") for pool in pools if pool.get("id")]
-    found.unless(len(ids) == len(set(ids)), "resourcePools", f"pool ids must be unique: {', '.join(ids)}")
-    for index, pool in enumerate(pools):
-        _check_pool(found, pool, f"resourcePools[{index}]")
-    account = body.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
-    found.unless(
-        not account.get("serviceAccount") or account.get("enableCustomServiceAccount"),
-        "resourceRuntimeSpec.serviceAccountSpec.serviceAccount",
-        f"{account.get('serviceAccount')!r} needs enableCustomServiceAccount to be true",
-    )
-    found.refuse()
-
-
-def _check_pool(found: Violations, pool: Resource, at: str) -> None:
-    check_machine(found, pool.get("machineSpec"), f"{at}.machineSpec")
-    check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec")
-    scaling = pool.get("autoscalingSpec")
-    count = as_int(pool.get("replicaCount"))
-    if scaling is None:
-        found.unless(
-            count is not None and count >= 1, f"{at}.replicaCount", f"{pool.get('replicaCount')!r} is not at least 1"
-        )
-        return
-    least, most = as_int(scaling.get("minReplicaCount")), as_int(scaling.get("maxReplicaCount"))
-    if least is None or most is None:
-        missing = "minReplicaCount" if least is None else "maxReplicaCount"
-        found.add(f"{at}.autoscalingSpec.{missing}", "minReplicaCount and maxReplicaCount are both required")
-        return
-    found.unless(least > 0, f"{at}.autoscalingSpec.minReplicaCount", f"{least} is not greater than 0")
-    found.unless(
-        least < most, f"{at}.autoscalingSpec.maxReplicaCount", f"{most} is not greater than minReplicaCount, {least}"
-    )
-    if count is not None:
-        found.unless(
-            least <= count <= most,
-            f"{at}.replicaCount",
-            f"{count} is not from {least} to {most}, the autoscaling's limits",
-        )
-
-
-def _with_defaults(pool: Resource, index: int) -> Resource:
-    made = {key: value for key, value in pool.items() if key != "usedReplicaCount"}
-    made.setdefault("id", f"pool-{index}")
-    made.setdefault("replicaCount", made.get("autoscalingSpec", {}).get("minReplicaCount"))
-    return made
-
-
-def _merged_pools(held: list[Resource], wanted: list[Resource]) -> list[Resource]:
-    """The held pools with the wanted ones' counts; pools are told apart by id, or by place where none is given."""
-    if len(held) != len(wanted):
-        raise invalid_argument(
-            [("resourcePools", f"{len(wanted)} pools for the {len(held)} there are: pools are immutable")]
-        )
-    by_id = {pool["id"]: pool for pool in held}
-    merged = []
-    for index, pool in enumerate(wanted):
-        old = by_id.get(pool.get("id", held[index]["id"]), held[index])
-        for key in ("id", "machineSpec", "diskSpec"):
-            if key in pool and pool[key] != old.get(key):
-                raise invalid_argument(
-                    [(f"resourcePools[{index}].{key}", f"{pool[key]!r} is not {old.get(key)!r}: it is immutable")]
-                )
-        merged.append({**old, **{key: pool[key] for key in _MUTABLE_OF_POOL if key in pool}})
-    return merged
+def _run(resource: Resource, now: str, *, rebooted: bool) -> None:
+    resource["state"] = "RUNNING"
+    resource.setdefault("startTime", now)
+    resource.pop("error", None)
+    for pool in resource["resourcePools"] if rebooted else ():
+        if "autoscalingSpec" in pool:
+            pool["replicaCount"] = pool["autoscalingSpec"]["minReplicaCount"]

@@ -17,6 +17,7 @@ from local.cloud.aiplatform.task_details import task_detail
 from local.cloud.aiplatform.task_jobs import TaskJobs
 from local.cloud.call import Call
 from local.cloud.errors import ApiError, failed_precondition, unimplemented
+from local.cloud.iam.enforcement import act_as
 from local.cloud.pipelines.records import TaskRecord, TaskState
 from local.cloud.pipelines.run import Run
 from local.cloud.pipelines.runner import PipelineRunner
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _TASK = "aiplatform.PipelineJob.task"
 _CACHE = "aiplatform.PipelineJob.cache"
+_SCHEDULE_TIME = "aiplatform.PipelineJob.scheduleTime"
 _ID = r"[a-z][-a-z0-9]{0,127}"
 _FAIL_FAST = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
 _STATES = {
@@ -72,14 +74,20 @@ class PipelineJobs(Collection):
             Route("POST", f"{parent}:batchDelete", self._delete_many, f"{may}.delete"),
         ]
 
-    def submit(self, parent: str, body: Resource, short: str = "", *, schedule: str = "") -> Resource:
+    def submit(
+        self, parent: str, body: Resource, short: str = "", *, schedule: str = "", schedule_time: str = ""
+    ) -> Resource:
         """Check a canonical `PipelineJob` as the API does, keep it and run it."""
-        short = short or _generated_id(body, self.cloud.clock.timestamp())
+        short = short or generated_id(body, self.cloud.clock.timestamp())
         self._check(body, short)
         wanted = without_output_only(body, *_OUTPUT_ONLY)
         made = {**wanted, "state": "PIPELINE_STATE_PENDING", **({"scheduleName": schedule} if schedule else {})}
         made["labels"] = {"vertex-ai-pipelines-run-billing-id": new_id(), **made.get("labels", {})}
-        job = self.create(f"{parent}/pipelineJobs/{short}", made)
+        name = f"{parent}/pipelineJobs/{short}"
+        with self.cloud.store.transaction():
+            if schedule_time:
+                self.cloud.store.put(_SCHEDULE_TIME, name, {"time": schedule_time})
+            job = self.create(name, made)
         self.runner.add(job["name"], lambda: self._run(job))
         return job
 
@@ -143,14 +151,20 @@ class PipelineJobs(Collection):
             project_number=number,
             root=config.get("gcsOutputDirectory") or job["pipelineSpec"].get("defaultPipelineRoot", ""),
             parameters=bound_parameters(job["pipelineSpec"]["root"], _given(config))[0],
-            service_account=job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com",
+            service_account=self._account(job),
             network=job.get("network", ""),
             kms_key=job.get("encryptionSpec", {}).get("kmsKeyName", ""),
             persistent_resource=runtime.get("persistentResourceName", "").rsplit("/", 1)[-1],
             labels=job["labels"],
             create_time=job["createTime"],
+            schedule_time=(self.cloud.store.get(_SCHEDULE_TIME, name) or {}).get("time", ""),
             fail_fast=config.get("failurePolicy") == _FAIL_FAST,
         )
+
+    def _account(self, job: Resource) -> str:
+        """Whom a run acts as: by default the project's Compute Engine account."""
+        number = self.cloud.projects.number_of(job["name"].split("/")[1])
+        return job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com"
 
     def _surroundings(self, name: str, lineage: RunLineage) -> Surroundings:
         store = self.cloud.store
@@ -178,7 +192,10 @@ class PipelineJobs(Collection):
 
     def _task_jobs(self, name: str) -> TaskJobs:
         location, folder = "/".join(name.split("/")[:4]), self._folder / name.replace("/", "-")
-        return TaskJobs(self.cloud, self._jobs, location=location, folder=folder, objects=self._objects)
+        account = self._account(self.get(name))
+        return TaskJobs(
+            self.cloud, self._jobs, location=location, folder=folder, objects=self._objects, account=account
+        )
 
     def _report(self, run: Run) -> None:
         """Keep a run's state after it has advanced."""
@@ -219,6 +236,7 @@ class PipelineJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("PipelineJob", call.object(), "pipeline_job")
+        act_as(self.cloud, call.caller, body.get("serviceAccount", ""), call.params["parent"])
         return self.shown(self.submit(call.params["parent"], body, call.query.get("pipelineJobId", "")))
 
     def _cancel(self, call: Call) -> dict[str, Any]:
@@ -261,6 +279,7 @@ class PipelineJobs(Collection):
             raise failed_precondition(f"PipelineJob {job['name']} is {job['state']}: cancel it before it is deleted.")
         self.remove(job["name"])
         self.cloud.store.delete_under(_TASK, f"{job['name']}/tasks/")
+        self.cloud.store.delete(_SCHEDULE_TIME, job["name"])
 
 
 def _given(config: Resource) -> dict[str, Any]:
@@ -269,7 +288,7 @@ def _given(config: Resource) -> dict[str, Any]:
     return {**former, **config.get("parameterValues", {})}
 
 
-def _generated_id(body: Resource, timestamp: str) -> str:
+def generated_id(body: Resource, timestamp: str) -> str:
     """An id of the pipeline's name and the time, as the SDK makes one."""
     spec = body.get("pipelineSpec")
     name = spec.get("pipelineInfo", {}).get("name", "") if isinstance(spec, dict) else ""

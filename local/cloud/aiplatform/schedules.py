@@ -5,15 +5,18 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 """
 
 import logging
+import threading
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform import cron
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.pipeline_jobs import PipelineJobs
+from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, generated_id
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.errors import ApiError, failed_precondition
+from local.cloud.iam.enforcement import act_as
 from local.cloud.pipelines.spec import problems_of
 from local.cloud.routing import Route
 from local.cloud.validation import Violations, as_int
@@ -29,6 +32,8 @@ _OUTPUT_ONLY = (
 )
 _RUN_REQUESTS = ("createPipelineJobRequest", "createNotebookExecutionJobRequest")
 _RUNNING = frozenset({"PIPELINE_STATE_PENDING", "PIPELINE_STATE_RUNNING", "PIPELINE_STATE_CANCELLING"})
+_LIMITS = ("maxConcurrentRunCount", "maxConcurrentActiveRunCount")
+_INSTANT = timedelta(microseconds=1)
 _TICK_SECONDS = 1.0
 
 
@@ -36,6 +41,7 @@ class Schedules(Collection):
     def __init__(self, cloud: "Cloud", pipelines: PipelineJobs) -> None:
         super().__init__(cloud, "Schedule")
         self._pipelines = pipelines
+        self._firing = threading.Lock()
 
     def routes(self) -> list[Route]:
         parent = "/v1/{parent=projects/*/locations/*}/schedules"
@@ -52,78 +58,119 @@ class Schedules(Collection):
         ]
 
     def start(self) -> None:
+        self.cloud.on_clock_jump.append(self.fire_due)
         self.cloud.background.every(_TICK_SECONDS, self.fire_due, "schedules")
 
     def fire_due(self) -> None:
-        """Start every run that is due by the cloud's clock."""
-        now = self.cloud.clock.now()
-        for schedule in self.all():
-            due = schedule.get("nextRunTime")
-            waiting = self.cloud.store.get(_QUEUE, schedule["name"])
-            if schedule["state"] == "ACTIVE" and (waiting or (due and parse_rfc3339(due) <= now)):
-                try:
-                    self._fire(schedule, waiting or {"times": []})
-                except ApiError:
-                    _LOG.exception("schedule %s could not start its run", schedule["name"])
+        """Start every run that is due by the cloud's clock, and complete the schedules that are over."""
+        with self._firing:
+            for schedule in self.all():
+                if schedule["state"] == "ACTIVE":
+                    try:
+                        self._fire(schedule)
+                    except ApiError:
+                        _LOG.exception("schedule %s could not start its run", schedule["name"])
 
-    def _fire(self, schedule: Resource, waiting: dict[str, Any]) -> None:
-        """Take the due times in, then start as many runs as may run at once."""
+    def _fire(self, schedule: Resource) -> None:
+        """Start what has waited, then take the due times in, in their order.
+
+        A time for which there is no room is skipped; it waits instead where queueing is allowed, or where it was missed
+        during a pause and is to be caught up.
+        """
         name, now = schedule["name"], self.cloud.clock.now()
-        times: list[str] = waiting["times"]
-        due = schedule.get("nextRunTime")
+        held = (self.cloud.store.get(_QUEUE, name) or {"times": []})["times"]
+        waiting, skipped = self._start_waiting(name, held), []
+        due_times, later = self._due_until(schedule, now)
+        caught_up = _moment(schedule, "lastResumeTime") if schedule.get("catchUp") else None
+        for due in due_times:
+            if self._is_spent(name):
+                break
+            if not waiting and not skipped and self._may_start(name, due):
+                self._start_run(name, due)
+            elif schedule.get("allowQueueing") or (caught_up and parse_rfc3339(due) <= caught_up):
+                waiting.append(due)
+            else:
+                skipped.append(due)
+        with self.cloud.store.transaction():
+            if skipped:
+                self._answer(name, skipped[-1], "skipped: as many runs are active as are allowed at once")
+            if due_times:
+                self.update(name, lambda each: _set(each, "nextRunTime", later))
+            if waiting != held:
+                self.cloud.store.put(_QUEUE, name, {"times": waiting})
+            if self._is_over(name, now) and not waiting:
+                self.update(name, _complete)
+
+    def _due_until(self, schedule: Resource, now: datetime) -> tuple[list[str], str | None]:
+        """The times that have come, and the one that is next."""
+        found, due = [], schedule.get("nextRunTime")
         while due and parse_rfc3339(due) <= now:
-            times.append(due)
-            due = self._next(schedule, due, started=int(schedule["startedRunCount"]) + len(times))
-            schedule = self.update(name, lambda each, due=due: _set(each, "nextRunTime", due))
-        most = int(schedule["maxConcurrentRunCount"])
-        running = self._running(name)
-        while times and running < most:
-            self._start_run(name, times.pop(0))
-            running += 1
-        if times and not schedule.get("allowQueueing"):
-            for missed in times:
-                self._answer(name, missed, f"{running} runs are active and {most} are allowed at once")
-            times = []
-        if times:
-            self.cloud.store.put(_QUEUE, name, {"times": times})
-        else:
-            self.cloud.store.delete(_QUEUE, name)
-            if not self.get(name).get("nextRunTime"):
-                self.update(name, lambda each: each.update(state="COMPLETED"))
+            found.append(due)
+            due = self._next(schedule, due)
+        return found, due
+
+    def _start_waiting(self, name: str, waiting: list[str]) -> list[str]:
+        """Start the oldest of the times that wait while there is room; those that still wait."""
+        while waiting and not self._is_spent(name) and self._may_start(name, waiting[0]):
+            self._start_run(name, waiting[0])
+            waiting = waiting[1:]
+        return [] if self._is_spent(name) else list(waiting)
+
+    def _is_spent(self, name: str) -> bool:
+        """Whether all the runs that the schedule may start have started."""
+        schedule = self.get(name)
+        most = as_int(schedule.get("maxRunCount"))
+        return most is not None and int(schedule["startedRunCount"]) >= most
+
+    def _is_over(self, name: str, now: datetime) -> bool:
+        schedule = self.get(name)
+        end = _moment(schedule, "endTime")
+        return self._is_spent(name) or (end <= now if end else not schedule.get("nextRunTime"))
 
     def _start_run(self, name: str, due: str) -> None:
+        """A run's id is of its schedule and due time: a cloud that dies here starts no second one."""
         schedule = self.get(name)
         request = schedule.get("createPipelineJobRequest")
         if request is None:
             self._answer(name, due, "notebook runs do not happen in the local cloud")
             return
-        body = canonical("PipelineJob", request["pipelineJob"], "pipeline_job")
-        shown = self.shown(schedule)["name"]
-        try:
-            job = self._pipelines.submit(location_of(name), body, request.get("pipelineJobId", ""), schedule=shown)
-            self._answer(name, due, job["name"])
-        except ApiError as error:
-            self._answer(name, due, error.message)
+        if self._pipelines.find(run := self._run_name(schedule, due)) is None:
+            body = canonical("PipelineJob", request["pipelineJob"], "pipeline_job")
+            short, shown = run.rsplit("/", 1)[-1], self.shown(schedule)["name"]
+            try:
+                self._pipelines.submit(location_of(name), body, short, schedule=shown, schedule_time=due)
+            except ApiError as error:
+                self._answer(name, due, error.message)
+                return
+        self._answer(name, due, run)
+
+    def _run_name(self, schedule: Resource, due: str) -> str:
+        name, body = schedule["name"], schedule.get("createPipelineJobRequest", {}).get("pipelineJob", {})
+        return f"{location_of(name)}/pipelineJobs/{generated_id(body, due)[:100]}-{name.rsplit('/', 1)[-1]}"
 
     def _answer(self, name: str, due: str, response: str) -> None:
         def change(schedule: Resource) -> None:
             if "/pipelineJobs/" in response:
                 schedule["startedRunCount"] = str(int(schedule["startedRunCount"]) + 1)
             schedule["lastScheduledRunResponse"] = {"scheduledRunTime": due, "runResponse": response}
+            if schedule.get("nextRunTime") == due:
+                _set(schedule, "nextRunTime", self._next(schedule, due))
 
         self.update(name, change)
 
-    def _running(self, name: str) -> int:
-        shown = self.cloud.projects.with_number(name)
+    def _may_start(self, name: str, due: str) -> bool:
+        """Whether one more run may be active now, or the run is there already."""
+        schedule, shown = self.get(name), self.cloud.projects.with_number(name)
+        if self._pipelines.find(self._run_name(schedule, due)):
+            return True
+        limits = [as_int(schedule.get(key)) for key in _LIMITS]
+        most = min(limit for limit in limits if limit is not None)
         jobs = self._pipelines.all(location_of(name))
-        return sum(job.get("scheduleName") == shown and job["state"] in _RUNNING for job in jobs)
+        return sum(job.get("scheduleName") == shown and job["state"] in _RUNNING for job in jobs) < most
 
-    def _next(self, schedule: Resource, after: str, *, started: int) -> str | None:
-        """The due time after one, within the schedule's limits."""
-        most = as_int(schedule.get("maxRunCount"))
-        if most is not None and started >= most:
-            return None
-        moment = max(parse_rfc3339(after), parse_rfc3339(schedule["startTime"]))
+    def _next(self, schedule: Resource, after: str) -> str | None:
+        """The due time after one, within the schedule's start and end."""
+        moment = max(parse_rfc3339(after), parse_rfc3339(schedule["startTime"]) - _INSTANT)
         due = cron.parse(schedule["cron"]).next_after(moment)
         end = schedule.get("endTime")
         if due is None or (end and due >= parse_rfc3339(end)):
@@ -133,11 +180,15 @@ class Schedules(Collection):
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("Schedule", call.object(), "schedule")
         self._check(body)
+        self._act_as(call, body, call.params["parent"])
         now = self.cloud.clock.timestamp()
         made = {"startTime": now, **without_output_only(body, *_OUTPUT_ONLY)}
         made |= {"state": "ACTIVE", "startedRunCount": "0", "catchUp": False}
-        due = self._next(made, now, started=0)
-        made = {**made, "nextRunTime": due} if due else {**made, "state": "COMPLETED"}
+        due = self._next(made, now)
+        if due:
+            made["nextRunTime"] = due
+        elif not (end := _moment(made, "endTime")) or end <= self.cloud.clock.now():
+            made["state"] = "COMPLETED"
         return self.shown(self.create(f"{call.params['parent']}/schedules/{new_id()}", made))
 
     def _patch(self, call: Call) -> dict[str, Any]:
@@ -145,9 +196,10 @@ class Schedules(Collection):
         with self.cloud.store.transaction():
             schedule = self.patch(call, body, fixed=_OUTPUT_ONLY if call.query.get("updateMask") else ())
             self._check(schedule)
+            self._act_as(call, schedule, location_of(schedule["name"]))
             if schedule["state"] == "ACTIVE":
                 now = self.cloud.clock.timestamp()
-                due = self._next(schedule, now, started=int(schedule["startedRunCount"]))
+                due = self._next(schedule, now)
                 schedule = self.update(schedule["name"], lambda each: _set(each, "nextRunTime", due))
         return self.shown(schedule)
 
@@ -164,17 +216,16 @@ class Schedules(Collection):
         return {}
 
     def _resume(self, call: Call) -> dict[str, Any]:
-        """With `catchUp`, the times that were missed while it was paused are due at once."""
+        """With `catchUp`, the times that were missed while it was paused are due at once, before any new one."""
         schedule = self.get(call.params["name"])
         if schedule["state"] == "COMPLETED":
             raise failed_precondition(f"Schedule {schedule['name']} is COMPLETED: it can no longer be resumed.")
         catch_up = bool(call.object().get("catchUp", call.object().get("catch_up", False)))
         now = self.cloud.clock.timestamp()
-        since = schedule.get("lastPauseTime", now) if catch_up else now
-        due = self._next(schedule, since, started=int(schedule["startedRunCount"]))
+        due = self._next(schedule, schedule.get("lastPauseTime", now) if catch_up else now)
 
         def resume(each: Resource) -> None:
-            each |= {"state": "ACTIVE" if due else "COMPLETED", "lastResumeTime": now, "catchUp": catch_up}
+            each |= {"state": "ACTIVE", "lastResumeTime": now, "catchUp": catch_up}
             _set(each, "nextRunTime", due)
 
         if schedule["state"] == "PAUSED":
@@ -186,6 +237,10 @@ class Schedules(Collection):
         self.remove(name)
         self.cloud.store.delete(_QUEUE, name)
         return done(call, "Delete", None)
+
+    def _act_as(self, call: Call, body: Resource, location: str) -> None:
+        job = body.get("createPipelineJobRequest", {}).get("pipelineJob", {})
+        act_as(self.cloud, call.caller, job.get("serviceAccount", ""), location)
 
     def _check(self, body: Resource) -> None:
         found = Violations()
@@ -201,10 +256,12 @@ class Schedules(Collection):
             "maxConcurrentRunCount",
             f"{body.get('maxConcurrentRunCount')!r} is not at least 1",
         )
-        if body.get("maxRunCount") is not None:
-            found.within(1, (1 << 63) - 1, body["maxRunCount"], "maxRunCount")
+        for key in ("maxRunCount", "maxConcurrentActiveRunCount"):
+            if body.get(key) is not None:
+                found.within(1, (1 << 63) - 1, body[key], key)
         start, end = body.get("startTime"), body.get("endTime")
-        found.unless(not (start and end) or start < end, "endTime", f"{end!r} is not after startTime, {start!r}")
+        late = start and end and parse_rfc3339(end) <= parse_rfc3339(start)
+        found.unless(not late, "endTime", f"{end!r} is not after startTime, {start!r}")
         requests = [name for name in _RUN_REQUESTS if body.get(name)]
         found.unless(
             len(requests) == 1, "createPipelineJobRequest", f"exactly one of {' and '.join(_RUN_REQUESTS)} is required"
@@ -224,6 +281,15 @@ def _check_pipeline(found: Violations, job: Resource) -> None:
         return
     for field, description in problems_of(spec):
         found.add(f"{at}.{field}", description)
+
+
+def _moment(schedule: Resource, key: str) -> datetime | None:
+    return parse_rfc3339(schedule[key]) if schedule.get(key) else None
+
+
+def _complete(schedule: Resource) -> None:
+    schedule["state"] = "COMPLETED"
+    schedule.pop("nextRunTime", None)
 
 
 def _set(resource: Resource, key: str, value: Any) -> None:

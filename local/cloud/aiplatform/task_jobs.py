@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.errors import ApiError
+from local.cloud.iam.enforcement import act_as
+from local.cloud.identity import Principal
 from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 from local.cloud.pipelines.records import TaskRecord
 from local.cloud.pipelines.surroundings import JobRefusedError, JobView
@@ -30,22 +32,32 @@ _MOUNT = Path(__file__).resolve().parents[1] / "pipelines" / "kfp_mount"
 
 
 class TaskJobs:
-    """The jobs of one run's tasks, in the run's own location."""
+    """The jobs of one run's tasks, in the run's own location, made as the run's account."""
 
-    def __init__(self, cloud: "Cloud", jobs: CustomJobs, *, location: str, folder: Path, objects: Path) -> None:
+    def __init__(
+        self, cloud: "Cloud", jobs: CustomJobs, *, location: str, folder: Path, objects: Path, account: str
+    ) -> None:
         self._cloud = cloud
         self._jobs = jobs
         self._location = location
         self._folder = folder
         self._objects = objects
+        self._principal = Principal(account)
 
     def submit(self, body: dict[str, Any], *, task: TaskRecord) -> str:
         try:
             job = canonical("CustomJob", body, "custom_job")
+            if task.kind == "customJob":
+                self._check_access(job)
             runtimes = {image: runtime for image in _images(job) if (runtime := self._runtime(image, job, task))}
             return self._jobs.submit(self._location, job, runtimes=runtimes)["name"]
         except ApiError as error:
             raise JobRefusedError(error.message, error.rpc_status()["code"]) from None
+
+    def _check_access(self, job: dict[str, Any]) -> None:
+        """What the run's account needs where its task creates a job; a plain container's job is the service's own."""
+        self._cloud.access.require(self._principal, "aiplatform.customJobs.create", self._location)
+        act_as(self._cloud, self._principal, job.get("jobSpec", {}).get("serviceAccount", ""), self._location)
 
     def view(self, name: str) -> JobView | None:
         job = self._jobs.find(name)

@@ -67,7 +67,7 @@ class Tensorboards:
     def _rows(self, above: str, plural: str, kind: Collection, *, slow: bool = False) -> list[Route]:
         """The five methods of one kind; a tensorboard's own are long-running operations."""
         parent, name = f"/v1/{{parent={above}}}/{plural}", f"/v1/{{name={above}/{plural}/*}}"
-        may = f"aiplatform.{kind.message[0].lower()}{kind.message[1:]}s"
+        may = f"aiplatform.{kind.message[0].lower()}{kind.message[1:].removesuffix('s')}s"
         return [
             Route("POST", parent, lambda call: self._create(call, kind, plural, slow=slow), f"{may}.create"),
             Route("GET", parent, lambda call: kind.page(call, _list_field(kind, plural)), f"{may}.list"),

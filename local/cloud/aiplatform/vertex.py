@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.admin import by_operator
 from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.log_entries import LogEntries
 from local.cloud.aiplatform.metadata import Metadata
@@ -11,6 +12,7 @@ from local.cloud.aiplatform.models import Models
 from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.pipeline_jobs import PipelineJobs
 from local.cloud.aiplatform.schedules import Schedules
+from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.aiplatform.tensorboards import Tensorboards
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument, not_found
@@ -23,8 +25,6 @@ from local.cloud.routing import Route, Service
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-_SETTINGS = "aiplatform.settings"
-
 
 class Vertex:
     """`runner` runs jobs; `pools`, `jobs` and the others are the resources. `host_limit`: replicas that run at once."""
@@ -32,7 +32,7 @@ class Vertex:
     def __init__(self, cloud: "Cloud", *, host_limit: int | None = None) -> None:
         self._cloud = cloud
         objects = objects_folder(cloud)
-        self._settings: dict[str, Any] = cloud.store.get(_SETTINGS, "all") or {}
+        self._settings = SettingsStore(cloud.store)
         surroundings = Surroundings(
             find_image=cloud.images.find,
             report=self._report,
@@ -40,12 +40,13 @@ class Vertex:
             objects=objects,
             pool_limit=self._limit,
             now=cloud.clock.now,
+            provision=self._provision,
         )
         self.runner = JobRunner(
             cloud.root / "jobs", surroundings, host_limit=host_limit or max(4, 2 * (os.cpu_count() or 1))
         )
         self.pools = PersistentResources(cloud, self.runner, self._settings)
-        self.jobs = CustomJobs(cloud, self.runner, self.pools)
+        self.jobs = CustomJobs(cloud, self.runner, self.pools, self._settings)
         self.entries = LogEntries(cloud, self.jobs, self.runner)
         self.metadata = Metadata(cloud)
         self.pipelines = PipelineJobs(cloud, self.jobs, self.metadata, folder=cloud.root / "pipelines", objects=objects)
@@ -54,6 +55,7 @@ class Vertex:
         self.tensorboards = Tensorboards(cloud)
         cloud.images.checks.append(check_manifest)
         cloud.on_start.append(self._start)
+        cloud.on_clock_jump.append(self.runner.look_again)
         cloud.on_stop += [self.runner.stop, self.pipelines.runner.stop]
 
     def services(self) -> list[Service]:
@@ -72,7 +74,8 @@ class Vertex:
     def _commands(self) -> list[Route]:
         """No part of Google's API: for whoever runs this cloud."""
         return [
-            Route("PUT", "/settings", self._set),
+            Route("PUT", "/settings", by_operator(lambda call: self._settings.change(call.object()))),
+            Route("GET", "/pools", by_operator(lambda _: {"pools": self.pools.ages()})),
             Route("POST", "/{name=projects/*/locations/*/persistentResources/*}:warm", self._warm),
         ]
 
@@ -94,17 +97,15 @@ class Vertex:
     def _limit(self, slot: PoolSlot) -> int:
         return self.pools.limit(slot)
 
-    def _set(self, call: Call) -> dict[str, Any]:
-        """Change settings: `persistentResourcePut` (bool), whether PUT on a persistent resource is answered."""
-        call.cloud.identity.require_operator(call.caller)
-        wanted = call.object()
-        unknown = {
-            key for key, value in wanted.items() if key != "persistentResourcePut" or not isinstance(value, bool)
-        }
-        if unknown:
-            raise invalid_argument([(key, "is no setting, or not a boolean") for key in sorted(unknown)])
-        self._settings |= wanted
-        return self._cloud.store.put(_SETTINGS, "all", self._settings)
+    def _provision(self, job: Job) -> float | None:
+        """How long a job's machines take: those that it has on demand, and those by which an autoscaled pool grows."""
+        settings, demand = self._settings.now, job.demand()
+        machines = {pool.machine for pool in job.pools if pool.replicas and pool.slot is None}
+        if machines and self._cloud.faults.is_stocked_out(job.location, machines):
+            return None
+        grows = any(self.pools.grows_for(slot, count) for slot, count in demand.items() if slot)
+        on_demand = settings.provisioning_seconds if machines else 0.0
+        return max(on_demand, settings.pool_provisioning_seconds if grows else 0.0)
 
     def _warm(self, call: Call) -> dict[str, Any]:
         """Begin a warm process of `image` on each pool of a persistent resource, as its machines cache an image."""

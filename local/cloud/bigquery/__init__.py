@@ -5,6 +5,7 @@ Owns: datasets, tables, jobs and queries. Does not own: the Storage Read API (gR
 
 from typing import TYPE_CHECKING
 
+from local.cloud.bigquery.dataset_access import bindings_of
 from local.cloud.bigquery.job_api import JobApi
 from local.cloud.bigquery.jobs import Jobs
 from local.cloud.bigquery.service import BigQuery
@@ -23,6 +24,7 @@ _SWEEP_SECONDS = 60.0
 def services(cloud: "Cloud") -> list[Service]:
     bq = cloud.warehouse
     jobs = Jobs(bq)
+    cloud.access.sources["datasets"] = lambda name: bindings_of(bq, name)
     api = JobApi(bq, jobs)
     cloud.on_start.append(jobs.recover)
     cloud.on_start.append(api.forget_uploads)
@@ -65,15 +67,16 @@ def _data_routes(bq: BigQuery) -> list[Route]:
 
 
 def _job_routes(api: JobApi) -> list[Route]:
+    """Whoever made a job may follow and end it: the handlers ask for more only of others."""
     job = "/projects/{project}/jobs/{job}"
     return [
         Route("POST", "/projects/{project}/jobs", api.insert, "bigquery.jobs.create"),
-        Route("GET", "/projects/{project}/jobs", api.list, "bigquery.jobs.list"),
-        Route("GET", job, api.get, "bigquery.jobs.get"),
-        Route("POST", f"{job}/cancel", api.cancel, "bigquery.jobs.update"),
+        Route("GET", "/projects/{project}/jobs", api.list),
+        Route("GET", job, api.get),
+        Route("POST", f"{job}/cancel", api.cancel),
         Route("DELETE", f"{job}/delete", api.delete, "bigquery.jobs.delete"),
         Route("POST", "/projects/{project}/queries", api.query, "bigquery.jobs.create"),
-        Route("GET", "/projects/{project}/queries/{job}", api.results, "bigquery.jobs.get"),
+        Route("GET", "/projects/{project}/queries/{job}", api.results),
     ]
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
+from local.cloud.bigquery import permissions
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.problems import duplicate, invalid_query, problem, unsupported
@@ -68,12 +69,14 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     ref = table_of(schema.this if schema else tree.this, context)
     target = {"ddlTargetTable": ref.api()}
     statement = "CREATE_VIEW" if kind == "VIEW" else "CREATE_TABLE_AS_SELECT" if tree.expression else "CREATE_TABLE"
+    permissions.require(bq, context.user, "tables.create", ref.parent)
     held = bq.tables.find(ref)
     if held and tree.args.get("exists"):
         return _outcome(statement, "SKIP", target)
     if held and not tree.args.get("replace"):
         raise duplicate("Table", ref.label)
     if held:
+        permissions.require(bq, context.user, "tables.update", ref)
         bq.tables.remove(ref)
     settings = _settings(tree)
     if kind == "VIEW":
@@ -95,7 +98,8 @@ def _create_as(
 ) -> None:
     from local.cloud.bigquery.query_job import described
 
-    query, _ = resolve_query(tree.expression, context, find)
+    query, tables = resolve_query(tree.expression, context, find)
+    permissions.may_read(bq, context.user, tables)
     with bq.warehouse.writing() as cursor:
         fields, sql = described(cursor, in_duckdb(query))
         declared = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
@@ -126,6 +130,7 @@ def _kept(held: Field | None) -> dict[str, Any]:
 def _create_schema(bq: BigQuery, tree: exp.Create, context: Context) -> Outcome:
     ref = _dataset_of(tree.this, context)
     target = {"ddlTargetDataset": ref.api()}
+    permissions.require(bq, context.user, "datasets.create", f"projects/{ref.project}")
     if bq.datasets.exists(ref) and tree.args.get("exists"):
         return _outcome("CREATE_SCHEMA", "SKIP", target)
     settings = _settings(tree)
@@ -139,11 +144,12 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     kind = str(tree.args.get("kind")).upper()
     node = tree.args["tables"][0] if tree.args.get("tables") else tree.this
     if kind == "SCHEMA":
-        return _drop_schema(bq, tree, _dataset_of(node, context))
+        return _drop_schema(bq, tree, _dataset_of(node, context), context.user)
     if kind not in ("TABLE", "VIEW"):
         raise unsupported(f"DROP {kind}")
     ref = table_of(node, context)
     target, statement = {"ddlTargetTable": ref.api()}, f"DROP_{kind}"
+    permissions.require(bq, context.user, "tables.delete", ref)
     record = bq.tables.find(ref)
     if record is None and tree.args.get("exists"):
         return _outcome(statement, "SKIP", target)
@@ -153,7 +159,8 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     return _outcome(statement, "DROP", target)
 
 
-def _drop_schema(bq: BigQuery, tree: exp.Drop, ref: DatasetRef) -> Outcome:
+def _drop_schema(bq: BigQuery, tree: exp.Drop, ref: DatasetRef, user: str) -> Outcome:
+    permissions.require(bq, user, "datasets.delete", ref)
     target = {"ddlTargetDataset": ref.api()}
     if not bq.datasets.exists(ref) and tree.args.get("exists"):
         return _outcome("DROP_SCHEMA", "SKIP", target)
@@ -178,6 +185,7 @@ def _alter(bq: BigQuery, tree: exp.Alter, context: Context) -> Outcome:
     if str(tree.args.get("kind")).upper() != "TABLE":
         raise unsupported(f"ALTER {tree.args.get('kind')}")
     ref = table_of(tree.this, context)
+    permissions.require(bq, context.user, "tables.update", ref)
     bq.tables.get(ref)
     with bq.warehouse.writing() as cursor:
         for action in tree.args.get("actions") or []:

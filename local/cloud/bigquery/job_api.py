@@ -45,15 +45,16 @@ class JobApi:
         return self._jobs.start(call.params["project"], call.object(), call.principal)
 
     def get(self, call: Call) -> dict[str, Any]:
-        return self._jobs.get(call.params["project"], call.params["job"])
+        return self._own(call, "bigquery.jobs.get")
 
     def list(self, call: Call) -> dict[str, Any]:
         """In order of creation, the newest first; a page's token is the position of its end."""
         states = {state.upper() for state in call.query_lists.get("stateFilter", [])}
+        all_users = call.may("bigquery.jobs.list", f"projects/{call.params['project']}")
         found = [
             each
             for each in self._jobs.of_project(call.params["project"])
-            if not states or each["status"]["state"] in states
+            if (not states or each["status"]["state"] in states) and (all_users or each["user_email"] == call.principal)
         ]
         start, size = int(last_name(call) or 0), page_size(call, default=50, most=1000)
         page = found[start : start + size]
@@ -64,12 +65,21 @@ class JobApi:
         return answer | ({"nextPageToken": page_token(str(start + size))} if start + size < len(found) else {})
 
     def cancel(self, call: Call) -> dict[str, Any]:
+        self._own(call, "bigquery.jobs.update")
         job = self._jobs.cancel(call.params["project"], call.params["job"])
         return {"kind": "bigquery#jobCancelResponse", "job": job}
 
     def delete(self, call: Call) -> Response:
         self._jobs.delete(call.params["project"], call.params["job"])
         return no_content()
+
+    def _own(self, call: Call, permission: str) -> dict[str, Any]:
+        """A job that the caller made, or has the permission for."""
+        project = call.params["project"]
+        job = self._jobs.get(project, call.params["job"])
+        if job["user_email"] != call.principal:
+            call.require(permission, f"projects/{project}")
+        return job
 
     # Queries
 
@@ -95,6 +105,7 @@ class JobApi:
         return self._answer(call, job_id, 10_000 if timeout is None else int(timeout), "bigquery#queryResponse")
 
     def results(self, call: Call) -> dict[str, Any]:
+        self._own(call, "bigquery.jobs.get")
         timeout = call.number("timeoutMs")
         return self._answer(
             call, call.params["job"], 10_000 if timeout is None else timeout, "bigquery#getQueryResultsResponse"

@@ -8,14 +8,14 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.problems import duplicate, error_proto, not_found, problem
-from local.cloud.bigquery.references import TableRef
+from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.errors import ApiError
 
@@ -68,10 +68,18 @@ class Jobs:
         return Job(name, project, job_id, location, user, configuration, media)
 
     def _location(self, project: str, config: dict[str, Any]) -> str:
-        """Of the dataset that the job names, where it names one."""
+        """Of the first dataset that the job or its statement names and that exists."""
         named = config.get("destinationTable") or config.get("sourceTable") or config.get("defaultDataset") or {}
-        if named.get("datasetId"):
-            ref = TableRef(named.get("projectId") or project, named["datasetId"], "t").parent
+        refs: Iterable[DatasetRef] = (
+            [TableRef(named.get("projectId") or project, named["datasetId"], "t").parent]
+            if named.get("datasetId")
+            else []
+        )
+        if not refs and config.get("query"):
+            from local.cloud.bigquery.translate import datasets_named
+
+            refs = datasets_named(str(config["query"]), project)
+        for ref in refs:
             if self._bq.datasets.exists(ref):
                 return self._bq.datasets.get(ref)["location"]
         return "US"

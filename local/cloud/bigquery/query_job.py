@@ -5,7 +5,7 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigur
 
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.bigquery import ddl
+from local.cloud.bigquery import ddl, permissions
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
@@ -43,6 +43,7 @@ def run_query(bq: BigQuery, job: Job) -> Outcome:
 def _run(bq: BigQuery, job: Job) -> Outcome:
     config = job.configuration["query"]
     statement = prepare(bq, job)
+    _check_access(bq, job, statement)
     if job.dry_run:
         return _dry_run(bq, statement)
     total = sum(table_bytes(bq.tables, ref) for ref in statement.tables)
@@ -58,6 +59,15 @@ def _run(bq: BigQuery, job: Job) -> Outcome:
         outcome = ddl.carry_out(bq, job, statement, context_of(job), finder(bq))
     outcome.total_bytes = total
     return outcome
+
+
+def _check_access(bq: BigQuery, job: Job, statement: Statement) -> None:
+    """Of queries and DML; what DDL needs depends on the statement (ddl.py)."""
+    permissions.may_read(bq, job.user, (ref for ref in statement.tables if ref != statement.target))
+    if statement.target:
+        permissions.may_write(bq, job.user, statement.target)
+    if destination := job.configuration["query"].get("destinationTable"):
+        permissions.may_write(bq, job.user, TableRef.of(destination, job.project))
 
 
 def prepare(bq: BigQuery, job: Job) -> Statement:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from local.cloud.bigquery import permissions
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.problems import not_found, of_duckdb, problem
 from local.cloud.bigquery.query_job import write_of
@@ -41,6 +42,8 @@ def run_load(bq: BigQuery, job: Job) -> Outcome:
     config = job.configuration["load"]
     ref = TableRef.of(config.get("destinationTable") or {}, job.project)
     _refuse_decorator(ref)
+    permissions.may_write(bq, job.user, ref)
+    permissions.may_read_objects(bq, job.user, config)
     inputs = list(_inputs(bq, job, config))
     held = bq.tables.find(ref)
     loaded = load(inputs, config, (held or {"resource": {}})["resource"].get("schema", {}).get("fields", []))
@@ -119,12 +122,14 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
     if config.get("sourceModel"):
         raise problem("notImplemented", "The local cloud's BigQuery has no models to extract")
     ref = TableRef.of(config.get("sourceTable") or {}, job.project)
+    uris = config.get("destinationUris") or [config.get("destinationUri")]
+    permissions.require(bq, job.user, "tables.export", ref)
+    permissions.may_write_objects(bq, job.user, uris)
     if not ref.anonymous and bq.tables.get(ref)["resource"]["type"] != "TABLE":
         raise problem("invalid", f"{ref.label} is a view: only tables are extracted")
     fields = bq.results.schema(ref)
     if not fields:
         raise problem("invalid", f"{ref.label} has no schema: there is nothing to extract")
-    uris = config.get("destinationUris") or [config.get("destinationUri")]
     kind = str(config.get("destinationFormat") or "CSV").upper()
     if kind not in _WRITERS:
         raise problem(
@@ -225,6 +230,8 @@ def run_copy(bq: BigQuery, job: Job) -> Outcome:
         TableRef.of(each, job.project) for each in config.get("sourceTables") or [config.get("sourceTable") or {}]
     ]
     target = TableRef.of(config.get("destinationTable") or {}, job.project)
+    permissions.may_read(bq, job.user, sources)
+    permissions.may_write(bq, job.user, target)
     with bq.warehouse.reading() as cursor:
         job.cursor = cursor
         with bq.warehouse.writing(cursor):

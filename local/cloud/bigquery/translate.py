@@ -5,7 +5,7 @@ out.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from local.cloud.bigquery.dialect import BY_NAME
 from local.cloud.bigquery.parameters import bind
 from local.cloud.bigquery.problems import invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.errors import ApiError
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
@@ -121,6 +122,17 @@ def table_of(node: exp.Expr | None, context: Context) -> TableRef:
     if not dataset:
         raise problem("invalid", f'Table "{node.name}" must be qualified with a dataset (e.g. dataset.table).')
     return TableRef(project or context.project, dataset, node.name)
+
+
+def datasets_named(sql: str, project: str) -> Iterator[DatasetRef]:
+    """The datasets whose tables a statement names, in order; none of what does not parse."""
+    try:
+        tree = parse(sql)
+    except ApiError:
+        return
+    for table in tree.find_all(exp.Table, bfs=False):
+        if table.text("db"):
+            yield DatasetRef(table.text("catalog") or project, table.text("db"))
 
 
 def _kind(tree: exp.Expr) -> str:

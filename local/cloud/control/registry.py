@@ -48,6 +48,7 @@ class Repositories(Resources):
     kind = "artifactregistry.repositories"
     collection = "repositories"
     id_parameter = "repositoryId"
+    message = f"{_PROTO}.Repository"
     output = ("name", "createTime", "updateTime", "sizeBytes", "satisfiesPzi", "satisfiesPzs", "registryUri")
     immutable = ("format", "kmsKeyName", "mode")
     policies_by = "GET"
@@ -55,13 +56,13 @@ class Repositories(Resources):
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         rule = "must begin with a letter and hold at most 63 lowercase letters, digits and hyphens, the last no hyphen"
         found.matches(r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", resource_id, "repositoryId", rule)
-        found.one_of(_FORMATS, body.get("format"), "repository.format")
-        found.one_of(_MODES, body.get("mode") or _MODES[0], "repository.mode")
-        found.labels(body.get("labels"), "repository.labels")
+        found.one_of(_FORMATS, body.get("format"), "format")
+        found.one_of(_MODES, body.get("mode") or _MODES[0], "mode")
+        found.labels(body.get("labels"), "labels")
         size = len(str(body.get("description") or "").encode())
-        found.unless(size <= 1024, "repository.description", f"{size} bytes are more than the 1024 allowed")
+        found.unless(size <= 1024, "description", f"{size} bytes are more than the 1024 allowed")
         for key, policy in (body.get("cleanupPolicies") or {}).items():
-            _check_cleanup(found, policy, f"repository.cleanupPolicies[{key!r}]")
+            _check_cleanup(found, policy, f"cleanupPolicies[{key!r}]")
 
     def fill(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         now = self.cloud.clock.timestamp()
@@ -95,7 +96,7 @@ class Repositories(Resources):
         if method == "patch":
             return resource
         parent = resource["name"].rpartition("/repositories/")[0]
-        response, kind = ({}, "google.protobuf.Empty") if method == "delete" else (resource, f"{_PROTO}.Repository")
+        response, kind = ({}, "google.protobuf.Empty") if method == "delete" else (resource, self.message)
         return self.cloud.operations.done(
             parent, response, response_type=kind, metadata_type=f"{_PROTO}.OperationMetadata"
         )

@@ -1,4 +1,4 @@
-"""Custom roles of a project.
+"""Custom roles of a project, and the reading of predefined ones.
 
 Source: https://cloud.google.com/iam/docs/reference/rest/v1/projects.roles and
 https://cloud.google.com/iam/docs/creating-custom-roles
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
 from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
+from local.cloud.iam.roles import predefined_role
 from local.cloud.masks import masked_update
 from local.cloud.paging import page_of
 from local.cloud.routing import Route
@@ -35,6 +36,7 @@ def role_routes(cloud: "Cloud") -> list[Route]:
         Route("POST", "/v1/{parent=projects/*}/roles", roles.create, "iam.roles.create"),
         Route("GET", "/v1/{parent=projects/*}/roles", roles.list, "iam.roles.list"),
         Route("GET", name, roles.get, "iam.roles.get"),
+        Route("GET", "/v1/roles/{role}", roles.get_predefined),
         Route("PATCH", name, roles.patch, "iam.roles.update"),
         Route("DELETE", name, roles.delete, "iam.roles.delete"),
         Route("POST", f"{name}:undelete", roles.undelete, "iam.roles.undelete"),
@@ -70,6 +72,13 @@ class Roles:
 
     def get(self, call: Call) -> dict[str, Any]:
         return _shown(self._named(call.params["name"]))
+
+    def get_predefined(self, call: Call) -> dict[str, Any]:
+        name = f"roles/{call.params['role']}"
+        role = predefined_role(name)
+        if role is None:
+            raise not_found(f"The role named {name} was not found.")
+        return role | {"etag": _etag(role)}
 
     def list(self, call: Call) -> dict[str, Any]:
         deleted, full = call.flag("showDeleted"), call.query.get("view", "").upper() == "FULL"

@@ -81,6 +81,7 @@ def replica_environment(
     }
     if sum(len(pool) for pool in addresses) > 1:
         vertex["TF_CONFIG"] = _tensorflow_config(job, place, addresses)
+        vertex |= _torch_variables(place, addresses)
     if job.base_output_directory:
         base = job.base_output_directory.rstrip("/")
         vertex["AIP_MODEL_DIR"] = f"{base}/model/"
@@ -109,7 +110,17 @@ def map_gcs(text: str, objects: Path) -> str:
     return _GCS_MOUNT.sub(lambda _: f"{objects}/", text)
 
 
+def _torch_variables(place: ReplicaPlace, addresses: list[list[str]]) -> dict[str, str]:
+    """Where the ranks of torch.distributed meet. Parameter servers and evaluators are no ranks.
+
+    Source: https://cloud.google.com/ai-platform/training/docs/distributed-pytorch#environment-variables
+    """
+    host, _, port = addresses[0][0].rpartition(":")
+    meeting = {"MASTER_ADDR": host, "MASTER_PORT": port, "WORLD_SIZE": str(sum(len(pool) for pool in addresses[:2]))}
+    return {**meeting, "RANK": str(place.pool + place.index)} if place.pool < 2 else meeting
+
+
 def _tensorflow_config(job: Job, place: ReplicaPlace, addresses: list[list[str]]) -> str:
     cluster = {role: pool for role, pool in zip(_TENSORFLOW_ROLES[:3], addresses, strict=False) if pool}
-    task = {"type": _TENSORFLOW_ROLES[place.pool], "index": place.index, "trial": "", "cloud": job.id}
+    task = {"type": _TENSORFLOW_ROLES[place.pool], "index": place.index, "cloud": job.id}
     return json.dumps({"cluster": cluster, "environment": "cloud", "task": task, "job": dict(job.spec)})

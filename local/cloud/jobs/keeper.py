@@ -181,6 +181,7 @@ def _become(command: dict[str, Any], parent: int, closing: list[int]) -> NoRetur
                 os._exit(137)
         for descriptor in closing:
             os.close(descriptor)
+        _limit_processors(command.get("cpus", 0))
         _redirect(command)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -191,6 +192,14 @@ def _become(command: dict[str, Any], parent: int, closing: list[int]) -> NoRetur
         traceback.print_exc()
     finally:
         os._exit(code)
+
+
+def _limit_processors(count: int) -> None:
+    """Let this process use `count` of the host's processors, where the system can say so and there are more."""
+    if count and hasattr(os, "sched_setaffinity"):
+        here = sorted(os.sched_getaffinity(0))
+        first = os.getpid() % len(here)
+        os.sched_setaffinity(0, (here[first:] + here[:first])[:count])
 
 
 def _redirect(command: dict[str, Any]) -> None:

@@ -22,7 +22,9 @@ _WITHOUT_THREADS = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarro
 
 @dataclass(frozen=True)
 class ReplicaProcess:
-    """What a keeper needs to start one replica. `python` set: in a fork of the keeper itself."""
+    """What a keeper needs to start one replica. `python` set: in a fork of the keeper itself. `cpus` is the most
+    processors that it may use, 0 all.
+    """
 
     id: str
     argv: list[str]
@@ -31,6 +33,7 @@ class ReplicaProcess:
     stdout: str
     stderr: str
     python: PythonCommand | None = None
+    cpus: int = 0
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from local.cloud.jobs.images import FindImage, RuntimeManifest, runtime_of, sear
 from local.cloud.jobs.keepers import ReplicaProcess
 from local.cloud.jobs.logs import JobLogs
 from local.cloud.jobs.machines import Machines
-from local.cloud.jobs.running import Attempt, Replica
+from local.cloud.jobs.running import Attempt, Program, Replica
 from local.cloud.jobs.spec import Job, JobUpdate, PoolSlot, WorkerPool
 
 _NOTHING = RuntimeManifest(interpreter=sys.executable, workdir="/")
@@ -36,7 +36,8 @@ class Surroundings:
 
     `environment` points a job's Google clients at this cloud, with the job's identity. `objects` is the folder that
     holds objects as bucket/object: what /gcs is. `pool_limit` is how many replicas jobs may hold on a pool at once, 0
-    while it is not running.
+    while it is not running. `provision` is how many seconds it takes until a job has its machines, None where there
+    are none to be had.
     """
 
     find_image: FindImage
@@ -45,14 +46,7 @@ class Surroundings:
     objects: Path
     pool_limit: Callable[[PoolSlot], int]
     now: Callable[[], datetime]
-
-
-@dataclass(frozen=True)
-class Program:
-    """What each replica of a worker pool executes."""
-
-    runtime: RuntimeManifest
-    argv: list[str]
+    provision: Callable[[Job], float | None] = lambda _: 0.0
 
 
 class Launcher:
@@ -80,19 +74,24 @@ class Launcher:
         """
         return [self._program(pool, runtimes) for pool in job.pools]
 
-    def start(self, attempt: Attempt, programs: list[Program], logs: JobLogs) -> None:
+    def start(self, attempt: Attempt, logs: JobLogs) -> None:
         """Start every replica of an attempt; they are on it, in order, even if one of them cannot be started."""
-        addresses = free_addresses(attempt.job)
-        for number, program in enumerate(programs):
+        attempt.addresses = free_addresses(attempt.job)
+        for number in range(len(attempt.programs)):
             for index in range(attempt.job.pools[number].replicas):
-                replica = self._new_replica(attempt, number, index)
-                self._start_replica(attempt.job, replica, program, addresses, logs)
+                self._start_replica(attempt, self._new_replica(attempt, number, index), logs)
+
+    def start_again(self, attempt: Attempt, replica: Replica, logs: JobLogs) -> None:
+        """Start one replica anew, under its address, with the empty disk of another machine."""
+        self._clean(replica)
+        self._make_folders(replica)
+        replica.begin_again()
+        self._start_replica(attempt, replica, logs)
 
     def clean(self, attempt: Attempt) -> None:
         """Remove what an attempt that is over had on its machines' disks."""
         for replica in attempt.replicas:
-            shutil.rmtree(replica.place.temporary, ignore_errors=True)
-            shutil.rmtree(replica.place.folder, ignore_errors=True)
+            self._clean(replica)
 
     def close(self) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
@@ -108,21 +107,27 @@ class Launcher:
         job = attempt.job
         task = f"workerpool{pool}-{index}"
         place = ReplicaPlace(pool, index, self._folder / job.id / task, self._temporary / f"{job.id}-{task}")
-        for folder in (place.folder / "gcloud", place.temporary):
-            folder.mkdir(parents=True, exist_ok=True)
-        replica = Replica(f"{job.id}/{attempt.number}/{task}", place)
+        replica = Replica(place, job.id, attempt.number)
+        self._make_folders(replica)
         attempt.replicas.append(replica)
         return replica
 
-    def _start_replica(
-        self, job: Job, replica: Replica, program: Program, addresses: list[list[str]], logs: JobLogs
-    ) -> None:
+    def _make_folders(self, replica: Replica) -> None:
+        for folder in (replica.place.folder / "gcloud", replica.place.temporary):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def _clean(self, replica: Replica) -> None:
+        shutil.rmtree(replica.place.temporary, ignore_errors=True)
+        shutil.rmtree(replica.place.folder, ignore_errors=True)
+
+    def _start_replica(self, attempt: Attempt, replica: Replica, logs: JobLogs) -> None:
+        job, program = attempt.job, attempt.programs[replica.place.pool]
         pool, runtime = job.pools[replica.place.pool], program.runtime
         env = replica_environment(
             job,
             runtime,
             replica.place,
-            addresses=addresses,
+            addresses=attempt.addresses,
             cloud=self._around.environment(job),
             objects=self._around.objects,
         )
@@ -133,6 +138,7 @@ class Launcher:
             cwd=runtime.workdir,
             stdout=str(logs.stream(replica.place.task, "stdout")),
             stderr=str(logs.stream(replica.place.task, "stderr")),
+            cpus=pool.size.cpus,
         )
         python = python_command(program.argv, env)
         if pool.slot is None or python is None or needs_own_interpreter(env, runtime):

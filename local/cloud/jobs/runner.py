@@ -1,4 +1,4 @@
-"""Runs jobs: places them, starts their replicas, watches them, ends them.
+"""Runs jobs: places them, finds machines for them, starts their replicas, takes in their ends.
 
 All decisions are taken in one thread, which reads an inbox: requests from outside, events from the keepers, and the
 clock. Its reports are the caller's record of a job; the runner itself remembers nothing over a restart of the cloud.
@@ -11,31 +11,23 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
+from local.cloud.jobs.endings import Endings
 from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 from local.cloud.jobs.keepers import Exited, Keeper, KeeperEvent
 from local.cloud.jobs.launching import Launcher, Surroundings
 from local.cloud.jobs.logs import JobLogs
 from local.cloud.jobs.machines import Machines
 from local.cloud.jobs.queue import startable
-from local.cloud.jobs.running import CANCELLED_CODE, DEADLINE_EXCEEDED, INTERNAL, INVALID_ARGUMENT, Attempt, Replica
+from local.cloud.jobs.restarts import Cause, Step
+from local.cloud.jobs.running import CANCELLED_CODE, INTERNAL, INVALID_ARGUMENT, Attempt, Replica
 from local.cloud.jobs.spec import Job, JobError, JobState, JobUpdate, PoolSlot
+from local.cloud.jobs.waiting import Known, find_machines
 
 _TICK_SECONDS = 0.25
 _LOG = logging.getLogger(__name__)
-
-
-@dataclass
-class _Known:
-    """A job that is not final. `attempt` is None while it waits for machines."""
-
-    job: Job
-    runtimes: Mapping[str, RuntimeManifest]
-    attempt: Attempt | None = None
-    attempts: int = 0
-    queued: bool = field(default=False)
 
 
 class JobRunner:
@@ -47,11 +39,16 @@ class JobRunner:
         self._folder = folder
         self._around = surroundings
         self._host_limit = host_limit
-        self._grace = grace_seconds
         self._inbox: queue.Queue[Callable[[], object] | None] = queue.Queue()
         self._machines = Machines(folder, lambda keeper, event: self._inbox.put(lambda: self._heard(keeper, event)))
         self._launcher = Launcher(folder, surroundings, self._machines)
-        self._jobs: dict[str, _Known] = {}
+        self._endings = Endings(
+            self._machines,
+            lambda exited: self._inbox.put(lambda: self._heard_of(exited)),
+            grace_seconds=grace_seconds,
+        )
+        self._jobs: dict[str, Known] = {}
+        self._deadlines: dict[str, float] = {}
         self._logs: dict[str, JobLogs] = {}
         self._used: dict[PoolSlot | None, int] = {}
         self._cooling: set[str] = set()
@@ -86,9 +83,23 @@ class JobRunner:
         """Cancel the jobs on a persistent resource and end its warm processes."""
         self._inbox.put(lambda: self._release(resource))
 
-    def capacity_changed(self) -> None:
-        """Pools have grown, or one is running again: jobs that wait may fit."""
+    def cool(self, resource: str) -> None:
+        """End the warm processes of a persistent resource, whose machines start anew."""
+        self._inbox.put(lambda: self._cool(resource))
+
+    def take_away(self, name: str, cause: Cause, task: str = "") -> None:
+        """The machine of a replica (of the primary, where `task` is "") is lost, or all of a job's are pre-empted."""
+        self._inbox.put(lambda: self._take_away(name, cause, task))
+
+    def look_again(self) -> None:
+        """Pools have grown, one is running again, or the clock was moved: jobs that wait may start."""
         self._inbox.put(lambda: None)
+
+    def tasks(self, name: str) -> list[str]:
+        """The replicas of a job that run now, as `workerpool0-0`."""
+        known = self._jobs.get(name)
+        attempt = known.attempt if known else None
+        return [replica.place.task for replica in attempt.alive if replica.started] if attempt else []
 
     def used(self, slot: PoolSlot) -> int:
         """How many replicas of a pool are busy."""
@@ -109,7 +120,7 @@ class JobRunner:
         while True:
             request: Callable[[], object] | None = lambda: None  # noqa: E731 - what there is to do where nobody asks
             with contextlib.suppress(queue.Empty):
-                request = self._inbox.get(timeout=_TICK_SECONDS if self._running() else None)
+                request = self._inbox.get(timeout=_TICK_SECONDS if self._busy() else None)
             if request is None:
                 self._shut_down()
                 return
@@ -125,13 +136,18 @@ class JobRunner:
     def _running(self) -> list[Attempt]:
         return [known.attempt for known in self._jobs.values() if known.attempt]
 
+    def _busy(self) -> bool:
+        """Whether time alone can change anything."""
+        return any(known.attempt or known.not_before for known in self._jobs.values())
+
     def _take(self, job: Job, runtimes: Mapping[str, RuntimeManifest]) -> None:
-        self._jobs[job.name] = _Known(job, runtimes)
+        self._jobs[job.name] = Known(job, runtimes, since=self._around.now())
         self._logs[job.id] = JobLogs(self._folder / job.id / "logs")
         self._say(job, "Vertex AI is setting up this job.")
 
     def _place(self) -> None:
-        waiting = [known.job for known in self._jobs.values() if known.attempt is None]
+        now = self._around.now()
+        waiting = [known.job for known in self._jobs.values() if known.attempt is None and known.ready_at(now)]
         chosen = startable(waiting, used=self._used, limit=self._around.pool_limit, host_limit=self._host_limit)
         for job in chosen:
             try:
@@ -141,12 +157,12 @@ class JobRunner:
                 self._abandon(self._jobs[job.name], f"{type(error).__name__}: {error}")
         for job in waiting:
             known = self._jobs.get(job.name)
-            if known and known.attempt is None and not known.queued:
+            if known and known.attempt is None and known.not_before is None and not known.queued:
                 known.queued = True
                 self._around.report(job.name, JobUpdate(JobState.QUEUED))
                 self._say(job, "Waiting for job to be provisioned.")
 
-    def _launch(self, known: _Known) -> None:
+    def _launch(self, known: Known) -> None:
         job = known.job
         try:
             programs = self._launcher.programs(job, known.runtimes)
@@ -156,14 +172,21 @@ class JobRunner:
         if known.queued:
             known.queued = False
             self._around.report(job.name, JobUpdate(JobState.PENDING))
+        missing = find_machines(known, self._around)
+        if missing is not None:
+            self._conclude(known, JobUpdate(JobState.FAILED, missing))
+            return
+        if known.not_before is not None:
+            self._say(job, "Waiting for job to be provisioned.")
+            return
         known.attempts += 1
-        attempt = known.attempt = Attempt(job, number=known.attempts)
+        attempt = known.attempt = Attempt(job, number=known.attempts, programs=programs)
         for slot, count in job.demand().items():
             self._used[slot] = self._used.get(slot, 0) + count
         self._say(job, "Waiting for training program to start.")
-        self._launcher.start(attempt, programs, self.logs(job.id))
+        self._launcher.start(attempt, self.logs(job.id))
 
-    def _abandon(self, known: _Known, reason: str) -> None:
+    def _abandon(self, known: Known, reason: str) -> None:
         """The job cannot be started for a reason that is this host's."""
         if known.attempt is not None:
             for replica in known.attempt.replicas:
@@ -182,57 +205,55 @@ class JobRunner:
         attempt = known.attempt
         if isinstance(about, Exited):
             self._exited(known, attempt, replica, about)
-        elif attempt.note_start(replica):
+        elif attempt.note_start(replica, about.pid):
             attempt.state = JobState.RUNNING
-            attempt.deadline = time.monotonic() + attempt.job.timeout_seconds
+            self._deadlines.setdefault(attempt.job.name, time.monotonic() + attempt.job.timeout_seconds)
             self._around.report(attempt.job.name, JobUpdate(JobState.RUNNING))
             self._say(attempt.job, "Job is running.")
 
-    def _find(self, replica_id: str) -> tuple[_Known | None, Replica | None]:
+    def _find(self, replica_id: str) -> tuple[Known | None, Replica | None]:
         for known in self._jobs.values():
             for replica in known.attempt.replicas if known.attempt else ():
                 if replica.id == replica_id:
                     return known, replica
         return None, None
 
-    def _exited(self, known: _Known, attempt: Attempt, replica: Replica, exited: Exited) -> None:
+    def _exited(self, known: Known, attempt: Attempt, replica: Replica, exited: Exited) -> None:
         logs = self.logs(attempt.job.id)
         logs.note_growth(replica.place.task, self._around.now())
-        if attempt.note_exit(replica, exited, logs.tail(replica.place.task)):
-            self._terminate(attempt)
+        step = attempt.note_exit(replica, exited, known.restarts, logs.tail(replica.place.task))
+        if step is Step.REPLICA:
+            self._say(attempt.job, f"The machine of {replica.place.task} was lost. Restarting the replica.")
+            self._launcher.start_again(attempt, replica, logs)
+            return
+        if step is not None:
+            self._endings.ask(attempt.alive)
         if attempt.alive:
             return
         self._launcher.clean(attempt)
         self._free(known)
-        if attempt.restarts and attempt.ending and attempt.ending.state is JobState.FAILED:
-            self._say(
-                attempt.job, f"{attempt.ending.error.message if attempt.ending.error else ''} Restarting the job."
-            )
+        if attempt.restarts is not None and attempt.ending and attempt.ending.error:
+            known.wait_again(attempt.restarts, self._around.now())
+            self._say(attempt.job, f"{attempt.ending.error.message} Restarting the job.")
             self._around.report(attempt.job.name, JobUpdate(JobState.PENDING))
             return
         self._conclude(known, attempt.ending or JobUpdate(JobState.SUCCEEDED))
 
-    def _free(self, known: _Known) -> None:
+    def _free(self, known: Known) -> None:
         known.attempt = None
         for slot, count in known.job.demand().items():
             self._used[slot] -= count
         self._cool()
 
-    def _conclude(self, known: _Known, update: JobUpdate) -> None:
+    def _conclude(self, known: Known, update: JobUpdate) -> None:
         job = known.job
         del self._jobs[job.name]
+        self._deadlines.pop(job.name, None)
         self._say(job, _LAST_WORDS[update.state], severity="ERROR" if update.state is JobState.FAILED else "INFO")
         if update.error and update.state is JobState.FAILED:
             self._say(job, update.error.message, severity="ERROR")
         self._logs.pop(job.id, None)
         self._around.report(job.name, update)
-
-    def _terminate(self, attempt: Attempt, number: int = signal.SIGTERM) -> None:
-        attempt.kill_at = time.monotonic() + self._grace
-        for replica in attempt.alive:
-            if self._machines.withdraw(replica.id):
-                self._inbox.put(lambda gone=replica.id: self._heard_of(Exited(gone, 128 + number)))
-            self._machines.signal(replica.id, number)
 
     def _heard_of(self, exited: Exited) -> None:
         known, replica = self._find(exited.id)
@@ -246,45 +267,46 @@ class JobRunner:
         cancelled = JobUpdate(JobState.CANCELLED, JobError(CANCELLED_CODE, "CANCELED"))
         if known.attempt is None:
             self._conclude(known, cancelled)
-        elif known.attempt.ending is None:
-            known.attempt.ending = cancelled
+        elif known.attempt.ending is None or known.attempt.restarts is not None:
+            known.attempt.ending, known.attempt.restarts = cancelled, None
             self._around.report(name, JobUpdate(JobState.CANCELLING))
-            self._terminate(known.attempt)
+            self._endings.ask(known.attempt.alive)
+
+    def _take_away(self, name: str, cause: Cause, task: str) -> None:
+        known = self._jobs.get(name)
+        if known is None or known.attempt is None or known.attempt.ending is not None:
+            return
+        replicas = known.attempt.alive
+        if cause is not Cause.PREEMPTED:
+            replicas = [each for each in replicas if each.place.task == (task or "workerpool0-0")]
+        for replica in replicas:
+            self._endings.take_away(replica, cause)
 
     def _release(self, resource: str) -> None:
         for known in list(self._jobs.values()):
             if any(pool.slot and pool.slot.resource == resource for pool in known.job.pools):
                 self._cancel(known.job.name)
-        self._cooling.add(resource)
-        self._cool()
+        self._cool(resource)
 
-    def _cool(self) -> None:
+    def _cool(self, *resources: str) -> None:
         """End the warm processes of released resources whose last replica has ended: killing them would kill it."""
+        self._cooling.update(resources)
         busy = {slot.resource for slot, count in self._used.items() if slot and count}
         for resource in self._cooling - busy:
             self._machines.cool(resource)
         self._cooling &= busy
 
     def _tick(self) -> None:
-        now = time.monotonic()
-        for attempt in self._running():
+        attempts = self._running()
+        for attempt in attempts:
             logs = self.logs(attempt.job.id)
             for replica in attempt.replicas:
                 logs.note_growth(replica.place.task, self._around.now())
-            if attempt.kill_at is not None and now >= attempt.kill_at:
-                attempt.kill_at = now + self._grace
-                for replica in attempt.alive:
-                    self._machines.signal(replica.id, signal.SIGKILL)
-            elif attempt.deadline is not None and now >= attempt.deadline and attempt.ending is None:
-                error = JobError(
-                    DEADLINE_EXCEEDED, f"The job ran longer than its timeout, {attempt.job.timeout_seconds:g}s."
-                )
-                attempt.ending = JobUpdate(JobState.FAILED, error)
-                self._terminate(attempt)
+        self._endings.tick(attempts, self._deadlines)
 
     def _shut_down(self) -> None:
         """Give what runs the grace to save its work, then end every process."""
-        deadline = time.monotonic() + self._grace
+        deadline = time.monotonic() + self._endings.grace_seconds
         for attempt in self._running():
             for replica in attempt.alive:
                 self._machines.signal(replica.id, signal.SIGTERM)

@@ -10,6 +10,21 @@ DEFAULT_TIMEOUT_SECONDS = (
 )  # https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec#Scheduling
 
 
+DEFAULT_WAIT_SECONDS = 24 * 3600.0  # maxWaitDuration, of FLEX_START alone
+
+
+class Strategy(StrEnum):
+    """How a job's machines are found; the deprecated names stand for their successors."""
+
+    STANDARD = "STANDARD"
+    SPOT = "SPOT"
+    FLEX_START = "FLEX_START"
+
+    @classmethod
+    def of(cls, name: str) -> "Strategy":
+        return cls(name) if name in {each.value for each in cls} else cls.SPOT if name == "LOW_COST" else cls.STANDARD
+
+
 class JobState(StrEnum):
     QUEUED = "JOB_STATE_QUEUED"
     PENDING = "JOB_STATE_PENDING"
@@ -47,6 +62,14 @@ class PoolSlot:
 
 
 @dataclass(frozen=True)
+class MachineSize:
+    """What a replica may use of this host; 0 is all there is."""
+
+    cpus: int = 0
+    memory_bytes: int = 0
+
+
+@dataclass(frozen=True)
 class WorkerPool:
     """One entry of `workerPoolSpecs`. `slot` is None where the replicas run on demand."""
 
@@ -56,6 +79,8 @@ class WorkerPool:
     args: list[str]
     env: dict[str, str]
     slot: PoolSlot | None = None
+    machine: str = ""
+    size: MachineSize = MachineSize()
 
 
 @dataclass(frozen=True)
@@ -69,6 +94,9 @@ class Job:
     base_output_directory: str = ""
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
     disable_retries: bool = False
+    restart_on_worker_restart: bool = False
+    strategy: Strategy = Strategy.STANDARD
+    max_wait_seconds: float = DEFAULT_WAIT_SECONDS  # 0 is for ever
 
     @property
     def id(self) -> str:
@@ -90,7 +118,7 @@ class Job:
         return demand
 
 
-def worker_pool(spec: Mapping[str, Any], slot: PoolSlot | None) -> WorkerPool:
+def worker_pool(spec: Mapping[str, Any], slot: PoolSlot | None, size: MachineSize) -> WorkerPool:
     """A worker pool of a validated `WorkerPoolSpec` (camelCase keys). An empty one keeps its place, without any."""
     container = spec.get("containerSpec", {})
     return WorkerPool(
@@ -100,4 +128,6 @@ def worker_pool(spec: Mapping[str, Any], slot: PoolSlot | None) -> WorkerPool:
         args=list(container.get("args", [])),
         env={entry["name"]: entry.get("value", "") for entry in container.get("env", [])},
         slot=slot,
+        machine=spec.get("machineSpec", {}).get("machineType", ""),
+        size=size,
     )

@@ -3,10 +3,10 @@
 Owns: buckets, objects, their versions and policies. Does not own: the XML API, ACLs, notifications, HMAC keys.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from local.cloud.routing import Route, Service
-from local.cloud.storage.bucket_api import BucketApi
+from local.cloud.storage.bucket_api import BucketApi, default_policy
 from local.cloud.storage.buckets import Buckets
 from local.cloud.storage.object_api import ObjectApi
 from local.cloud.storage.objects import Objects
@@ -24,11 +24,13 @@ _SWEEP_SECONDS = 60.0
 def open_objects(cloud: "Cloud") -> Objects:
     """The objects under the cloud's root, whole again if the last process died."""
     objects = Objects(cloud.root, cloud.store, cloud.clock, Buckets(cloud.store, cloud.clock, cloud.projects))
+    objects.files.claim = cloud.faults.claim_disk
     objects.recover()
     return objects
 
 
 def services(cloud: "Cloud") -> list[Service]:
+    cloud.access.sources["buckets"] = lambda name: _bindings(cloud, name)
     uploads = UploadApi(cloud.objects, cloud.clock)
     sweep = Sweep(cloud.objects, uploads, cloud.clock)
     cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
@@ -42,6 +44,12 @@ def services(cloud: "Cloud") -> list[Service]:
             bare=False,
         ),
     ]
+
+
+def _bindings(cloud: "Cloud", name: str) -> list[dict[str, Any]]:
+    """Of a bucket's policy, which has a default."""
+    owner = cloud.objects.buckets.owner(name.rsplit("/", 1)[-1])
+    return cloud.policies.in_force(name, default=default_policy(owner)).get("bindings", []) if owner else []
 
 
 def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
@@ -61,17 +69,17 @@ def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
         Route("POST", "/b/{bucket}/lockRetentionPolicy", buckets.lock_retention, "storage.buckets.update"),
         Route("GET", "/b/{bucket}/storageLayout", buckets.storage_layout, "storage.objects.list"),
         Route("GET", "/b/{bucket}/anywhereCaches", buckets.anywhere_caches, "storage.anywhereCaches.list"),
-        Route("POST", "/b/{bucket}/o", uploads.insert_metadata, "storage.objects.create"),
+        Route("POST", "/b/{bucket}/o", uploads.insert_metadata),
         Route("GET", "/b/{bucket}/o", objects.list, "storage.objects.list"),
         Route("GET", "/b/{bucket}/o/{object}", objects.get, "storage.objects.get"),
         Route("PATCH", "/b/{bucket}/o/{object}", objects.patch, "storage.objects.update"),
         Route("PUT", "/b/{bucket}/o/{object}", objects.update, "storage.objects.update"),
         Route("DELETE", "/b/{bucket}/o/{object}", objects.delete, "storage.objects.delete"),
-        Route("POST", "/b/{bucket}/o/{object}/compose", objects.compose, "storage.objects.create"),
+        Route("POST", "/b/{bucket}/o/{object}/compose", objects.compose),
         Route("POST", "/b/{bucket}/o/{object}/restore", objects.restore, "storage.objects.restore"),
-        Route("POST", "/b/{bucket}/o/{source}/moveTo/o/{destination}", objects.move, "storage.objects.move"),
-        Route("POST", copy_to, objects.copy, "storage.objects.create"),
-        Route("POST", rewrite_to, objects.rewrite, "storage.objects.create"),
+        Route("POST", "/b/{bucket}/o/{source}/moveTo/o/{destination}", objects.move),
+        Route("POST", copy_to, objects.copy),
+        Route("POST", rewrite_to, objects.rewrite),
     ]
 
 
@@ -80,8 +88,9 @@ def download_routes(cloud: "Cloud") -> list[Route]:
 
 
 def upload_routes(uploads: UploadApi) -> list[Route]:
+    """What they need depends on the object, whose name may be in the body: the handlers ask for it."""
     return [
-        Route("POST", "/b/{bucket}/o", uploads.insert, "storage.objects.create", streams=True),
-        Route("PUT", "/b/{bucket}/o", uploads.resume, "storage.objects.create", streams=True),
-        Route("DELETE", "/b/{bucket}/o", uploads.cancel, "storage.objects.create", streams=True),
+        Route("POST", "/b/{bucket}/o", uploads.insert, streams=True),
+        Route("PUT", "/b/{bucket}/o", uploads.resume, streams=True),
+        Route("DELETE", "/b/{bucket}/o", uploads.cancel, streams=True),
     ]

@@ -100,18 +100,11 @@ class BucketApi:
         for permission in asked:
             if not permission.startswith("storage."):
                 raise invalid_argument([("permissions", f"{permission!r} is not a permission of Cloud Storage")])
-        return {"kind": "storage#testIamPermissionsResponse", "permissions": asked}
+        allowed = [each for each in asked if call.may(each, _policy_name(call.params["bucket"]))]
+        return {"kind": "storage#testIamPermissionsResponse", **({"permissions": allowed} if allowed else {})}
 
     def _default(self, bucket: dict[str, Any]) -> dict[str, Any]:
-        """What a new bucket's policy holds: the project's owners, editors and viewers."""
-        project = self._buckets.project_of(bucket)
-        owners = {
-            "role": "roles/storage.legacyBucketOwner",
-            "members": [f"projectEditor:{project}", f"projectOwner:{project}"],
-        }
-        return {
-            "bindings": [owners, {"role": "roles/storage.legacyBucketReader", "members": [f"projectViewer:{project}"]}]
-        }
+        return default_policy(self._buckets.project_of(bucket))
 
     def _change(self, call: Call, *, whole: bool) -> dict[str, Any]:
         name = call.params["bucket"]
@@ -119,6 +112,15 @@ class BucketApi:
             bucket = self._buckets.get(name)
             _check(call, bucket)
             return bucket_resource(self._buckets.change(bucket, call.object(), whole=whole))
+
+
+def default_policy(project: str) -> dict[str, Any]:
+    """What a new bucket's policy holds: the project's owners, editors and viewers."""
+    owners = {
+        "role": "roles/storage.legacyBucketOwner",
+        "members": [f"projectEditor:{project}", f"projectOwner:{project}"],
+    }
+    return {"bindings": [owners, {"role": "roles/storage.legacyBucketReader", "members": [f"projectViewer:{project}"]}]}
 
 
 def _check(call: Call, bucket: dict[str, Any], *, reading: bool = False) -> None:

@@ -56,6 +56,11 @@ class Buckets:
     def project_of(self, bucket: dict[str, Any]) -> str:
         return self._projects.id_of(bucket["projectNumber"])
 
+    def owner(self, name: str) -> str | None:
+        """The project of a bucket, None where there is no such bucket."""
+        bucket = self._store.get(_KIND, name)
+        return self.project_of(bucket) if bucket else None
+
     def create(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         check_bucket_name(body.get("name"))
         refuse_bad_settings(body)

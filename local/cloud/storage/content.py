@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,8 @@ from types import TracebackType
 import google_crc32c
 
 CHUNK_BYTES = 1024 * 1024
+
+Claim = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,10 +24,14 @@ class Digests:
 
 
 class Draft:
-    """Content that is being written: hashed on the way, on disk after `close`, removed if nobody moves it elsewhere."""
+    """Content that is being written: hashed on the way, on disk after `close`, removed if nobody moves it elsewhere.
 
-    def __init__(self, path: Path) -> None:
+    `claim` is asked for the room of each chunk; it raises OSError where there is none.
+    """
+
+    def __init__(self, path: Path, claim: Claim = lambda _: None) -> None:
         self.path = path
+        self._claim = claim
         self.size = 0
         self._md5 = hashlib.md5(usedforsecurity=False)
         self._crc32c = google_crc32c.Checksum()
@@ -41,6 +47,7 @@ class Draft:
         self.path.unlink(missing_ok=True)
 
     def write(self, chunk: bytes) -> None:
+        self._claim(len(chunk))
         self._file.write(chunk)
         self._md5.update(chunk)
         self._crc32c.update(chunk)

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from local.cloud.storage.content import Draft
+from local.cloud.storage.content import Claim, Draft
 
 _MOST_SEGMENT_BYTES = 255
 
@@ -35,6 +35,7 @@ class Stamp:
 class Files:
     def __init__(self, root: Path) -> None:
         root = root.resolve()
+        self.claim: Claim = lambda _: None
         self.tree = root / "storage"
         self._kept = root / "storage-kept"
         self._staged = root / "storage-staged"
@@ -43,7 +44,7 @@ class Files:
             folder.mkdir(parents=True, exist_ok=True)
 
     def draft(self) -> Draft:
-        return Draft(self._staged / f"draft-{secrets.token_hex(8)}")
+        return Draft(self._staged / f"draft-{secrets.token_hex(8)}", self.claim)
 
     def upload_path(self, upload: str) -> Path:
         """Where a resumable upload gathers its bytes; `upload` is an id of ours."""

@@ -5,6 +5,7 @@ program that has a bucket's directory may write into it. Such a file is an objec
 """
 
 import mimetypes
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,6 +63,15 @@ class ObjectFinding:
             descriptor = self.files.open(path, Stamp(record.size, record.mtime_ns))
             if descriptor is not None:
                 return descriptor
+        raise FileNotFoundError(f"{record.bucket}/{record.name}#{record.generation}")
+
+    def content_path(self, record: Record) -> Path:
+        """The file that holds a generation's content. Raises FileNotFoundError."""
+        for path in self._places(record):
+            descriptor = self.files.open(path, Stamp(record.size, record.mtime_ns))
+            if descriptor is not None:
+                os.close(descriptor)
+                return path
         raise FileNotFoundError(f"{record.bucket}/{record.name}#{record.generation}")
 
     def notice(self, bucket: str, name: str) -> Record | None:

@@ -5,7 +5,7 @@ Sources: https://cloud.google.com/storage/docs/buckets#naming and https://cloud.
 
 import re
 
-from local.cloud.errors import ApiError
+from local.cloud.errors import ApiError, bad_request
 
 _BUCKET = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?")
 _IP_ADDRESS = re.compile(r"\d{1,3}(\.\d{1,3}){3}")
@@ -24,7 +24,8 @@ def check_bucket_name(name: object) -> None:
         rule = "it must not begin with 'goog' or hold 'google'"
     else:
         return
-    raise ApiError(400, f"Invalid bucket name: {name!r}: {rule}", reason="invalid")
+    details = [bad_request([("name", f"{name!r}: {rule}")])]
+    raise ApiError(400, f"Invalid bucket name: {name!r}: {rule}", details=details, reason="invalid")
 
 
 def check_object_name(name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from local.cloud.call import Call, Response, no_content
 from local.cloud.errors import ApiError, invalid_argument, not_found
+from local.cloud.iam.enforcement import object_name
 from local.cloud.masks import merge_patch
 from local.cloud.paging import last_name, page_size, page_token
 from local.cloud.storage.content import Content, Digests
@@ -19,6 +20,7 @@ from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions
 from local.cloud.storage.records import Record, State
 from local.cloud.storage.resource import WRITABLE, object_resource, writable
+from local.cloud.storage.uploads import may_write
 
 _MOST_SOURCES = 32
 
@@ -98,6 +100,8 @@ class ObjectApi:
     def move(self, call: Call) -> dict[str, Any]:
         """Within a bucket: the source is gone when the destination is there."""
         bucket, source, target = call.params["bucket"], call.params["source"], call.params["destination"]
+        call.require("storage.objects.move", object_name(bucket, source))
+        self._may_write(call, bucket, target)
         with self._objects.writing(bucket):
             held = self._objects.find(bucket, source)
             Preconditions.of(call.query, "Source").check(held)
@@ -108,6 +112,7 @@ class ObjectApi:
 
     def compose(self, call: Call) -> dict[str, Any]:
         body, bucket, name = call.object(), call.params["bucket"], call.params["object"]
+        self._may_write(call, bucket, name)
         sources = body.get("sourceObjects") or []
         if not 1 <= len(sources) <= _MOST_SOURCES:
             rule = f"between 1 and {_MOST_SOURCES} source objects are composed, not {len(sources)}"
@@ -116,6 +121,7 @@ class ObjectApi:
             parts = 0
             first: Record | None = None
             for source in sources:
+                call.require("storage.objects.get", object_name(bucket, source.get("name", "")))
                 generation = int(source["generation"]) if source.get("generation") else None
                 record, descriptor = self._objects.open(bucket, source.get("name", ""), generation)
                 draft.write_all(Content(descriptor, 0, record.size))
@@ -137,6 +143,9 @@ class ObjectApi:
         record = self._copy_from(held, held.bucket, held.name, _writable_meta(held), conditions)
         return object_resource(record, call.url_base)
 
+    def _may_write(self, call: Call, bucket: str, name: str) -> None:
+        may_write(call, bucket, name, overwrites=self._objects.notice(bucket, name) is not None)
+
     def _soft_deleted(self, call: Call) -> Record:
         bucket, name, generation = call.params["bucket"], call.params["object"], call.number("generation")
         self._objects.buckets.get(bucket)
@@ -157,6 +166,8 @@ class ObjectApi:
     def _copy(self, call: Call) -> Record:
         """What the body gives replaces the source's metadata altogether; an empty body keeps it."""
         params, body = call.params, call.object()
+        call.require("storage.objects.get", object_name(params["sourceBucket"], params["sourceObject"]))
+        self._may_write(call, params["destinationBucket"], params["destinationObject"])
         held = self._objects.find(params["sourceBucket"], params["sourceObject"], call.number("sourceGeneration"))
         Preconditions.of(call.query, "Source").check(held)
         meta = writable(body) if writable(body) else _writable_meta(held)

@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 from local.cloud.call import Call, Response
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError
+from local.cloud.iam.enforcement import object_name
 from local.cloud.related import Related
 from local.cloud.resumable import incomplete, json_object, receive
 from local.cloud.storage.content import Digests, digests_of
@@ -63,7 +64,7 @@ class UploadApi:
         return self._publish(call, json_object(related.metadata), related.media(), related.media_type)
 
     def _publish(self, call: Call, body: dict[str, Any], chunks: Iterator[bytes], media_type: str) -> dict[str, Any]:
-        name = _name(call, body)
+        name = self._destination(call, body)
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():
             conditions.check(self._objects.notice(call.params["bucket"], name))
@@ -77,11 +78,17 @@ class UploadApi:
             )
         return object_resource(record, call.url_base)
 
+    def _destination(self, call: Call, body: dict[str, Any]) -> str:
+        """The object's name, if the caller may write it: overwriting needs the right to delete, too."""
+        name, bucket = _name(call, body), call.params["bucket"]
+        may_write(call, bucket, name, overwrites=self._objects.notice(bucket, name) is not None)
+        return name
+
     # Resumable
 
     def _start(self, call: Call) -> Response:
         body = json_object(b"".join(call.stream))
-        name, bucket = _name(call, body), call.params["bucket"]
+        name, bucket = self._destination(call, body), call.params["bucket"]
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():
             conditions.check(self._objects.notice(bucket, name))
@@ -154,6 +161,13 @@ class UploadApi:
         self._records.remove_upload(upload)
         self._objects.files.upload_path(upload).unlink(missing_ok=True)
         self._locks.pop(upload, None)
+
+
+def may_write(call: Call, bucket: str, name: str, *, overwrites: bool) -> None:
+    """Raises PERMISSION_DENIED. Source: https://cloud.google.com/storage/docs/access-control/iam-json"""
+    call.require("storage.objects.create", object_name(bucket, name))
+    if overwrites:
+        call.require("storage.objects.delete", object_name(bucket, name))
 
 
 def _name(call: Call, body: dict[str, Any]) -> str:

@@ -228,12 +228,12 @@ def test_a_repository_lives_changes_and_is_deleted(cloud_server, project):
     ("repository_id", "fields", "field"),
     [
         ("Bad_ID", {}, "repositoryId"),
-        ("good", {"format": "NOPE"}, "repository.format"),
-        ("good", {"labels": {"UP": "x"}}, "repository.labels['UP']"),
+        ("good", {"format": "NOPE"}, "format"),
+        ("good", {"labels": {"UP": "x"}}, "labels['UP']"),
         (
             "good",
             {"cleanupPolicies": {"p": {"action": "NOPE", "condition": {}}}},
-            "repository.cleanupPolicies['p'].action",
+            "cleanupPolicies['p'].action",
         ),
     ],
 )

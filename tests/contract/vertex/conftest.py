@@ -42,6 +42,11 @@ class Vertex:
         runtime = {"interpreter": sys.executable, "workdir": str(self.code), "env": {"GIT_SHA": "abc"}}
         self.cloud.json("PUT", "/_local/images", {"image": IMAGE, "runtime": runtime})
         self.cloud.json("POST", f"/storage/v1/b?project={PROJECT}", {"name": BUCKET})
+        for account in ("pipeline", "trainer"):
+            self.cloud.account(PROJECT, account)
+        members = [f"serviceAccount:{name}@{PROJECT}.iam.gserviceaccount.com" for name in ("pipeline", "trainer")]
+        roles = ("roles/aiplatform.user", "roles/iam.serviceAccountUser", "roles/storage.objectAdmin")
+        self.cloud.grant(PROJECT, dict.fromkeys(roles, members))
 
 
 def worker_pool(*command: str, **more: Any) -> dict[str, Any]:

@@ -60,6 +60,10 @@ class LocalPlatform:
             max_minutes=1.0,
             endpoints=endpoints,
         )
+        account = cloud.account(PROJECT, "sa-pipeline")
+        roles = ("aiplatform.user", "iam.serviceAccountUser", "storage.objectAdmin")
+        roles += ("bigquery.dataViewer", "bigquery.jobUser")
+        cloud.grant(PROJECT, {f"roles/{role}": [f"serviceAccount:{account}"] for role in roles})
         self.clients = Clients(project=PROJECT, region=REGION, endpoints=endpoints)
 
     def with_bucket(self) -> "LocalPlatform":

@@ -36,6 +36,26 @@ def test_a_time_that_summer_time_leaves_out_is_due_when_it_would_have_been() -> 
     assert due("TZ=Europe/Paris 30 2 * * *", "2026-03-29T01:30") == "2026-03-30T00:30"
 
 
+def due_between(text: str, start: str, end: str) -> list[str]:
+    found, cron = [], parse(text)
+    moment = cron.next_after(datetime.fromisoformat(start).replace(tzinfo=UTC))
+    while moment and moment < datetime.fromisoformat(end).replace(tzinfo=UTC):
+        found.append(moment.isoformat()[11:16])
+        moment = cron.next_after(moment)
+    return found
+
+
+def test_every_hour_goes_on_through_both_changes_of_the_clocks() -> None:
+    hours = ["23:00", "00:00", "01:00", "02:00", "03:00"]
+    assert due_between("TZ=Europe/Paris 0 * * * *", "2026-03-28T22:30", "2026-03-29T03:30") == hours
+    assert due_between("TZ=Europe/Paris 0 * * * *", "2026-10-24T22:30", "2026-10-25T03:30") == hours
+
+
+def test_every_second_hour_keeps_to_its_hours_of_the_day_in_spring() -> None:
+    found = due_between("TZ=Europe/Paris 30 */2 * * *", "2026-03-28T22:00", "2026-03-29T05:00")
+    assert found == ["23:30", "01:30", "02:30", "04:30"]
+
+
 def test_a_time_that_occurs_twice_is_due_once() -> None:
     assert due("TZ=Europe/Paris 30 2 * * *", "2026-10-24T12:00") == "2026-10-25T00:30"
     assert due("TZ=Europe/Paris 30 2 * * *", "2026-10-25T00:30") == "2026-10-26T01:30"

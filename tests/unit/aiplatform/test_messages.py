@@ -1,15 +1,19 @@
 import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.messages_from_protos import TARGET, build
 from local.cloud.errors import ApiError
+from local.cloud.messages_from_protos import TABLE, VERTEX_TABLE, build, build_vertex
 
 
 @pytest.mark.slow
-def test_the_table_is_what_google_s_protos_say() -> None:
-    assert json.loads(TARGET.read_text()) == json.loads(json.dumps(build()))
+@pytest.mark.parametrize(("table", "build_anew"), [(VERTEX_TABLE, build_vertex), (TABLE, build)])
+def test_the_table_is_what_google_s_protos_say(table: Path, build_anew: Callable[[], Any]) -> None:
+    assert json.loads(table.read_text()) == json.loads(json.dumps(build_anew()))
 
 
 def test_names_enums_and_numbers_take_their_canonical_form() -> None:

@@ -84,5 +84,5 @@ def test_the_clouds_own_commands_need_the_operators_token_in_every_mode(cloud):
     assert refused.value.code == 401
     job = cloud.identity.issue(job="jobs/1", email=SA, project="acme-recsys")
     token, _ = cloud.identity.access_token(job.secret)
-    with pytest.raises(ApiError, match="a job's account"):
+    with pytest.raises(ApiError, match="is not the operator"):
         cloud.identity.require_operator(cloud.identity.principal(_bearer(token), {}))

@@ -75,3 +75,16 @@ def test_every_grant_to_the_account_waits_for_it() -> None:
     for record in deployment.records:
         if record.inputs.get("member"):
             assert "identity-account" in deployment.dependencies(record), record.name
+
+
+def test_members_whose_addresses_differ_in_a_sign_are_two_grants() -> None:
+    submitters = ["user:a+b@acme.example", "user:a-b@acme.example", "user:a_b@acme.example", "user:a_2bb@acme.example"]
+    deployment = deploy(config={"recsys-training:submitters": submitters})
+
+    assert set(submitters) <= {member for _, _, member in grants(deployment)}
+
+
+def test_an_ordinary_address_is_its_grants_name() -> None:
+    deployment = deploy(config={"recsys-training:submitters": ["serviceAccount:ci-2@acme-dev.iam.gserviceaccount.com"]})
+
+    assert deployment.one("IAMMember", "identity-submitter-serviceAccount-ci-2@acme-dev.iam.gserviceaccount.com")

@@ -11,7 +11,7 @@ import pytest
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.launching import Surroundings
 from local.cloud.jobs.runner import JobRunner
-from local.cloud.jobs.spec import Job, JobState, JobUpdate, PoolSlot, WorkerPool
+from local.cloud.jobs.spec import Job, JobState, JobUpdate, MachineSize, PoolSlot, WorkerPool
 
 IMAGE = "europe-west1-docker.pkg.dev/acme/training/trainer@sha256:" + "a" * 64
 SLOT = PoolSlot("projects/acme/locations/europe-west1/persistentResources/warm", "pool-0")
@@ -19,7 +19,10 @@ SLOT = PoolSlot("projects/acme/locations/europe-west1/persistentResources/warm",
 
 @dataclass
 class Lab:
-    """A runner with one registered image whose modules are the `.py` files of `code`."""
+    """A runner with one registered image whose modules are the `.py` files of `code`.
+
+    `offers` are the seconds that jobs' machines take, one an attempt to get them, None for a stock-out; then 0.
+    """
 
     runner: JobRunner
     code: Path
@@ -27,6 +30,8 @@ class Lab:
     updates: "queue.Queue[tuple[str, JobUpdate]]" = field(default_factory=queue.Queue)
     seen: dict[str, list[JobUpdate]] = field(default_factory=dict)
     count: int = 0
+    offers: list[float | None] = field(default_factory=list)
+    size: MachineSize = field(default_factory=MachineSize)
 
     def module(self, name: str, text: str) -> None:
         (self.code / f"{name}.py").write_text(text)
@@ -43,7 +48,7 @@ class Lab:
     ) -> str:
         self.count += 1
         name = f"projects/acme/locations/europe-west1/customJobs/{1000 + self.count}"
-        first = WorkerPool(1, image, argv, [], env or {}, slot)
+        first = WorkerPool(1, image, argv, [], env or {}, slot, size=self.size)
         self.runner.submit(Job(name, (first, *more), **job))  # type: ignore[arg-type]
         return name
 
@@ -75,7 +80,14 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     yield from make_lab(tmp_path)
 
 
-def make_lab(root: Path, *, preload: tuple[str, ...] = (), limit: int = 1, host_limit: int = 8) -> Iterator[Lab]:
+def make_lab(
+    root: Path,
+    *,
+    preload: tuple[str, ...] = (),
+    limit: int = 1,
+    host_limit: int = 8,
+    size: MachineSize = MachineSize(),  # noqa: B008 - frozen
+) -> Iterator[Lab]:
     code = root / "code"
     code.mkdir()
     runtime = RuntimeManifest(
@@ -87,6 +99,7 @@ def make_lab(root: Path, *, preload: tuple[str, ...] = (), limit: int = 1, host_
     )
     registered = {IMAGE: {"runtime": runtime.model_dump()}}
     updates: queue.Queue[tuple[str, JobUpdate]] = queue.Queue()
+    offers: list[float | None] = []
     surroundings = Surroundings(
         find_image=registered.get,
         report=lambda name, update: updates.put((name, update)),
@@ -94,8 +107,9 @@ def make_lab(root: Path, *, preload: tuple[str, ...] = (), limit: int = 1, host_
         objects=root / "objects",
         pool_limit=lambda slot: limit,
         now=lambda: datetime.now(UTC),
+        provision=lambda _: offers.pop(0) if offers else 0.0,
     )
     runner = JobRunner(root / "jobs", surroundings, host_limit=host_limit, grace_seconds=1.0)
     runner.start()
-    yield Lab(runner, code, root, updates)
+    yield Lab(runner, code, root, updates, offers=offers, size=size)
     runner.stop()

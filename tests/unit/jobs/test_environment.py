@@ -49,6 +49,27 @@ def test_tf_config_is_set_for_distributed_jobs_alone() -> None:
     assert config["task"]["type"] == "ps"
 
 
+def test_the_ranks_of_torch_are_the_primary_and_the_workers() -> None:
+    distributed = job(1, 2, 1, 1)
+    seen = [
+        environment(distributed, pool=pool, index=index) for pool, index in ((0, 0), (1, 0), (1, 1), (2, 0), (3, 0))
+    ]
+    assert [env.get("RANK") for env in seen] == ["0", "1", "2", None, None]
+    assert {env["WORLD_SIZE"] for env in seen} == {"3"}
+    for env in seen:
+        primary = json.loads(env["CLUSTER_SPEC"])["cluster"]["workerpool0"][0]
+        assert f"{env['MASTER_ADDR']}:{env['MASTER_PORT']}" == primary
+    assert "MASTER_ADDR" not in environment(job(1))
+
+
+def test_the_evaluator_is_in_cluster_spec_but_not_in_tensorflow_s_cluster() -> None:
+    env = environment(job(1, 2, 1, 1), pool=3)
+    assert sorted(json.loads(env["CLUSTER_SPEC"])["cluster"]) == [f"workerpool{number}" for number in range(4)]
+    config = json.loads(env["TF_CONFIG"])
+    assert {role: len(addresses) for role, addresses in config["cluster"].items()} == {"chief": 1, "worker": 2, "ps": 1}
+    assert config["task"] == {"type": "evaluator", "index": 0, "cloud": "42"}
+
+
 def test_the_output_folders_are_set_only_with_a_base_output_directory() -> None:
     assert not [name for name in environment(job(1)) if name.startswith("AIP_")]
     env = environment(job(1, base="gs://bucket/run/"))

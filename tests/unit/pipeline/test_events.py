@@ -1,6 +1,7 @@
 """The canonical form of events: times, order, duplicates, fingerprint."""
 
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -155,7 +156,14 @@ def test_a_stored_table_reads_back_as_itself(tmp_path: Path) -> None:
     events = ev.in_order(table([(1, 2, 3, 4.0), (1, 2, 3, None), (0, 1, 0, 2.0)]))
     path = tmp_path / "stored.parquet"
     ev.write_parquet(ev.with_timestamps(events), path)
-    again, unit = ev.canonicalise(ev.read_columns(path))
+    again, unit = ev.canonicalise(ev.read_columns(path, with_order=True))
     assert ev.fingerprint(again) == ev.fingerprint(events)
     assert again[ev.ORDER].to_pylist() == events[ev.ORDER].to_pylist()
     assert unit is TimeUnit.TIMESTAMPS
+
+
+@pytest.mark.parametrize("order", [[7] * 300, [None] * 300, ["first"] * 300], ids=["constant", "null", "text"])
+def test_a_users_own_column_event_order_is_no_order_of_ours(order: list[Any], tmp_path: Path) -> None:
+    path = write(tmp_path / "a.parquet", interactions(300, event_order=order))
+    events, _ = ev.canonicalise(ev.read_columns(path))
+    assert events[ev.ORDER].to_pylist() == list(range(300))

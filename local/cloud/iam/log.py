@@ -1,0 +1,84 @@
+"""The access log: who asked for which permission on what, and which binding allowed it.
+
+Owns: the file `access-log.jsonl` under the root, one JSON object a line, and its size: when it is full it becomes
+`access-log.1.jsonl`, and the one before is dropped. Lines are written in batches; a crash may lose the last second.
+"""
+
+import json
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.clock import Clock
+
+if TYPE_CHECKING:
+    from local.cloud.iam.access import Grant
+
+_MOST_BYTES = 32 * 1024 * 1024
+_MOST_HELD = 256
+
+
+class AccessLog:
+    def __init__(self, root: Path, clock: Clock) -> None:
+        self.path = root / "access-log.jsonl"
+        self._older = root / "access-log.1.jsonl"
+        self._clock = clock
+        self._held: list[str] = []
+        self._lock = threading.Lock()
+
+    def record(self, principal: str, permission: str, resource: str, grant: "Grant | None", *, refused: bool) -> None:
+        """`grant` None: no binding allows it. `refused` is whether the caller was told so."""
+        entry: dict[str, Any] = {
+            "time": self._clock.timestamp(),
+            "principal": principal,
+            "permission": permission,
+            "resource": resource,
+            "granted": grant is not None,
+            "refused": refused,
+        }
+        if grant:
+            entry["binding"] = asdict(grant)
+        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+        with self._lock:
+            self._held.append(line)
+            if len(self._held) >= _MOST_HELD:
+                self._write()
+
+    def flush(self) -> None:
+        with self._lock:
+            self._write()
+
+    def newest(self, count: int, **wanted: Any) -> list[dict[str, Any]]:
+        """The newest entries, the oldest of them first, whose fields have the wanted values."""
+        self.flush()
+        found = (entry for entry in self._entries() if all(entry.get(key) == value for key, value in wanted.items()))
+        return list(deque(found, maxlen=count))
+
+    def used(self) -> list[dict[str, Any]]:
+        """How often each principal needed each permission, and by which role it had it."""
+        self.flush()
+        counts: Counter[tuple[str, str, str, bool]] = Counter()
+        for entry in self._entries():
+            role = entry.get("binding", {}).get("role", "")
+            counts[entry["principal"], entry["permission"], role, entry["granted"]] += 1
+        rows = sorted(counts.items())
+        keys = ("principal", "permission", "role", "granted")
+        return [dict(zip(keys, key, strict=True)) | {"calls": calls} for key, calls in rows]
+
+    def _entries(self) -> Iterator[dict[str, Any]]:
+        for path in (self._older, self.path):
+            if path.exists():
+                with path.open(encoding="utf-8") as file:
+                    yield from (json.loads(line) for line in file if line.endswith("\n"))
+
+    def _write(self) -> None:
+        if not self._held:
+            return
+        if self.path.exists() and self.path.stat().st_size > _MOST_BYTES:
+            self.path.replace(self._older)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write("\n".join(self._held) + "\n")
+        self._held.clear()

@@ -1,0 +1,32 @@
+"""Pub/Sub: topics, subscriptions, and messages that really travel from the one to the other.
+
+Owns: the REST API v1 of both and the delivery of messages. Schemas and snapshots do not exist here, and messages for a
+subscription that exports to BigQuery or Cloud Storage wait as those of a pull subscription do.
+Source: https://cloud.google.com/pubsub/docs/reference/rest
+"""
+
+from typing import TYPE_CHECKING
+
+from local.cloud.pubsub.delivery import Delivery
+from local.cloud.pubsub.push import Push
+from local.cloud.pubsub.subscriptions import Subscriptions
+from local.cloud.pubsub.topics import Topics
+from local.cloud.routing import Service
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+
+class PubSub:
+    """`topics` is how other services publish."""
+
+    def __init__(self, cloud: "Cloud") -> None:
+        delivery = Delivery(cloud.store, cloud.clock)
+        self.topics = Topics(cloud, delivery)
+        self.subscriptions = Subscriptions(cloud, delivery)
+        push = Push(cloud, delivery, self.subscriptions)
+        cloud.on_start.append(push.start)
+
+    def services(self) -> list[Service]:
+        routes = [*self.topics.routes(), *self.subscriptions.routes()]
+        return [Service("pubsub", routes, prefixes=("/pubsub",))]

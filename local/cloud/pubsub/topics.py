@@ -1,0 +1,135 @@
+"""Topics, and publishing to them.
+
+Source: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics
+"""
+
+import base64
+import binascii
+from typing import TYPE_CHECKING, Any
+
+from local.cloud.call import Call
+from local.cloud.errors import already_exists, invalid_argument, not_found
+from local.cloud.messages import MESSAGES
+from local.cloud.paging import page_of
+from local.cloud.pubsub import rules
+from local.cloud.pubsub.delivery import Delivery
+from local.cloud.resources import Resources
+from local.cloud.routing import Route
+from local.cloud.validation import Violations
+
+if TYPE_CHECKING:
+    from local.cloud.app import Cloud
+
+_SUBSCRIPTIONS = "pubsub.subscriptions"
+_DELETED = "_deleted-topic_"
+_MOST_BYTES = 10 * 1000 * 1000
+_MOST_MESSAGES = 1000
+
+
+class Topics(Resources):
+    kind = "pubsub.topics"
+    parent = "projects/*"
+    collection = "topics"
+    output = ("name", "state", "satisfiesPzs")
+    immutable = ("kmsKeyName",)
+    policies_by = "GET"
+    message = "google.pubsub.v1.Topic"
+
+    def __init__(self, cloud: "Cloud", delivery: Delivery) -> None:
+        super().__init__(cloud)
+        self._delivery = delivery
+
+    def publish(self, topic: str, messages: list[dict[str, Any]]) -> list[str]:
+        """The ids of messages `{data, attributes, orderingKey}` (data in base64), kept for every subscription."""
+        self.named(topic)
+        subscriptions = [body for _, body in self.store.list(_SUBSCRIPTIONS) if body["topic"] == topic]
+        return self._delivery.publish(messages, subscriptions)
+
+    def routes(self) -> list[Route]:
+        name = "/v1/{name=projects/*/topics/*}"
+        topic = "/v1/{topic=projects/*/topics/*}"
+        standard = [route for route in super().routes() if route.method != "POST" or ":" in route.template]
+        return [
+            *standard,
+            Route("PUT", name, self._put, "pubsub.topics.create"),
+            Route("POST", f"{topic}:publish", self._publish, "pubsub.topics.publish"),
+            Route("GET", f"{topic}/subscriptions", self._list_subscriptions, "pubsub.topics.attachSubscription"),
+        ]
+
+    def body(self, call: Call) -> dict[str, Any]:
+        """A PATCH wraps the topic: `{topic, updateMask}`."""
+        given = call.object()
+        wrapped = given.get("topic")
+        return self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
+
+    def mask(self, call: Call) -> str | None:
+        mask = super().mask(call) or call.object().get("updateMask")
+        if not mask:
+            raise invalid_argument([("updateMask", "is required")])
+        return mask
+
+    def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
+        rules.check_topic(found, resource_id, body)
+
+    def fill(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"name": name, **body}
+
+    def refill(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
+        return new
+
+    def named(self, name: str) -> dict[str, Any]:
+        found = self.find(name)
+        if found is None:
+            raise not_found(f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
+        return found
+
+    def removed(self, resource: dict[str, Any]) -> None:
+        """Its subscriptions stay and keep what they hold."""
+        for name, body in self.store.list(_SUBSCRIPTIONS):
+            if body["topic"] == resource["name"]:
+                self.store.put(_SUBSCRIPTIONS, name, body | {"topic": _DELETED})
+
+    def _put(self, call: Call) -> dict[str, Any]:
+        name = call.params["name"]
+        parent, _, short = name.rpartition("/topics/")
+        if self.find(name):
+            raise already_exists(f"Resource already exists in the project (resource={short}).")
+        return self.make(call, parent, short, self.body(call))
+
+    def _publish(self, call: Call) -> dict[str, Any]:
+        body = MESSAGES.canonical("google.pubsub.v1.PublishRequest", call.object(), "request")
+        check_messages(body.get("messages"))
+        return {"messageIds": self.publish(call.params["topic"], body["messages"])}
+
+    def _list_subscriptions(self, call: Call) -> dict[str, Any]:
+        topic = self.named(call.params["topic"])["name"]
+        found = [(name, {"name": name}) for name, body in self.store.list(_SUBSCRIPTIONS) if body["topic"] == topic]
+        answer = page_of(call, "subscriptions", found)
+        return answer | {"subscriptions": [each["name"] for each in answer.get("subscriptions", [])]} if answer else {}
+
+
+def check_messages(messages: Any) -> None:
+    """Raises INVALID_ARGUMENT for messages that Pub/Sub would not take."""
+    found = Violations()
+    if not isinstance(messages, list) or not 1 <= len(messages) <= _MOST_MESSAGES:
+        raise invalid_argument([("messages", f"from 1 to {_MOST_MESSAGES} messages are required")])
+    for index, message in enumerate(messages):
+        where = f"messages[{index}]"
+        data, attributes = message.get("data") or "", message.get("attributes") or {}
+        found.unless(data or attributes, where, "a message has data or at least one attribute")
+        size = _size_of(data)
+        found.unless(size is not None, f"{where}.data", "is not base64")
+        found.unless((size or 0) <= _MOST_BYTES, f"{where}.data", f"{size} bytes are more than {_MOST_BYTES}")
+        found.unless(len(attributes) <= 100, f"{where}.attributes", f"{len(attributes)} are more than 100")
+        for key, value in attributes.items():
+            good = isinstance(value, str) and 0 < len(key.encode()) <= 256 and len(value.encode()) <= 1024
+            rule = "must be a string of at most 1024 bytes under a key of 1 to 256 that does not begin with 'goog'"
+            found.unless(good and not key.startswith("goog"), f"{where}.attributes[{key!r}]", f"{value!r} {rule}")
+    found.refuse()
+
+
+def _size_of(data: str) -> int | None:
+    try:
+        return len(base64.b64decode(data, altchars=b"-_" if "-" in data or "_" in data else None, validate=True))
+    except (binascii.Error, ValueError, TypeError):
+        return None
