@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from engine.arguments import parser
+from engine.arguments import add_commands
 from engine.display import Display, Silent, Text
 from engine.errors import EngineError
 from engine.importing import Wanted, import_resource
@@ -17,7 +17,34 @@ from engine.refresh import refresh
 from engine.run import destroy, preview, up
 from engine.session import DEFAULT_PARALLEL, Options
 
+_ABOUT = """An embedded Pulumi engine: it runs a Pulumi Python program in this process, plans it offline and
+applies it by REST calls.
+
+It keeps its state where Pulumi's file backend does and in its format (PULUMI_BACKEND_URL=file://...), so that the
+`pulumi` command and this engine can take over from each other. All commands but `preview` work only at the endpoints
+that the gcp provider's own variables name (GOOGLE_STORAGE_CUSTOM_ENDPOINT and so on); Google Cloud itself is for the
+`pulumi` command."""
+
+_VARIABLES = """environment:
+  PULUMI_BACKEND_URL                file://FOLDER of the state, relative to --cwd; needed by all but preview
+  PULUMI_CONFIG_PASSPHRASE[_FILE]   the passphrase of the stack's secrets; without it up makes one beside the state
+  GOOGLE_<SERVICE>_CUSTOM_ENDPOINT  where requests are sent
+  GOOGLE_OAUTH_ACCESS_TOKEN         sent as the bearer token
+
+exit status: 0 done, 1 refused or failed, 2 wrong usage."""
+
 _ASKED = {"destroy": "destroy", "refresh": "refresh", "import": "import"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m engine",
+        description=_ABOUT,
+        epilog=_VARIABLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_commands(parser)
+    return parser
 
 
 def _options(arguments: argparse.Namespace) -> Options:
@@ -88,7 +115,7 @@ def _failed(arguments: argparse.Namespace, result: Result) -> bool:
 
 
 def main(argv: list[str] | None = None) -> int:
-    arguments = parser().parse_args(argv)
+    arguments = _parser().parse_args(argv)
     try:
         result, code = _run(arguments)
     except EngineError as error:

@@ -1,4 +1,4 @@
-"""The command line's words: the commands of `python -m engine`, their options and what their help says."""
+"""The commands of `python -m engine`, their options and what their help says."""
 
 from __future__ import annotations
 
@@ -6,22 +6,6 @@ import argparse
 from pathlib import Path
 
 from engine.session import DEFAULT_PARALLEL
-
-_ABOUT = """An embedded Pulumi engine: it runs a Pulumi Python program in this process, plans it offline and
-applies it by REST calls.
-
-It keeps its state where Pulumi's file backend does and in its format (PULUMI_BACKEND_URL=file://...), so that the
-`pulumi` command and this engine can take over from each other. All commands but `preview` work only at the endpoints
-that the gcp provider's own variables name (GOOGLE_STORAGE_CUSTOM_ENDPOINT and so on); Google Cloud itself is for the
-`pulumi` command."""
-
-_VARIABLES = """environment:
-  PULUMI_BACKEND_URL                file://FOLDER of the state, relative to --cwd; needed by all but preview
-  PULUMI_CONFIG_PASSPHRASE[_FILE]   the passphrase of the stack's secrets; without it up makes one beside the state
-  GOOGLE_<SERVICE>_CUSTOM_ENDPOINT  where requests are sent
-  GOOGLE_OAUTH_ACCESS_TOKEN         sent as the bearer token
-
-exit status: 0 done, 1 refused or failed, 2 wrong usage."""
 
 _PREVIEW = """Show what `up` would do. Runs the program with unknown values where only applying can tell;
 sends no request unless endpoints are set."""
@@ -33,14 +17,8 @@ _IMPORT = """Take a thing that exists into the state, protected, and print the P
 ID is the id that the state has for such a thing; of an IAM member it is 'HOLDER ROLE MEMBER'."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of the whole command line."""
-    top = argparse.ArgumentParser(
-        prog="python -m engine",
-        description=_ABOUT,
-        epilog=_VARIABLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def add_commands(top: argparse.ArgumentParser) -> None:
+    """Give the command line its commands."""
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     common, running, applying, confined = _common(), _running(), _applying(), _confined()
     shown = commands.add_parser(
@@ -86,7 +64,6 @@ def parser() -> argparse.ArgumentParser:
     taken.add_argument("name", metavar="NAME", help="its name in the program")
     taken.add_argument("id", metavar="ID", help="its id, for example the bucket's name")
     taken.add_argument("--no-protect", action="store_true", help="do not mark it as protected")
-    return top
 
 
 def _common() -> argparse.ArgumentParser:
@@ -108,7 +85,7 @@ def _common() -> argparse.ArgumentParser:
         nargs="?",
         const="-",
         metavar="FILE",
-        help="print the plan or the result as JSON and nothing else; with FILE, write it there, too",
+        help="print the plan or the result as JSON in place of text; with FILE, write it there beside the text",
     )
     add("--show-sames", action="store_true", help="list the resources that do not change, too")
     add("--diff", action="store_true", help="show every property that changes")
