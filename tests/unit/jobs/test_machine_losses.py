@@ -123,7 +123,9 @@ def test_a_stock_out_that_passes_is_no_failure(lab: Lab) -> None:
 
 def test_flex_start_waits_for_machines_as_long_as_it_is_told(lab: Lab) -> None:
     lab.offers += [None] * 4
-    assert lab.ends(lab.submit(["true"], strategy=Strategy.FLEX_START)).state is JobState.SUCCEEDED
+    patient = lab.submit(["true"], strategy=Strategy.FLEX_START)
+    assert lab.ends(patient).state is JobState.SUCCEEDED
+    assert lab.output(patient, "service").count("Waiting for job to be provisioned.") == 1
     lab.offers += [None] * 99
     impatient = lab.submit(["true"], strategy=Strategy.FLEX_START, max_wait_seconds=0.1)
     error = lab.ends(impatient).error
