@@ -49,13 +49,16 @@ else
 endif
 
 plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
-	@$(if $(filter local,$(STACK)),PULUMI_BACKEND_URL=$$($(BACKEND))) \
-	  $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+ifeq ($(STACK),local)
+	@$(PY) -m local.stack plan $(if $(STATE),--state "$(STATE)")
+else
+	@env -u PULUMI_BACKEND_URL $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+endif
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
 
-install: $(STAMP) ## Install everything into .venv/
+install: $(STAMP) ## Install everything into .venv/ [PYTHON=python3.11 or python3.12]
 
 $(STAMP): $(LOCKS) pyproject.toml
 	@$(PYTHON) -c 'import sys; v = sys.version_info[:2]; sys.exit(0 if (3, 11) <= v < (3, 13) else f"Python {v[0]}.{v[1]} found at {sys.executable}: 3.11 or 3.12 is needed. Run make PYTHON=/path/to/python3.11")'
@@ -80,14 +83,14 @@ format: install ## Format and repair what the linter can
 	$(VENV)/bin/ruff check --fix .
 
 test: install ## All tests
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 2 --dist loadfile
 
 test-unit: install ## The unit tests, without the slow ones
-	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" tests/unit
+	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests/unit
 
 conformance: install ## Replay recorded provider traffic against a fresh local cloud, then the contract tests
 	$(PY) -m tests.contract.conformance
-	$(PY) -m pytest -n 2 --dist loadgroup tests/contract
+	$(PY) -m pytest -n 2 --dist loadfile tests/contract
 
 bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
 	$(PY) -m tests.bench.start --runs $(RUNS)

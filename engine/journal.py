@@ -13,13 +13,16 @@ from typing import Any
 from engine.backend import FileBackend
 from engine.crypto import SecretsManager
 from engine.errors import EngineError
+from engine.graph import ordered
 from engine.state import PendingOperation, ResourceState, Snapshot, manifest
 
 
 class Journal:
     """The state of a stack while an update changes it."""
 
-    def __init__(self, backend: FileBackend, base: Snapshot, secrets: SecretsManager) -> None:
+    def __init__(self, backend: FileBackend, base: Snapshot, secrets: SecretsManager, *, partial: bool = False) -> None:
+        """`partial`: the run leaves resources alone that others need, so that the order has to be looked after."""
+        self._partial = partial
         self._backend = backend
         self._secrets = secrets
         self._extra = base.extra
@@ -29,6 +32,8 @@ class Journal:
         self._pending: list[PendingOperation] = [
             operation for operation in base.pending if operation.type == "creating"
         ]
+        self._renames: dict[str, str] = {}
+        self._renamed: dict[int, tuple[int, ResourceState, ResourceState]] = {}
         self._texts: dict[int, tuple[ResourceState, str]] = {}
         self._condition = threading.Condition()
         self._version = 0
@@ -60,6 +65,8 @@ class Journal:
         """`new` takes the place of `old`. To be called within a change, or before `flush`."""
         if old is not None:
             self._done[id(old)] = old
+            if old.urn != new.urn:
+                self._renames[old.urn] = new.urn
         self._new.append(new)
 
     def removed(self, old: ResourceState) -> None:
@@ -91,7 +98,19 @@ class Journal:
             writer.join()
 
     def resources(self) -> list[ResourceState]:
-        return self._new + [resource for resource in self._base if id(resource) not in self._done]
+        """What the state holds now. What has not been reached yet refers to what was renamed by its new name."""
+        untouched = [self._referring(resource) for resource in self._base if id(resource) not in self._done]
+        found = self._new + untouched
+        return ordered(found) if self._partial else found
+
+    def _referring(self, resource: ResourceState) -> ResourceState:
+        if self._renames.keys().isdisjoint(resource.edges()):
+            return resource
+        known = self._renamed.get(id(resource))
+        if known is None or known[0] != len(self._renames):
+            known = (len(self._renames), resource, resource.referring(self._renames))
+            self._renamed[id(resource)] = known
+        return known[2]
 
     def _change(self, change: Callable[[], None]) -> None:
         with self._condition:

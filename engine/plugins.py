@@ -16,6 +16,7 @@ from engine.errors import OperationError
 from engine.gcp.api import Api
 from engine.gcp.checking import Checker, Failure, without_defaults
 from engine.gcp.comparing import Change
+from engine.gcp.fields import Field
 from engine.gcp.resource import DEFAULT_SECONDS, Call, ResourceType, Settings
 from engine.gcp.table import resource_type
 from engine.state import ResourceState
@@ -208,6 +209,23 @@ class GcpPlugin(Plugin):
             return old.outputs, Difference()
         return self._recorded(outputs, old.inputs), Difference(drift)
 
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        return self._table.fields
+
+    def imported(self, identity: str, environment: Operation) -> tuple[Properties, Properties, list[str]] | None:
+        """The inputs and the outputs of a thing that exists, and in what the inputs fall short of it; None if there is
+        no such thing.
+        """
+        settings = environment.settings
+        found = self._table.imported(self._call(environment, "read"), identity)
+        if found is None:
+            return None
+        inputs, _ = self.check("", {}, self._table.inputs_of(found, settings))
+        wanted = self._table.plan(settings, found, _given(inputs, found))
+        differing = sorted({change.key for change in self._table.compare(found, wanted)})
+        return inputs, self._recorded(found, inputs), differing
+
     def adopt(
         self, inputs: Properties, identity: str, environment: Operation
     ) -> tuple[str, Properties, list[Change]] | None:
@@ -219,7 +237,10 @@ class GcpPlugin(Plugin):
         if not found or outputs is None:
             return None
         wanted = self._table.plan(environment.settings, outputs, _given(inputs, outputs))
-        return found, self._recorded(outputs, inputs), self._table.compare(outputs, wanted)
+        changes = self._table.compare(outputs, wanted)
+        if not changes and self._table.complete(call, found, plan):
+            outputs = self._table.read(call, found, plan) or outputs
+        return found, self._recorded(outputs, inputs), changes
 
     def _sealed(self, outputs: Properties, inputs: Properties) -> Properties:
         """Outputs are secret where the type or the input says so."""

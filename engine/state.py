@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -105,6 +105,21 @@ class ResourceState:
         if self.provider:
             yield urns.provider_reference(self.provider)[0]
 
+    def referring(self, renames: Mapping[str, str]) -> ResourceState:
+        """A copy whose edges lead to the new names of what was renamed."""
+
+        def new(urns: list[str]) -> list[str]:
+            return [renames.get(urn, urn) for urn in urns]
+
+        provider, separator, identity = self.provider.rpartition("::")
+        return self.copy(
+            parent=renames.get(self.parent, self.parent),
+            dependencies=new(self.dependencies),
+            property_dependencies={key: new(needed) for key, needed in self.property_dependencies.items()},
+            deleted_with=renames.get(self.deleted_with, self.deleted_with),
+            provider=f"{renames.get(provider, provider)}{separator}{identity}",
+        )
+
     def copy(self, **changes: Any) -> ResourceState:
         return replace(self, **changes)
 
@@ -167,6 +182,11 @@ class Snapshot:
     def outputs(self) -> Properties:
         """The stack's outputs."""
         return next((resource.outputs for resource in self.resources if resource.is_stack), {})
+
+
+def hidden(state: ResourceState) -> bool:
+    """Whether it is a provider that Pulumi made itself, which no user wants to see."""
+    return state.is_provider and state.name.startswith("default")
 
 
 def timestamp() -> str:

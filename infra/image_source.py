@@ -35,11 +35,13 @@ def _read_lock(lock_file: str, root: Path) -> tuple[ImageLock | None, list[Probl
     fix = f'Run `make up STACK=local`, which writes it, or set {_KEY} to "" to build and push the images'
     try:
         lock = ImageLock.model_validate_json((root / lock_file).read_bytes())
-    except OSError as error:
-        return None, [Problem(key=_KEY, value=lock_file, rule=f"must name a readable file ({error.strerror})", fix=fix)]
     except ValidationError as error:
-        rule = f"must hold the images as JSON: {'; '.join(detail['msg'] for detail in error.errors())}"
+        found = (": ".join([*map(str, detail["loc"]), detail["msg"]]) for detail in error.errors())
+        rule = f"must hold the images as JSON ({'; '.join(found)})"
         return None, [Problem(key=_KEY, value=lock_file, rule=rule, fix=fix)]
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
+        reason = getattr(error, "strerror", None) or error
+        return None, [Problem(key=_KEY, value=lock_file, rule=f"must name a readable file ({reason})", fix=fix)]
     rule = "must be host/project/repository/name@sha256:… : jobs run images by digest only"
     return lock, [
         Problem(key=f"{lock_file}: {name}", value=image, rule=rule, fix=fix)

@@ -9,7 +9,10 @@ import re
 import zoneinfo
 
 DISK_GB = range(100, 64_001)
+MIN_JOB_MINUTES = 1 / 60  # the trainer's budget has whole seconds
 MAX_JOB_MINUTES = 7 * 24 * 60  # a custom job's default timeout is 604800 s
+MAX_REPLICAS = 1_000  # Google documents none but the quota; a group of machines in one zone ends here
+MAX_OBJECT_AGE_DAYS = 2**31 - 1  # of a bucket's lifecycle rule: an int32 in the API
 MAX_PARTITIONS = 10_000  # of one BigQuery table: https://cloud.google.com/bigquery/quotas#partitioned_tables
 
 # google-cloud-aiplatform 1.165.1, constants/base.py, without "global".
@@ -51,10 +54,14 @@ _NAMES = {
 }
 
 _MEMBER = re.compile(
-    r"(user|group|serviceAccount):[^@\s:]+@[^@\s:]+\.[^@\s:]+|principal(Set)?://iam\.googleapis\.com/\S+"
+    r"(user|group|serviceAccount):[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+"
+    r"|principal(Set)?://iam\.googleapis\.com/[!-~]+"
 )
 _PUBLIC = ("allUsers", "allAuthenticatedUsers")
 
+_NO_PLACES = frozenset({"Factory", "localtime", "posixrules"})  # files beside the time zones
+
+_LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _CRON_FIELDS = (
     ("minute", 0, 59, []),
     ("hour", 0, 23, []),
@@ -82,44 +89,63 @@ def member_rule(member: str) -> str | None:
     return "is no IAM member: user:…@…, group:…@…, serviceAccount:…@… or principal://… or principalSet://…"
 
 
+def same_member(member: str) -> str:
+    """One text for all spellings of a member: the case of an address means nothing to IAM, that of a principal does."""
+    kind, colon, address = member.partition(":")
+    return member if kind.startswith("principal") else f"{kind}{colon}{address.lower()}"
+
+
 def replicas_rule(count: int, low: int, high: int) -> str | None:
     """Replicas of a resource pool; `low` == `high` is a pool of fixed size, otherwise it scales between the two."""
-    return (
-        None
-        if 0 < low <= count <= high
-        else "0 < minReplicas <= replicas <= maxReplicas must hold (there is no scale to zero)"
-    )
+    if not 0 < low <= count <= high:
+        return "0 < minReplicas <= replicas <= maxReplicas must hold (there is no scale to zero)"
+    return f"a pool has at most {MAX_REPLICAS} replicas" if high > MAX_REPLICAS else None
 
 
 def time_zone_rule(zone: str) -> str | None:
-    return None if zone in zoneinfo.available_timezones() else "is no time zone of the IANA database"
+    known = zoneinfo.available_timezones() - _NO_PLACES
+    return None if zone in known else "is no time zone of the IANA database"
 
 
 def cron_rule(cron: str) -> str | None:
     """Five fields of unix-cron: numbers, names, lists, ranges and steps. The time zone is not part of it."""
-    fields = cron.split()
+    fields = cron.split(" ")
     if len(fields) != len(_CRON_FIELDS):
-        return f"has {len(fields)} fields; unix-cron has five: {', '.join(name for name, *_ in _CRON_FIELDS)}"
+        names = ", ".join(name for name, *_ in _CRON_FIELDS)
+        return f"has {len(fields)} fields between single spaces; unix-cron has five: {names}"
+    meant: list[set[int]] = []
     for text, (name, low, high, words) in zip(fields, _CRON_FIELDS, strict=True):
-        for part in text.split(","):
-            if not _cron_part(part, low, high, words):
+        parts = [_cron_part(part, low, high, words) for part in text.split(",")]
+        for part, numbers in zip(text.split(","), parts, strict=True):
+            if not numbers:
                 return f"{part!r} is no {name} (from {low} to {high}, with * , - and /)"
+        meant.append({number for numbers in parts for number in numbers})
+    _, _, days, months, _ = meant
+    if fields[4] == "*" and not any(day <= _LONGEST[month - 1] for month in months for day in days):
+        return "never comes: no such month has such a day"
     return None
 
 
-def _cron_part(part: str, low: int, high: int, words: list[str]) -> bool:
-    span, slash, step = part.partition("/")
-    if slash and not (step.isdecimal() and int(step) > 0):
-        return False
+def _cron_part(part: str, low: int, high: int, words: list[str]) -> range:
+    """The numbers that `part` stands for: none where it is wrong."""
+    span, slash, step_text = part.partition("/")
+    step = _number(step_text) if slash else 1
+    if step is None or not 0 < step <= high:
+        return range(0)
     if span == "*":
-        return True
+        return range(low, high + 1, step)
     first, dash, last = span.partition("-")
     start = _cron_number(first, low, words)
-    end = _cron_number(last, low, words) if dash else start
-    return start is not None and end is not None and low <= start <= end <= high
+    end = _cron_number(last, low, words) if dash else high if slash else start
+    if start is None or end is None or not low <= start <= end <= high:
+        return range(0)
+    return range(start, end + 1, step)
 
 
 def _cron_number(text: str, low: int, words: list[str]) -> int | None:
-    if text.isdecimal():
-        return int(text)
-    return words.index(text.lower()) + low if text.lower() in words else None
+    return words.index(text.lower()) + low if text.lower() in words else _number(text)
+
+
+def _number(text: str) -> int | None:
+    """`str.isdecimal` and `int` take the digits of every script; Google takes these."""
+    return int(text) if re.fullmatch(r"[0-9]{1,4}", text) else None

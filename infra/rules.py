@@ -4,6 +4,7 @@ Pure. Ties configuration keys to Google's limits (infra/limits.py, infra/machine
 checked where the keys that it needs were readable, so that one broken key hides no problem of another.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from infra import limits, machines, naming
 from infra.stack_config import PoolSettings, RetentionSettings, ScheduleSettings, TrainingSettings, config_key
 
 _STATE_SCHEMES = ("gs://", "s3://", "azblob://", "https://", "file://")
+_NAME_A_BUCKET = "Name a bucket, such as gs://my-project-pulumi"
 _POOL_LABELS = "changes the labels of every persistent resource, which replaces it and cancels the jobs on it"
 _POOL_LABEL_KEYS = ("gcp:defaultLabels", "gcp:addPulumiAttributionLabel")
 
@@ -77,16 +79,17 @@ def _environment(environment: str) -> Iterator[Problem]:
 
 def _state_backend(url: str, environment: str) -> Iterator[Problem]:
     key = config_key("state_backend")
+    scheme, _, place = url.partition("://")
     if not url.startswith(_STATE_SCHEMES):
-        yield _problem(
-            key,
-            url,
-            f"must begin with one of {' '.join(_STATE_SCHEMES)}",
-            "Name a bucket, such as gs://my-project-pulumi",
-        )
-    elif url.startswith("file://") and environment != "local":
+        yield _problem(key, url, f"must begin with one of {' '.join(_STATE_SCHEMES)}", _NAME_A_BUCKET)
+    elif not re.fullmatch(r"[!-~]+", place) or (scheme != "file" and place.startswith("/")):
+        yield _problem(key, url, f"names no place behind {scheme}://", _NAME_A_BUCKET)
+    elif scheme == "gs":
+        bucket = re.split(r"[/?]", place, maxsplit=1)[0]
+        yield from _broken(key, url, _named_after("bucket", bucket), _NAME_A_BUCKET)
+    elif scheme == "file" and environment != "local":
         rule = "keeps the state of real resources on one machine"
-        yield _problem(key, url, rule, "Name a bucket, such as gs://my-project-pulumi, or set environment to local")
+        yield _problem(key, url, rule, f"{_NAME_A_BUCKET}, or set environment to local")
 
 
 def _pool(field: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
@@ -148,7 +151,7 @@ def _schedule(schedule: ScheduleSettings) -> Iterator[Problem]:
 def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> Iterator[Problem]:
     """Each run holds one replica of each pool at a time: its training job is one replica, its steps follow one
     another."""
-    if schedule.max_concurrent_runs > pool.max_replicas:
+    if 0 < pool.max_replicas < schedule.max_concurrent_runs:
         key = f"{config_key('schedule')}.maxConcurrentRuns"
         rule = f"{config_key(field)} has at most {pool.max_replicas} replica(s), one for each run"
         yield _problem(
@@ -161,21 +164,37 @@ def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> 
 
 def _retention(retention: RetentionSettings) -> Iterator[Problem]:
     key = config_key("retention")
-    most = {"logsDays": limits.MAX_PARTITIONS, "driftDays": limits.MAX_PARTITIONS // 24}
+    partitioned = {"logsDays": limits.MAX_PARTITIONS, "driftDays": limits.MAX_PARTITIONS // 24}
     for name, days in retention.model_dump(by_alias=True).items():
         if days <= 0:
             yield _problem(f"{key}.{name}", days, "must be at least one day", "Set how many days are kept")
-        elif days > most.get(name, days):
-            rule = f"a table has at most {limits.MAX_PARTITIONS} partitions, here {most[name]} days"
+        elif days > partitioned.get(name, days):
+            rule = f"a table has at most {limits.MAX_PARTITIONS} partitions, here {partitioned[name]} days"
+            yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
+        elif days > limits.MAX_OBJECT_AGE_DAYS:
+            rule = f"a bucket's rule has at most {limits.MAX_OBJECT_AGE_DAYS} days"
             yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
 
 
 def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
     key = config_key("submitters")
+    seen: dict[str, str] = {}
     for index, member in enumerate(submitters):
         yield from _broken(f"{key}[{index}]", member, limits.member_rule(member), "Name people, groups or accounts")
-        if member in submitters[:index]:
-            yield _problem(f"{key}[{index}]", member, "is listed twice", "Remove one")
+        same = limits.same_member(member)
+        if same in seen:
+            rule = f"is listed twice: IAM takes it for {seen[same]!r} above"
+            yield _problem(f"{key}[{index}]", member, rule, "Remove one")
+        seen.setdefault(same, member)
+
+
+def _itself(submitters: tuple[str, ...], project: str, region: str) -> Iterator[Problem]:
+    """Two resources for one grant would take it away when one of them goes."""
+    pipeline = f"serviceAccount:{naming.Names(project=project, region=region).service_account}"
+    for index, member in enumerate(submitters):
+        if limits.same_member(member) == pipeline:
+            rule = "is the pipeline's own account, which may act as itself anyway"
+            yield _problem(f"{config_key('submitters')}[{index}]", member, rule, "Remove it")
 
 
 def _training(training: TrainingSettings) -> Iterator[Problem]:
@@ -185,8 +204,8 @@ def _training(training: TrainingSettings) -> Iterator[Problem]:
     yield from _broken(
         f"{key}.modelName", training.model_name, limits.name_rule("model", training.model_name), "Rename it"
     )
-    if not 0 < training.max_minutes <= limits.MAX_JOB_MINUTES:
-        rule = f"must be more than 0 and at most {limits.MAX_JOB_MINUTES}, a custom job's longest time"
+    if not limits.MIN_JOB_MINUTES <= training.max_minutes <= limits.MAX_JOB_MINUTES:
+        rule = f"must be at least a second and at most {limits.MAX_JOB_MINUTES} minutes, a custom job's longest time"
         yield _problem(f"{key}.maxMinutes", training.max_minutes, rule, "Set the minutes that training may take")
 
 
@@ -203,5 +222,6 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("schedule", "steps_pool"), partial(_concurrency, "steps_pool")),
     (("retention",), _retention),
     (("submitters",), _submitters),
+    (("submitters", "project", "region"), _itself),
     (("training",), _training),
 )

@@ -5,7 +5,6 @@ resource is declared. Does not own: the keys (infra/stack_config.py) or what the
 """
 
 import difflib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,6 +23,16 @@ from infra.image_source import Checkout, image_source
 from infra.stack_config import NAMESPACE, StackConfig, config_key
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+
+# What pydantic's kinds of error ask for, in the words of a stack file.
+_KINDS = {
+    "bool_type": "true or false",
+    "int_type": "a whole number, without quotes",
+    "float_type": "a number, without quotes",
+    "string_type": "text",
+    "tuple_type": "a list",
+    "model_type": "a mapping",
+}
 
 
 class Settings(StackConfig):
@@ -73,26 +82,26 @@ def _read(raw: Mapping[str, str], file: str) -> tuple[dict[str, Any], list[Probl
     for key, name in fields.items():
         annotation = types[name]
         try:
-            draft[name] = TypeAdapter(annotation).validate_python(
-                raw[key] if annotation is str else json.loads(raw[key])
+            draft[name] = (
+                raw[key] if annotation is str else TypeAdapter(annotation).validate_json(raw[key], strict=True)
             )
         except KeyError:
             problems.append(_missing(key, file))
-        except json.JSONDecodeError:
-            kind = {bool: "true or false", tuple[str, ...]: "a list"}.get(annotation, "a mapping")
-            problems.append(Problem(key=key, value=raw[key], rule=f"must be {kind}", fix=f"Correct it in {file}"))
         except ValidationError as error:
             problems += [_invalid(key, detail, annotation, file) for detail in error.errors()]
     return draft, problems
 
 
 def _invalid(key: str, detail: Any, section: Any, file: str) -> Problem:
-    path = ".".join([key, *map(str, detail["loc"])])
+    path = key + "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in detail["loc"])
     if detail["type"] == "missing":
         return _missing(path, file)
     if detail["type"] == "extra_forbidden":
         return _unknown(path, detail["input"], [f"{key}.{to_camel(name)}" for name in section.model_fields], file)
-    return Problem(key=path, value=detail["input"], rule=detail["msg"], fix=f"Correct it in {file}")
+    kinds = {bool: "bool_type", tuple[str, ...]: "tuple_type"}
+    kind = kinds.get(section, "model_type") if detail["type"] == "json_invalid" else detail["type"]
+    rule = f"must be {_KINDS[kind]}" if kind in _KINDS else detail["msg"]
+    return Problem(key=path, value=detail["input"], rule=rule, fix=f"Correct it in {file}")
 
 
 def _missing(key: str, file: str) -> Problem:

@@ -14,7 +14,9 @@ NAMESPACE = "recsys-training"
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    """Strict: a number in quotes, 1 for true or a key in another spelling is a mistake, and is told as one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
 
 class PoolSettings(_Section):
@@ -75,7 +77,11 @@ class TrainingSettings(_Section):
     max_minutes: float
 
 
-class StackConfig(_Section):
+class StackConfig(BaseModel):
+    """`config_key` names each field's key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
     project: str
     region: str
     state_backend: str

@@ -52,6 +52,13 @@ def up(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> Engi
     return _embedded("up", layout, environment) if name == "embedded" else _Pulumi(layout, environment).up()
 
 
+def plan(layout: Layout, *, state: str) -> int:
+    """Print the embedded engine's plan; its exit status."""
+    command = [sys.executable, "-m", "engine", "preview", "--cwd", str(layout.root), "--stack", STACK]
+    env = {**os.environ, "PULUMI_BACKEND_URL": _backend(layout)}
+    return _returncode([*command, *(["--state", state] if state else [])], cwd=layout.root, env=env)
+
+
 def destroy(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> EngineResult:
     return _embedded("destroy", layout, environment) if name == "embedded" else _Pulumi(layout, environment).destroy()
 

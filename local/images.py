@@ -47,16 +47,27 @@ CONTENTS = {
 
 def register(layout: Layout, address: Address, repository: str) -> ImageLock:
     """Copy the images' files aside, make them runnable in the cloud, and write the lock file that the stack reads."""
-    lock: dict[str, str] = {}
-    for role, content in CONTENTS.items():
-        digest = _digest(layout.root, content)
-        folder = _copied(layout, content, digest)
-        image = f"{repository}/{content.name}@sha256:{digest}"
+    for role, image in _images(layout, repository).items():
+        content = CONTENTS[role]
+        folder = _copied(layout, content, image.rpartition(":")[2])
         body = {"image": image, "runtime": _runtime(content, folder), "tags": [_git_sha(layout.root)]}
         address.call("PUT", "/_local/images", body, seconds=60)
-        lock[role] = image
-    _write(layout.image_lock, json.dumps(lock, indent=1) + "\n")
-    return ImageLock(**lock)
+    return lock(layout, repository)
+
+
+def lock(layout: Layout, repository: str) -> ImageLock:
+    """Write the lock file: the digests that the checkout's files have now. Needs no cloud."""
+    images = _images(layout, repository)
+    layout.home.mkdir(exist_ok=True)
+    _write(layout.image_lock, json.dumps(images, indent=1) + "\n")
+    return ImageLock(**images)
+
+
+def _images(layout: Layout, repository: str) -> dict[str, str]:
+    return {
+        role: f"{repository}/{content.name}@sha256:{_digest(layout.root, content)}"
+        for role, content in CONTENTS.items()
+    }
 
 
 def warm(address: Address, outputs: StackOutputs) -> None:

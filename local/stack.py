@@ -149,6 +149,12 @@ def _repository(layout: Layout) -> str:
     return Names(project=config["gcp:project"], region=config["gcp:region"]).repository_url
 
 
+def plan(layout: Layout, *, state: str) -> int:
+    """Show what `up` would do to the stack, with the images that the checkout makes; starts and asks no cloud."""
+    images.lock(layout, _repository(layout))
+    return engines.plan(layout, state=state)
+
+
 def stop(layout: Layout) -> int:
     """End the local cloud and keep its state."""
     stopped = server.stop(layout)
@@ -205,6 +211,8 @@ def _parser() -> argparse.ArgumentParser:
         "--began", type=float, default=None, help="when the command began, in seconds since the epoch"
     )
     bring_up.add_argument("parameters", nargs="*", metavar="name=value", help="pipeline parameters")
+    planned = verbs.add_parser("plan", help="show what up would do to the stack", description=plan.__doc__)
+    planned.add_argument("--state", default="", metavar="FILE", help="plan on this state, not on the stack's own")
     verbs.add_parser("stop", help="end the local cloud, keep its state", description=stop.__doc__)
     take_down = verbs.add_parser("down", help="destroy the stack", description=down.__doc__)
     for verb in (bring_up, take_down):
@@ -218,6 +226,8 @@ def main() -> int:
     try:
         if options.verb == "stop":
             return stop(layout)
+        if options.verb == "plan":
+            return plan(layout, state=options.state)
         with turn(layout, options.verb):
             if options.verb == "down":
                 return down(layout, engine=options.engine)

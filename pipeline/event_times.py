@@ -64,6 +64,17 @@ def detect_unit(values: pa.ChunkedArray) -> TimeUnit:
     return next((unit for bound, unit in _BOUNDS if median < bound), TimeUnit.NANOSECONDS)
 
 
+def coarser_units(unit: TimeUnit) -> list[tuple[TimeUnit, int]]:
+    """The units that a number of `unit` may have been meant in where it is far too small, and how many times they are
+    longer. Ordinals are kept as seconds and may be mistaken for them alone.
+    """
+    if unit is TimeUnit.ORDINALS:
+        return [(TimeUnit.SECONDS, 1)]
+    counted = (TimeUnit.SECONDS, TimeUnit.MILLISECONDS, TimeUnit.MICROSECONDS)
+    here = _PER_SECOND.get(unit, 0)
+    return [(other, here // _PER_SECOND[other]) for other in counted if _PER_SECOND[other] < here]
+
+
 def to_microseconds(values: pa.ChunkedArray, unit: TimeUnit) -> pa.ChunkedArray:
     """Int64 microseconds since 1970, before the year 10000; not-a-number becomes null, negative values stay."""
     if unit is TimeUnit.TIMESTAMPS:

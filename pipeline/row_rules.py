@@ -14,7 +14,7 @@ import pyarrow.compute as pc  # its functions are made at run time
 from pydantic import BaseModel, ConfigDict
 
 from contracts.problems import Problem
-from pipeline.event_times import TimeUnit
+from pipeline.event_times import TimeUnit, coarser_units
 from pipeline.events import RATING, distinct_ids
 
 MAX_DUPLICATE_SHARE = 0.01
@@ -22,6 +22,7 @@ MIN_INTERACTIONS = 100
 MIN_USERS = 10
 MIN_ITEMS = 10
 MIN_EVENTS_PER_USER = 3  # one to test on, one to validate on, one to learn from
+MIN_EVENTS_OF_A_STEP = 4  # two are held out, and a step to learn leads from one event to another
 _EARLIEST_USUAL = datetime(1990, 1, 1, tzinfo=UTC)
 _LATEST_POSSIBLE = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -106,6 +107,24 @@ def impossible_times(events: pa.Table, _unit: TimeUnit, _now: datetime) -> Findi
     return _found(finding, pc.greater_equal(events["timestamp"], _microseconds(_LATEST_POSSIBLE)), events)
 
 
+def mixed_times(events: pa.Table, unit: TimeUnit, _now: datetime) -> Finding | None:
+    """Times that are far too early in the column's unit and usual in a coarser one; too late are `impossible_times`."""
+    usual = (_microseconds(_EARLIEST_USUAL), _microseconds(_LATEST_POSSIBLE))
+    times = events["timestamp"].combine_chunks()
+    mask, told = None, ""
+    for other, factor in coarser_units(unit):
+        low, high = (-(-bound // factor) for bound in usual)
+        fits = pc.and_(pc.greater_equal(times, low), pc.less(times, high))
+        if pc.any(fits).as_py():
+            mask, told = fits if mask is None else pc.or_(mask, fits), other.value
+    if mask is None:
+        return None
+    most = "ordinals" if unit is TimeUnit.ORDINALS else unit.value
+    says = f"most of the column is {most}, and these are {told}"
+    fix = "Write all times in one unit"
+    return _found(Finding(rule="mixed_time_units", column="timestamp", says=says, fix=fix), mask, events)
+
+
 def future_times(events: pa.Table, _unit: TimeUnit, now: datetime) -> Finding | None:
     finding = Finding(
         rule="future_timestamps",
@@ -155,6 +174,7 @@ ROW_RULES: tuple[RowRule, ...] = (
     null_values("timestamp", "null_timestamps"),
     negative_times,
     impossible_times,
+    mixed_times,
     future_times,
     early_times,
     infinite_ratings,
@@ -178,10 +198,17 @@ def too_little(events: pa.Table) -> Finding | None:
     if not events.num_rows:
         return None
     users = pc.value_counts(events["user_id"].combine_chunks().indices.drop_null()).field("counts")
-    long_enough = pc.sum(pc.greater_equal(users, MIN_EVENTS_PER_USER)).as_py() or 0
+
+    def users_with(least: int) -> int:
+        return pc.sum(pc.greater_equal(users, least)).as_py() or 0
+
     found = {
         "interactions": (events.num_rows, MIN_INTERACTIONS),
-        f"users with at least {MIN_EVENTS_PER_USER} interactions": (long_enough, MIN_USERS),
+        f"users with at least {MIN_EVENTS_PER_USER} interactions": (users_with(MIN_EVENTS_PER_USER), MIN_USERS),
+        f"users with at least {MIN_EVENTS_OF_A_STEP} interactions, who alone show what follows what": (
+            users_with(MIN_EVENTS_OF_A_STEP),
+            1,
+        ),
         "items": (len(distinct_ids(events, "item_id")), MIN_ITEMS),
     }
     short = [

@@ -131,8 +131,7 @@ def schema_findings(schema: pa.Schema) -> list[Finding]:
                 )
             )
         elif count > 1:
-            says = f"{count} columns are called {name!r}"
-            findings.append(Finding(rule="doubled_column", column=name, says=says, fix="Keep one of them"))
+            findings.append(_doubled(name, count))
         elif count and (fault := _type_fault(name, schema.field(name).type)):
             findings.append(fault)
     return findings
@@ -149,6 +148,8 @@ def check_items(path: Path, interaction_items: pa.Array | None = None) -> list[F
                     rule="missing_column", column="items.item_id", says=says, fix="Rename the id's column to item_id"
                 )
             ]
+        if (count := schema.names.count("item_id")) > 1:
+            return [_doubled("item_id", count, file="items.")]
         if fault := _type_fault("item_id", schema.field("item_id").type, file="items."):
             return [fault]
         with pq.ParquetFile(path) as file:
@@ -157,6 +158,11 @@ def check_items(path: Path, interaction_items: pa.Array | None = None) -> list[F
     except (OSError, pa.ArrowException) as error:
         return [unreadable(path, error)]
     return _id_findings(ids, interaction_items)
+
+
+def _doubled(name: str, count: int, file: str = "") -> Finding:
+    says = f"{count} columns are called {name!r}"
+    return Finding(rule="doubled_column", column=file + name, says=says, fix="Keep one of them")
 
 
 def unreadable(path: Path, error: Exception) -> Finding:
@@ -225,8 +231,8 @@ def _id_findings(ids: pa.DictionaryArray, interaction_items: pa.Array | None) ->
     if interaction_items is not None:
         unknown = interaction_items.filter(pc.invert(pc.is_in(interaction_items, value_set=ids.dictionary)))
         if len(unknown):
-            says = "items of the interactions are not in items.parquet; they are trained without features"
-            fix = "Add them to items.parquet if they have features"
+            says = "items of the interactions are not in items.parquet"
+            fix = "Nothing must be done: the trainer learns from interactions alone. Add them for a whole catalog"
             example = unknown[0].as_py()
             found = Finding(
                 rule="unlisted_items", column="item_id", rows=len(unknown), example=example, says=says, fix=fix

@@ -7,11 +7,12 @@ was faster.
 # ruff: noqa: ARG002, RUF012 (tables of class attributes, and methods of one signature)
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from typing import Any, ClassVar
 
-from engine.errors import OperationError
-from engine.gcp.resource import Call, ResourceType, fill
+from engine.errors import EngineError, OperationError
+from engine.gcp.resource import Call, ResourceType, Settings, fill, pattern
 from engine.gcp.sameness import normal_member
 from engine.values import Properties
 
@@ -53,7 +54,16 @@ class IamMember(ResourceType):
         policy = self.get_policy(call, self.holder_of(known), known)
         if policy is None or not any(_is(binding, known) for binding in policy.get("bindings") or []):
             return None
-        return self._outputs(known, policy)[1] | {"id": identity}
+        return self._outputs(known, policy)[1]
+
+    def locate(self, identity: str, settings: Settings) -> Properties:
+        """An import names the holder, the role and the member, with spaces between them."""
+        parts = identity.split()
+        match = re.fullmatch(pattern(self.holder), parts[0]) if len(parts) == 3 else None
+        if match is None:
+            raise EngineError(f"{identity!r} names no member: write '{self.holder} ROLE MEMBER', with spaces")
+        known = {field.name: None for field in self.fields} | match.groupdict() | {"role": parts[1], "member": parts[2]}
+        return {key: value for key, value in known.items() if key in self.by_name}
 
     def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
         return plan

@@ -35,6 +35,12 @@ def plan_labels(plan: Properties, prior: Properties | None, settings: Settings) 
     plan["effectiveLabels"] = {**foreign, **managed}
 
 
+def declared_labels(found: dict[str, str], settings: Settings) -> dict[str, str]:
+    """Of the labels on a thing, those that are not the provider's own."""
+    own = {**ATTRIBUTION, **(settings.default_labels or {})}
+    return {key: value for key, value in found.items() if own.get(key) != value}
+
+
 def plan_annotations(plan: Properties, prior: Properties | None) -> None:
     """Fill in `effectiveAnnotations`: those of the program, and those that others put there."""
     declared = plan.get("annotations") or {}

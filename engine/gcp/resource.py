@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from engine.errors import AlreadyExistsError, EngineError
+from engine.errors import AlreadyExistsError, EngineError, OperationError
 from engine.gcp.api import Api, RefusedError
 from engine.gcp.bodies import expand, flatten, put
-from engine.gcp.comparing import Change, changes
+from engine.gcp.comparing import Change, changes, empty
 from engine.gcp.fields import Field, read_fields
-from engine.gcp.labels import plan_labels
+from engine.gcp.labels import declared_labels, plan_labels
 from engine.gcp.planning import planned
 from engine.values import UNKNOWN, Properties, Unknown
 
@@ -48,6 +48,7 @@ class ResourceType:
     table: ClassVar[str]
     services: ClassVar[set[str]]
     identity: ClassVar[str] = ""
+    import_identity: ClassVar[str] = ""  # what an import is given, where the id alone does not tell enough
     delete_first: ClassVar[bool] = False
     default_seconds: ClassVar[dict[str, float]] = {}
     schema_version: ClassVar[int] = 0
@@ -118,15 +119,65 @@ class ResourceType:
         """The properties that an id tells, for a resource that is only read."""
         if not self.identity:
             raise EngineError(f"{self.type_name} cannot be read by its id in this engine: use the pulumi command")
-        pattern = re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(self.identity))
-        match = re.fullmatch(pattern, identity)
+        match = re.fullmatch(pattern(self.import_identity or self.identity), identity)
         found = {key: value for key, value in match.groupdict().items() if key in self.by_name} if match else {}
         plan = {field.name: None for field in self.fields} | {"project": settings.project} | found
         return {key: value for key, value in plan.items() if key in self.by_name}
 
+    def imported(self, call: Call, identity: str) -> Properties | None:
+        """The outputs of a thing that is taken over by its id; None if there is none. What no answer tells has its
+        default, and labels count as the program's but for the provider's own.
+        """
+        known = self.locate(identity, call.settings)
+        known |= {
+            field.name: field.default
+            for field in self.fields
+            if field.api == "-" and field.default is not None and known.get(field.name) is None
+        }
+        if "deletionPolicy" in self.by_name:
+            known["deletionPolicy"] = "DELETE"
+        identity = fill(self.identity, known) if self.import_identity else identity
+        outputs = self.read(call, identity, known)
+        if outputs is not None and "effectiveLabels" in self.by_name:
+            outputs["labels"] = declared_labels(outputs["effectiveLabels"], call.settings) or None
+        return outputs
+
+    def inputs_of(self, outputs: Properties, settings: Settings) -> Properties:
+        """The inputs that a program would give for these outputs: what is neither empty, nor a default, nor what the
+        service or the provider fills in.
+        """
+        filled = {"deletionPolicy": "DELETE", "project": settings.project, "id": outputs.get("id")}
+        return {
+            name: value
+            for name, value in _inputs_of(self.fields, outputs).items()
+            if name not in filled or value != filled[name]
+        }
+
     def find_created(self, call: Call, plan: Properties) -> str | None:
         """The id of a thing that an interrupted creation left behind, for types whose id the service chooses."""
         return None
+
+    def complete(self, call: Call, identity: str, plan: Properties) -> bool:
+        """Do what an interrupted creation had still to do on a thing that is as the program wants it; whether that
+        was anything.
+        """
+        return False
+
+
+def _inputs_of(fields: tuple[Field, ...], outputs: Properties) -> Properties:
+    inputs: Properties = {}
+    for field in fields:
+        value = outputs.get(field.name)
+        filled = field.mode == "out" or (field.mode == "kept" and not field.replace)
+        if filled or (empty(value) and field.mode != "required") or value is None or value == field.default:
+            continue
+        if field.kind == "obj":
+            value = _inputs_of(field.fields, value)
+        elif field.nested:
+            value = [_inputs_of(field.fields, item) for item in value]
+        if value != {} or field.sent:
+            inputs[field.name] = value
+    return inputs
 
 
 def raw_fields(fields: tuple[Field, ...], inputs: Properties) -> Iterator[str]:
@@ -140,6 +191,11 @@ def raw_fields(fields: tuple[Field, ...], inputs: Properties) -> Iterator[str]:
         for item in (value if isinstance(value, list) else [value]) if field.nested else ():
             if isinstance(item, dict):
                 yield from raw_fields(field.fields, item)
+
+
+def pattern(template: str) -> str:
+    """A regular expression for what a template was filled to."""
+    return re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(template))
 
 
 def fill(template: str, values: Properties) -> str:
@@ -205,7 +261,7 @@ class RestType(ResourceType):
     def read_back(self, call: Call, identity: str, plan: Properties) -> tuple[str, Properties]:
         outputs = self.read(call, identity, plan)
         if outputs is None:
-            raise EngineError(f"{identity} was written, but a read answers 404: run up again")
+            raise OperationError(f"{identity} was written, but a read answers 404: run up again")
         return identity, outputs
 
     def path(self, identity: str, known: Properties) -> str:

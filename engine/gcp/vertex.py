@@ -84,6 +84,7 @@ class AiMetadataStore(RestType):
     service = "VERTEX_AI"
     services = {"VERTEX_AI"}
     identity = "{name}"
+    import_identity = "projects/{project}/locations/{region}/metadataStores/{name}"
     collection = "projects/{project}/locations/{region}/metadataStores"
     create_query = {"metadataStoreId": "{name}"}
     table = """

@@ -30,7 +30,7 @@ def test_the_variables_that_help_names_can_be_set() -> None:
 
 
 def test_texts_name_only_targets_that_exist() -> None:
-    """`make x` in messages, comments and documents, wherever it stands in backticks or behind a colon."""
+    """What messages, comments and documents tell the reader to make: in backticks or behind a colon."""
     listing = ["git", "ls-files", "*.py", "*.md", "*.yaml", "*.toml", "Makefile"]
     files = subprocess.run(listing, cwd=ROOT_FOLDER, capture_output=True, text=True, check=True).stdout.split()
     texts = [(ROOT_FOLDER / name).read_text() for name in files if (ROOT_FOLDER / name).exists()]

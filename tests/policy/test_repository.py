@@ -58,15 +58,14 @@ def test_the_locks_pin_every_package() -> None:
 
 
 def test_no_test_file_collects_nothing(request: pytest.FixtureRequest) -> None:
-    """Of the files that this very session was asked for."""
-    if request.config.option.markexpr or request.config.option.keyword:
+    """Of the folders and files that this very session was asked for."""
+    config = request.config
+    if config.option.markexpr or config.option.keyword or any("::" in argument for argument in config.args):
         pytest.skip("only a selection is collected")
-    asked = [Path(argument.partition("::")[0]).resolve() for argument in request.config.args]
-    if any("::" in argument for argument in request.config.args):
-        pytest.skip("only a selection is collected")
-    collected = {item.path for item in request.session.items}
-    files = {path for folder in asked for path in ([folder] if folder.is_file() else folder.rglob("test_*.py"))}
-    assert sorted(files - collected) == []
+    asked = [(config.invocation_params.dir / argument).resolve() for argument in config.args]
+    files = {path for place in asked for path in ([place] if place.is_file() else place.rglob("test_*.py"))}
+    assert files
+    assert sorted(files - {item.path for item in request.session.items}) == []
 
 
 def test_every_file_with_tests_has_a_name_that_is_collected() -> None:

@@ -80,8 +80,7 @@ def read_folder(folder: Folder) -> Sequences:
         raise Refused("data", [Problem(INTERACTIONS_FILE, folder.uri, "no such file", fix)])
     try:
         file = pq.ParquetFile(pa.BufferReader(content))
-        present = set(file.schema_arrow.names)
-        refuse_if("data", _missing_columns(subject, present))
+        refuse_if("data", _missing_columns(subject, file.schema_arrow.names))
         table = file.read(columns=list(INTERACTION_COLUMNS))
     except pa.ArrowException as error:
         rule = f"is not a readable parquet file ({str(error).splitlines()[0]})"
@@ -105,7 +104,7 @@ def read_bigquery(*, project: str, table: str) -> Sequences:
 
 def sequences(table: pa.Table, *, fingerprint: str, subject: str) -> Sequences:
     """Sequences of a table with user_id, item_id and timestamp; rows that tie in time keep their order."""
-    refuse_if("data", _missing_columns(subject, set(table.column_names)) or _column_problems(subject, table))
+    refuse_if("data", _missing_columns(subject, table.column_names) or _column_problems(subject, table))
     users, user_N = _encode(table["user_id"])
     catalog, item_N = _encode(table["item_id"])
     time_N = _sortable(table["timestamp"])
@@ -138,12 +137,13 @@ def _sortable(column: pa.ChunkedArray) -> np.ndarray:
     return column.to_numpy()
 
 
-def _missing_columns(subject: str, present: set[str]) -> list[Problem]:
-    fix = f"Name the columns {', '.join(INTERACTION_COLUMNS)}"
+def _missing_columns(subject: str, present: list[str]) -> list[Problem]:
+    fix = f"Name the columns {', '.join(INTERACTION_COLUMNS)}, each once"
+    counts = {name: present.count(name) for name in INTERACTION_COLUMNS}
     return [
-        Problem(subject, sorted(present), f"column {name!r} is missing", fix)
-        for name in INTERACTION_COLUMNS
-        if name not in present
+        Problem(subject, present, f"column {name!r} {'is missing' if not count else f'is there {count} times'}", fix)
+        for name, count in counts.items()
+        if count != 1
     ]
 
 

@@ -127,7 +127,7 @@ def _run(run: Run) -> int:
 def _train(run: Run, told_to_stop: list[int]) -> int:
     sequences = _read(run)
     data = statistics(sequences)
-    refuse_if("data", _too_short(run, sequences))
+    refuse_if("data", _too_short(run, sequences, targets=data.targets))
     settings = resolve(data, {name: getattr(run.flags, name) for name in Settings.model_fields})
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     run.log.info(
@@ -163,11 +163,14 @@ def _read(run: Run) -> Sequences:
     return read_folder(open_folder(environment.staging_prefix))
 
 
-def _too_short(run: Run, sequences: Sequences) -> list[Problem]:
-    if len(sequences.evaluated):
+def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]:
+    if not len(sequences.evaluated):
+        rule = "no user has three events: one to learn from, one to validate and one to test"
+    elif not targets:
+        rule = "no user has four events, of which two are held out and two are one step to learn"
+    else:
         return []
     source = run.environment.feedback_table if run.flags.source == "bigquery" else run.environment.staging_prefix
-    rule = "no user has three events: one to learn from, one to validate and one to test"
     return [Problem("data", source, rule, "Read a longer history")]
 
 

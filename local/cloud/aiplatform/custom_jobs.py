@@ -5,6 +5,7 @@ processes (jobs/).
 Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.call import Call
-from local.cloud.errors import failed_precondition
+from local.cloud.errors import ApiError, failed_precondition
 from local.cloud.iam.enforcement import act_as
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner
@@ -185,7 +186,23 @@ class CustomJobs(Collection):
         check_encryption(body, resource)
         rule = resource.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
         account = (account or rule.get("serviceAccount", "")) if rule.get("enableCustomServiceAccount") else ""
-        return slots_on(body, resource), account
+        slots = slots_on(body, resource)
+        if self._settings.now.refuse_when_busy:
+            self._refuse_busy(spec, slots)
+        return slots, account
+
+    def _refuse_busy(self, spec: Resource, slots: list[PoolSlot | None]) -> None:
+        wanted: Counter[PoolSlot] = Counter()
+        for pool, slot in zip(spec["workerPoolSpecs"], slots, strict=True):
+            wanted.update({slot: int(pool.get("replicaCount", 1))} if slot else {})
+        for slot, count in wanted.items():
+            free = self._pools.limit(slot) - self._runner.used(slot)
+            if count > free:
+                short = slot.resource.rsplit("/", 1)[-1]
+                text = (
+                    f"PersistentResource {short} is busy: {count} replicas of pool {slot.pool!r} wanted, {free} free."
+                )
+                raise ApiError(429, text)
 
     def _runnable(self, job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
         return _runnable(job, slots, account, self._size_of)

@@ -18,6 +18,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=to_camel)
 
     persistent_resource_put: bool = Field(True, description="answer PUT on a persistent resource, as its provider does")
+    refuse_when_busy: bool = Field(False, description="refuse a job whose replicas are not free now: no queue on pools")
     provisioning_seconds: float = Field(0.0, ge=0, description="how long the machines of an on-demand job take")
     pool_provisioning_seconds: float = Field(0.0, ge=0, description="how long a pool's machines take: made or rebooted")
     scale_down_seconds: float = Field(600.0, ge=0, description="how long an autoscaled pool is idle before it shrinks")

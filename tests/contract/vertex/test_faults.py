@@ -173,6 +173,24 @@ def test_a_pool_with_a_running_job_is_not_rebooted(vertex: Vertex, tmp_path: Pat
     assert wait_until(lambda: vertex.cloud.call("POST", f"/v1/{name}:reboot", {}).status_code, lambda code: code == 200)
 
 
+def test_a_busy_pool_queues_or_refuses_as_it_is_told(vertex: Vertex, tmp_path: Path) -> None:
+    make_pool(vertex, "full")
+    job = submit(vertex, tmp_path / "go", persistentResourceId="full")
+    runs(vertex, job)
+    queued = submit(vertex, tmp_path / "go", persistentResourceId="full")
+    wait_until(lambda: get(vertex, queued)["state"], lambda state: state == "JOB_STATE_QUEUED")
+    vertex.cloud.json("PUT", "/_local/aiplatform/settings", {"refuseWhenBusy": True})
+    body = {"displayName": "late", "jobSpec": get(vertex, queued)["jobSpec"]}
+    refused = vertex.cloud.json("POST", f"/v1/{PARENT}/customJobs", body, status=429)["error"]
+    assert (refused["status"], "1 replicas of pool 'pool-0' wanted, 0 free" in refused["message"]) == (
+        "RESOURCE_EXHAUSTED",
+        True,
+    )
+    vertex.cloud.json("PUT", "/_local/aiplatform/settings", {"refuseWhenBusy": False})
+    (tmp_path / "go").touch()
+    assert ends(vertex, job)["state"] == ends(vertex, queued)["state"] == "JOB_STATE_SUCCEEDED"
+
+
 def test_an_autoscaled_pool_grows_with_its_jobs_and_shrinks_to_its_minimum(vertex: Vertex, tmp_path: Path) -> None:
     make_pool(vertex, "elastic", autoscalingSpec={"minReplicaCount": "1", "maxReplicaCount": "3"})
     name = f"{PARENT}/persistentResources/elastic"

@@ -61,16 +61,22 @@ def plain(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, st
         return _create(fake, path, KINDS[name], query, content)
     if method == "PUT" and path not in fake.things and collection in KINDS:
         return _add(fake, "/".join([*above, collection]).strip("/"), name, KINDS[collection], content)
+    return _thing(fake, method, path, query, content)
+
+
+def _thing(fake: FakeGoogle, method: str, path: str, query: dict[str, str], content: dict[str, Any]) -> Any:
+    collection, name = path.split("/")[-2:]
     if name == "cryptoKeyVersions":
         return {"cryptoKeyVersions": [{"name": f"{path}/1", "state": "ENABLED"}]}
     thing = fake.need(path)
     if method == "DELETE":
         del fake.things[path]
-        return fake.operation(path, {}) if KINDS[collection].operation else {}
-    if method in ("PATCH", "PUT"):
+        thing = {}
+    elif method in ("PATCH", "PUT"):
         _change(thing, content.get(_WRAPPED.get(collection, ""), content), query.get("updateMask"))
-        return fake.operation(path, thing) if KINDS[collection].operation else thing
-    return thing
+    else:
+        return thing
+    return fake.operation(path, thing) if KINDS[collection].operation else thing
 
 
 def _create(fake: FakeGoogle, collection: str, kind: Kind, query: dict[str, str], content: dict[str, Any]) -> Any:

@@ -18,7 +18,6 @@ BUCKET = 'gcp.storage.Bucket("bucket", name="acme", location="EU", opts=Opts({})
 @pytest.mark.parametrize(
     ("program", "feature"),
     [
-        (BUCKET.format('import_="acme"'), "import_"),
         (BUCKET.format("transforms=[lambda args: None]"), "transforms"),
         (BUCKET.format('replacement_trigger="1"'), "replacement_trigger"),
         (BUCKET.format("hooks=pulumi.ResourceHookBinding(before_create=[lambda args: None])"), "hooks"),

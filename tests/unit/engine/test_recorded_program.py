@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from engine.reading import Reader
 from engine.refresh import refresh
 from engine.run import Options, destroy, preview, up
 from tests.unit.engine.fake_google import FakeGoogle

@@ -50,7 +50,16 @@ def test_a_bad_name_breaks_the_rule_of_its_kind(kind: str, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "cron", ["0 3 * * *", "*/15 0-6,22 1 jan,JUL mon-fri", "59 23 31 12 7", "0 0 * * SUN", "5/10 * * * *"]
+    "cron",
+    [
+        "0 3 * * *",
+        "*/15 0-6,22 1 jan,JUL mon-fri",
+        "59 23 31 12 7",
+        "0 0 * * SUN",
+        "5/10 * * * *",
+        "0 3 29 2 *",
+        "0 3 31 2 mon",
+    ],
 )
 def test_a_good_cron_is_accepted(cron: str) -> None:
     assert limits.cron_rule(cron) is None
@@ -72,6 +81,15 @@ def test_a_good_cron_is_accepted(cron: str) -> None:
         ("*/0 * * * *", "minute"),
         ("0, 3 * * *", "minute"),
         ("-5 3 * * *", "minute"),
+        ("٣ 3 * * *", "minute"),
+        ("*/٣ * * * *", "minute"),
+        ("*/1000000 * * * *", "minute"),
+        ("0\t3 * * *", "five"),
+        ("0 3 * *  *", "five"),
+        ("0 3\u00a0* * *", "five"),
+        ("0 3 31 2 *", "never"),
+        ("0 3 31 feb,apr-jun/5 *", "never"),
+        ("0 3 30-31 2 *", "never"),
     ],
 )
 def test_a_bad_cron_is_told_by_its_field(cron: str, word: str) -> None:
@@ -94,7 +112,9 @@ def test_an_iam_member_is_accepted(member: str) -> None:
     assert limits.member_rule(member) is None
 
 
-@pytest.mark.parametrize("member", ["ann@acme.example", "serviceAccount:", "domain:acme.example", "user:ann", ""])
+@pytest.mark.parametrize(
+    "member", ["ann@acme.example", "serviceAccount:", "domain:acme.example", "user:ann", "", "user:änn@acme.example"]
+)
 def test_what_is_no_iam_member_is_told(member: str) -> None:
     assert "no IAM member" in str(limits.member_rule(member))
 
@@ -112,6 +132,10 @@ def test_replicas_within_their_bounds_are_accepted(count: int, low: int, high: i
 @pytest.mark.parametrize(("count", "low", "high"), [(0, 0, 1), (1, 0, 1), (1, 2, 3), (5, 1, 4), (2, 3, 1)])
 def test_replicas_outside_their_bounds_are_told(count: int, low: int, high: int) -> None:
     assert "no scale to zero" in str(limits.replicas_rule(count, low, high))
+
+
+def test_more_replicas_than_a_group_of_machines_can_have_are_told() -> None:
+    assert "at most 1000" in str(limits.replicas_rule(1, 1, 1001))
 
 
 def test_regions_and_time_zones_are_known_by_name() -> None:

@@ -1,7 +1,7 @@
 import subprocess
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from local.cloud.jobs.commands import PythonCommand, host_argv, python_command, simple_command
@@ -28,6 +28,7 @@ def test_a_simple_command_is_expanded_as_a_shell_expands_it(script: str) -> None
     assert [word for word in words if word != "exec"] == shell.stdout.split("\n")[:-1]
 
 
+@settings(deadline=None)  # each example starts a shell
 @given(st.lists(st.sampled_from(["a", " ", "'b c'", '"d $ONE"', "$ONE", "${LEAD}", "$EMPTY", "-x=1"]), max_size=8))
 def test_any_mix_of_words_quotes_and_variables_is_expanded_as_a_shell_expands_it(parts: list[str]) -> None:
     script = "python " + "".join(parts)

@@ -195,6 +195,7 @@ def test_ordinals_are_told_and_have_no_years_to_warn_about(tmp_path: Path) -> No
     [
         (interactions(60), "60 interactions where at least 100 are needed"),
         (interactions(user_id=list(range(1000))), "0 users with at least 3 interactions where at least 10 are needed"),
+        (interactions(user_id=[row // 3 for row in range(1000)]), "0 users with at least 4 interactions, who alone"),
         (interactions(item_id=[row % 5 for row in range(1000)]), "5 items where at least 10 are needed"),
     ],
 )
@@ -241,3 +242,40 @@ def test_a_catalog_that_breaks_off_is_refused(tmp_path: Path) -> None:
 def test_a_catalog_that_lists_more_than_was_bought_is_fine(tmp_path: Path) -> None:
     path = write(tmp_path / "items.parquet", {"item_id": [1, 2, 3], "price": [1.0, None, 2.0]})
     assert check_items(path, pa.array(["1"])) == []
+
+
+@pytest.mark.parametrize(
+    ("most", "few", "rule", "words"),
+    [
+        (1, 10**3, "impossible_timestamps", "most of the column is in another unit"),
+        (10**3, 1, "mixed_time_units", "most of the column is milliseconds, and these are seconds"),
+        (10**6, 10**3, "mixed_time_units", "most of the column is microseconds, and these are milliseconds"),
+        (10**9, 1, "mixed_time_units", "most of the column is nanoseconds, and these are seconds"),
+    ],
+)
+def test_a_column_that_mixes_units_is_refused_in_either_direction(
+    tmp_path: Path, most: int, few: int, rule: str, words: str
+) -> None:
+    seconds = interactions()["timestamp"]
+    times = [second * (few if row in (3, 5) else most) for row, second in enumerate(seconds)]
+    finding = found(checked(tmp_path, timestamp=times), rule)
+    assert (finding.verdict, finding.rows) == ("refused", 2)
+    assert "row 3" in finding.example
+    assert words in finding.says
+
+
+def test_calendar_times_among_ordinals_are_refused(tmp_path: Path) -> None:
+    finding = found(checked(tmp_path, timestamp=[*range(999), 1_500_000_000]), "mixed_time_units")
+    assert (finding.rows, finding.says) == (1, "most of the column is ordinals, and these are seconds")
+
+
+def test_a_time_of_zero_only_warns_in_every_unit(tmp_path: Path) -> None:
+    for factor in (1, 10**3, 10**6, 10**9):
+        report = checked(tmp_path, timestamp=[0, *(second * factor for second in interactions()["timestamp"][1:])])
+        assert [finding.verdict for finding in report.findings] == ["warned"]
+
+
+def test_a_catalog_with_two_columns_of_ids_is_refused(tmp_path: Path) -> None:
+    table = pa.Table.from_arrays([pa.array(["1"]), pa.array(["2"])], names=["item_id", "item_id"])
+    (finding,) = check_items(write(tmp_path / "items.parquet", table))
+    assert (finding.rule, finding.says) == ("doubled_column", "2 columns are called 'item_id'")

@@ -90,6 +90,11 @@ def test_a_missing_column_an_empty_table_and_a_broken_file_are_refused(tmp_path:
     pq.write_table(pa.table({"user_id": ["a"], "timestamp": [1]}), tmp_path / "interactions.parquet")
     with pytest.raises(Refused, match="'item_id' is missing"):
         read_folder(folder)
+    names = [*("user_id", "item_id", "timestamp"), "user_id"]
+    doubled = pa.Table.from_arrays([pa.array([1])] * len(names), names=names)
+    pq.write_table(doubled, tmp_path / "interactions.parquet")
+    with pytest.raises(Refused, match="'user_id' is there 2 times"):
+        read_folder(folder)
     empty = {"user_id": pa.array([], pa.string()), "item_id": pa.array([], pa.string()), "timestamp": pa.array([1])[:0]}
     pq.write_table(pa.table(empty), tmp_path / "interactions.parquet")
     with pytest.raises(Refused, match="holds no events"):

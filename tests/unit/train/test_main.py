@@ -6,13 +6,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from train import evaluate, main
 from train.health import HealthServer
 from train.log import LOG_FIELDS
 
 from contracts.run_artifacts import EvaluationReport, TrainingSummary
-from tests.unit.train.examples import job_environment
+from tests.unit.train.examples import job_environment, table_of
 
 QUICK_FLAGS = ["--max-epochs", "2", "--width", "16", "--layers", "1", "--batch-tokens", "512"]
 
@@ -130,3 +131,13 @@ def test_health_and_metrics_are_served() -> None:
         server.close()
     assert 'train_validation_ndcg_at_10{run_id="run \\"1\\""} 0.25' in text
     assert 'train_step{run_id="run \\"1\\""} 7.0' in text
+
+
+@pytest.mark.parametrize(("length", "said"), [(1, "no user has three events"), (3, "no user has four events")])
+def test_data_without_a_step_to_learn_are_refused(
+    job: Path, capsys: pytest.CaptureFixture[str], length: int, said: str
+) -> None:
+    table = table_of([[f"i{(user + place) % 12}" for place in range(length)] for user in range(40)])
+    pq.write_table(table, job / "staging" / "interactions.parquet")
+    assert main.main(QUICK_FLAGS) == 2
+    assert said in lines_of(capsys)[-1]["message"]
