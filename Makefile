@@ -83,14 +83,14 @@ format: install ## Format and repair what the linter can
 	$(VENV)/bin/ruff check --fix .
 
 test: install ## All tests
-	$(PY) -m pytest -n 2 --dist loadgroup
+	$(PY) -m pytest -n 2 --dist loadfile
 
 test-unit: install ## The unit tests, without the slow ones
-	$(PY) -m pytest -n 2 --dist loadgroup -m "not slow" tests/unit
+	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests/unit
 
 conformance: install ## Replay recorded provider traffic against a fresh local cloud, then the contract tests
 	$(PY) -m tests.contract.conformance
-	$(PY) -m pytest -n 2 --dist loadgroup tests/contract
+	$(PY) -m pytest -n 2 --dist loadfile tests/contract
 
 bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
 	$(PY) -m tests.bench.start --runs $(RUNS)

@@ -12,7 +12,7 @@ from itertools import chain
 from engine import urns
 from engine.aliases import FormerNames
 from engine.deletions import Deletions
-from engine.errors import EngineError
+from engine.errors import EngineError, OperationError
 from engine.gcp.comparing import Change
 from engine.gcp.resource import Settings
 from engine.goal import Goal
@@ -124,7 +124,10 @@ class Planner:
         return not missing
 
     def steps(self, goal: Goal, urn: str) -> list[Step]:
-        """What is to be done for a goal, in order; empty if it is refused, which is then reported."""
+        """What is to be done for a goal, in order; empty if it is refused, which is then reported.
+
+        Raises OperationError in an update for what may not be done, before any of it is.
+        """
         if not self._stands_alone(goal, urn):
             return []
         old = self._names.find_old(goal, urn, self.olds)
@@ -260,7 +263,9 @@ class Planner:
         outcome.delete_first = delete_first
         if not delete_first:
             return [Step("replace", outcome, new, old, deferred=not old.pending_replacement)]
-        steps = [self._early_deletion(resource, keys) for resource, keys in reversed(self._condemned(old))]
+        condemned = self._condemned(old)
+        self._refuse_among(condemned)
+        steps = [self._early_deletion(resource, keys) for resource, keys in reversed(condemned)]
         if not old.pending_replacement:
             steps.append(Step("delete", Outcome(old.urn, "delete-replaced", shown=False), old=old, pending=True))
         return [*steps, Step("replace", outcome, new, old)]
@@ -271,18 +276,24 @@ class Planner:
             f"{what}. To unprotect the resource, remove the `protect` flag from the resource in your Pulumi program "
             "and run `pulumi up`"
         )
+        if not self.dry_run:
+            raise OperationError(message)
         self.report(Diagnostic("error", message, old.urn))
 
+    def _refuse_among(self, condemned: list[tuple[ResourceState, list[str]]]) -> None:
+        for resource, _ in condemned:
+            if not self.deletions.include(resource) and not self.dry_run:
+                raise OperationError(f"{resource.urn} is no target")
+            if resource.protect:
+                self._refuse_protected(
+                    resource,
+                    f"unable to replace resource {resource.urn!r} as part of replacing what it depends on: it is "
+                    "currently marked for protection",
+                )
+
     def _early_deletion(self, resource: ResourceState, keys: list[str]) -> Step:
-        self.deletions.include(resource)
         self.seen.deleted_early.add(resource.urn)
         self.seen.dependent_keys[resource.urn] = keys
-        if resource.protect:
-            self._refuse_protected(
-                resource,
-                f"unable to replace resource {resource.urn!r} as part of replacing what it depends on: it is "
-                "currently marked for protection",
-            )
         outcome = Outcome(resource.urn, "delete-replaced", parent=resource.parent, shown=False)
         step = Step("delete", outcome, old=resource, pending=True)
         self.seen.deletions.append(step)

@@ -16,7 +16,11 @@ class OperationError(EngineError):
 
 
 class UnsureError(OperationError):
-    """A request went out and no answer came back: whether it was done is not known."""
+    """Whether it was done is not known: no answer came back, or something failed after it was accepted."""
+
+
+class EndedInErrorError(OperationError):
+    """A long-running operation was accepted and then ended in an error of its own."""
 
 
 class AlreadyExistsError(OperationError):

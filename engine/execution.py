@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.deployment import Planner
-from engine.errors import AlreadyExistsError, OperationError, UnsureError
+from engine.errors import AlreadyExistsError, EndedInErrorError, OperationError, UnsureError
 from engine.gcp.api import Api
 from engine.journal import Journal
 from engine.outcome import Outcome
@@ -24,6 +24,10 @@ _KINDS = {"create": "creating", "replace": "creating", "update": "updating", "de
 class Performer(Protocol):
     """What the monitor hands steps to."""
 
+    def check(self, steps: list[Step]) -> None:
+        """Refuse, before the first of them is done, steps that this engine or the resource's own policy rules out."""
+        ...
+
     def perform(self, step: Step) -> None:
         """Do the step; `step.new` then holds the result."""
         ...
@@ -37,6 +41,21 @@ class Performer(Protocol):
         ...
 
 
+def refusal(planner: Planner, step: Step) -> str:
+    """Why a step cannot be applied; empty if it can."""
+    state = step.new or step.old
+    if state is None or not state.custom or step.op == "same" or state.external:
+        return ""
+    if step.new is None and (state.retain_on_delete or state.pending_replacement):
+        return ""
+    op = "delete" if step.new is None else "create" if step.op in ("create", "replace") else "update"
+    plugin = planner.plugin(state.type)
+    reason = plugin.refusal(op, state)
+    if not reason and step.deferred and step.old is not None and not (step.old.external or step.old.retain_on_delete):
+        reason = plugin.refusal("delete", step.old)
+    return f"{state.urn}: {reason}" if reason else ""
+
+
 class Preview:
     """Computes, touches nothing."""
 
@@ -45,8 +64,13 @@ class Preview:
         self._refuse = refuse
         self._api = api
 
+    def check(self, steps: list[Step]) -> None:
+        """What `up` would have to refuse is known now, before anything is applied."""
+        for step in steps:
+            if reason := refusal(self._planner, step):
+                self._refuse(reason)
+
     def perform(self, step: Step) -> None:
-        self._note_refusal(step)
         if step.new is None:
             if step.old is not None and step.pending:
                 self._planner.swap(step.old, step.old.copy(pending_replacement=True))
@@ -77,17 +101,6 @@ class Preview:
         except OperationError as error:
             self._refuse(f"{new.urn}: {error}")
 
-    def _note_refusal(self, step: Step) -> None:
-        """What `up` would have to refuse is known now, before anything is applied."""
-        state = step.new or step.old
-        if state is None or not state.custom or step.op == "same" or state.external:
-            return
-        if step.new is None and (state.retain_on_delete or state.pending_replacement):
-            return
-        op = "delete" if step.new is None else "create" if step.op in ("create", "replace") else "update"
-        if reason := self._planner.plugin(state.type).refusal(op, state):
-            self._refuse(f"{state.urn}: {reason}")
-
     def set_outputs(self, state: ResourceState, outputs: Properties) -> ResourceState:
         state.outputs = outputs
         return state
@@ -113,6 +126,12 @@ class Apply:
         self._api = api
         self._show = show
         self._pending = pending
+
+    def check(self, steps: list[Step]) -> None:
+        """A program may want while it is applied what it did not in the plan."""
+        for step in steps:
+            if reason := refusal(self._planner, step):
+                raise OperationError(reason)
 
     def perform(self, step: Step) -> None:
         if step.op == "same":
@@ -159,7 +178,7 @@ class Apply:
         self._journal.later(lambda: self._journal.settled(new, old))
 
     def _environment(self, state: ResourceState) -> Operation:
-        return Operation(self._api, self._planner.settings(state), state.custom_timeouts)
+        return Operation(self._api.watched(), self._planner.settings(state), state.custom_timeouts)
 
     def _create(self, step: Step) -> None:
         new = step.new
@@ -168,11 +187,16 @@ class Apply:
         if step.old is not None:
             step.old = self._planner.current(step.old)
         operation = self._begin(step.op, new)
+        environment = self._environment(new)
         try:
-            new.id, outputs = self._created(new)
+            new.id, outputs = self._created(new, environment)
         except UnsureError:
             raise
-        except OperationError:
+        except OperationError as error:
+            if environment.api.wrote and not isinstance(error, EndedInErrorError):
+                raise UnsureError(
+                    f"{error}\nThe creation had begun. The next run looks for what it made and takes it over"
+                ) from error
             self._finish(operation)
             raise
         new.outputs = seal(outputs, new.additional_secret_outputs)
@@ -191,9 +215,9 @@ class Apply:
         if step.old is not None and doomed is not None:
             self._planner.swap(step.old, doomed)
 
-    def _created(self, new: ResourceState) -> tuple[str, Properties]:
+    def _created(self, new: ResourceState, environment: Operation) -> tuple[str, Properties]:
         """A new thing, or the very one that an interrupted creation left behind."""
-        plugin, environment = self._planner.plugin(new.type), self._environment(new)
+        plugin = self._planner.plugin(new.type)
         if found := self._left_behind(new, "", environment):
             return found
         try:
@@ -283,7 +307,7 @@ class Apply:
 
 def take_over(plugin: Plugin, new: ResourceState, environment: Operation) -> Properties:
     """The outputs of a thing that is imported; raises OperationError if it is not as the program wants it."""
-    found = plugin.adopt(new.inputs, new.id, environment) if isinstance(plugin, GcpPlugin) else None
+    found = plugin.adopt(new.inputs, new.id, environment, completing=False) if isinstance(plugin, GcpPlugin) else None
     if found is None:
         raise OperationError(f"{new.type} {new.id!r} does not exist: correct the id that import_ gives")
     if found[2]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import select
 import ssl
 import threading
 from collections.abc import Mapping
@@ -49,7 +50,12 @@ class Client:
         raw: bytes | None = None,
         content_type: str = "application/json",
     ) -> Answer:
-        """One request; `body` goes out as JSON, `raw` as it is. Raises OSError if the host cannot be reached."""
+        """One request; `body` goes out as JSON, `raw` as it is. Raises OSError or HTTPException if no whole answer
+        comes back.
+
+        A kept connection that breaks is replaced and the request sent again, but never one of POST: it may have been
+        carried out.
+        """
         parts = urlsplit(url)
         target = parts.path + (f"?{urlencode(query)}" if query else "")
         payload = raw if raw is not None else (json.dumps(body).encode() if body is not None else None)
@@ -63,7 +69,7 @@ class Client:
             return self._exchange(connection, method, target, payload, headers)
         except _STALE:
             self._drop(parts.scheme, parts.netloc)
-            if not reused:
+            if not reused or method == "POST":
                 raise
         connection, _ = self._connection(parts.scheme, parts.netloc)
         return self._exchange(connection, method, target, payload, headers)
@@ -71,8 +77,9 @@ class Client:
     def _connection(self, scheme: str, netloc: str) -> tuple[http.client.HTTPConnection, bool]:
         pool: dict[tuple[str, str], http.client.HTTPConnection] = self._local.__dict__.setdefault("pool", {})
         known = pool.get((scheme, netloc))
-        if known is not None:
+        if known is not None and not _closed_by_server(known):
             return known, True
+        self._drop(scheme, netloc)
         if scheme == "https":
             context = ssl.create_default_context()
             connection = http.client.HTTPSConnection(netloc, timeout=self._timeout_seconds, context=context)
@@ -99,10 +106,19 @@ class Client:
             connection.request(method, target, payload, headers)
             response = connection.getresponse()
             content = response.read()
-        except OSError:
+        except (OSError, http.client.HTTPException):
             connection.close()
             raise
         return Answer(response.status, _parse(content), dict(response.headers.items()))
+
+
+def _closed_by_server(connection: http.client.HTTPConnection) -> bool:
+    """Whether an idle connection has something to read: nothing is due on it but its end."""
+    if connection.sock is None:
+        return True
+    poll = select.poll()
+    poll.register(connection.sock, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _parse(content: bytes) -> Any:

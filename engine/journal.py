@@ -32,6 +32,8 @@ class Journal:
         self._pending: list[PendingOperation] = [
             operation for operation in base.pending if operation.type == "creating"
         ]
+        self._renames: dict[str, str] = {}
+        self._renamed: dict[int, tuple[int, ResourceState, ResourceState]] = {}
         self._texts: dict[int, tuple[ResourceState, str]] = {}
         self._condition = threading.Condition()
         self._version = 0
@@ -63,6 +65,8 @@ class Journal:
         """`new` takes the place of `old`. To be called within a change, or before `flush`."""
         if old is not None:
             self._done[id(old)] = old
+            if old.urn != new.urn:
+                self._renames[old.urn] = new.urn
         self._new.append(new)
 
     def removed(self, old: ResourceState) -> None:
@@ -94,8 +98,18 @@ class Journal:
             writer.join()
 
     def resources(self) -> list[ResourceState]:
-        found = self._new + [resource for resource in self._base if id(resource) not in self._done]
+        """What the state holds now. What has not been reached yet refers to what was renamed by its new name."""
+        found = self._new + [self._referring(resource) for resource in self._base if id(resource) not in self._done]
         return ordered(found) if self._partial else found
+
+    def _referring(self, resource: ResourceState) -> ResourceState:
+        if self._renames.keys().isdisjoint(resource.edges()):
+            return resource
+        known = self._renamed.get(id(resource))
+        if known is None or known[0] != len(self._renames):
+            known = (len(self._renames), resource, resource.referring(self._renames))
+            self._renamed[id(resource)] = known
+        return known[2]
 
     def _change(self, change: Callable[[], None]) -> None:
         with self._condition:

@@ -211,7 +211,7 @@ class Monitor:
                 return None
             if target and goal.custom and not urns.is_provider(goal.type) and not goal.provider:
                 goal.provider = self._defaults.reference(goal)
-            steps = self._planner.steps(goal, urn) if target else self._planner.leave(goal, urn)
+            steps = self._steps(goal, urn) if target else self._planner.leave(goal, urn)
             if not steps:
                 if target:
                     self._failed.add(urn)
@@ -226,6 +226,20 @@ class Monitor:
             if state is not None:
                 self._states[urn] = state
         return state
+
+    def _steps(self, goal: Goal, urn: str) -> list[Step]:
+        """The steps of a goal, none of them done yet; empty if they are refused, which is then reported."""
+        try:
+            steps = self._planner.steps(goal, urn)
+            self._performer.check(steps)
+        except OperationError as error:
+            self._refused(error, urn)
+            return []
+        return steps
+
+    def _refused(self, error: OperationError, urn: str) -> None:
+        self._planner.report(Diagnostic("error", str(error), urn))
+        self._stopping = self._stopping or not self._continue_on_error
 
     def _skipped(self, goal: Goal, urn: str) -> bool:
         """Whether the goal comes after a failure that ends the run, or depends on what failed."""
@@ -255,8 +269,7 @@ class Monitor:
             try:
                 self._performer.perform(step)
             except OperationError as error:
-                self._planner.report(Diagnostic("error", str(error), step.outcome.urn))
-                self._stopping = self._stopping or not self._continue_on_error
+                self._refused(error, step.outcome.urn)
                 return False
             if self._planner.dry_run:
                 self._show(step.outcome)

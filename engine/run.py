@@ -117,12 +117,20 @@ class _Run(Session):
         try:
             if self.run(monitor, dry_run=False):
                 steps = planner.deletions.final()
-                if not any(item.severity == "error" for item in self.diagnostics):
+                if self._may_delete(steps, performer):
                     self._delete_all(steps, planner, performer, monitor)
         finally:
             journal.flush()
         result.outputs = monitor.outputs if monitor.outputs is not None else base.outputs()
         return self.finish(result, monitor.outcomes, [], {**plan.seconds, "apply": time.monotonic() - started})
+
+    def _may_delete(self, steps: list[Step], performer: Apply) -> bool:
+        """Whether all of it may go; what may not is reported, and nothing is deleted."""
+        try:
+            performer.check(steps)
+        except OperationError as error:
+            self.report(Diagnostic("error", str(error)))
+        return not any(item.severity == "error" for item in self.diagnostics)
 
     def apply_destroy(self, plan: Result) -> Result:
         started = time.monotonic()

@@ -5,6 +5,7 @@ done, and the parts that a run is made of.
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -30,7 +31,7 @@ from engine.reading import Drift, Reader
 from engine.registry import Step
 from engine.state import Snapshot, deployment_of, read_snapshot, verify
 from engine.targets import Targets
-from engine.values import Properties
+from engine.values import Properties, has_ciphertext, unsealed
 
 DEFAULT_PARALLEL = 16
 
@@ -233,7 +234,8 @@ class Session:
         )
 
     def monitor(self, planner: Planner, performer: Performer, *, dry_run: bool) -> Monitor:
-        outside = Outside(self.api, self._outputs_of, self.report, dry_run=dry_run)
+        outputs_of = functools.partial(self._outputs_of, dry_run=dry_run)
+        outside = Outside(self.api, outputs_of, self.report, dry_run=dry_run)
         return Monitor(
             planner,
             performer,
@@ -245,7 +247,7 @@ class Session:
             continue_on_error=self.options.continue_on_error,
         )
 
-    def _outputs_of(self, name: str) -> Properties:
+    def _outputs_of(self, name: str, *, dry_run: bool) -> Properties:
         """The outputs of another stack in the same backend."""
         *above, stack = name.split("/")
         other = FileBackend(self.backend().root, above[-1] if above else self.project.name, stack)
@@ -254,7 +256,14 @@ class Session:
             raise EngineError(f"StackReference({name!r}): {other.path} does not exist: bring that stack up first")
         provider = deployment.get("secrets_providers")
         secrets = SecretsManager(self.environment, other.bookkeeping, provider, self.warn)
-        return read_snapshot(deployment, secrets.decrypt).outputs()
+        outputs = read_snapshot(deployment, secrets.decrypt).outputs()
+        closed = sorted(key for key, value in outputs.items() if has_ciphertext(value))
+        if closed and not dry_run:
+            raise EngineError(
+                f"StackReference({name!r}): the secret outputs {', '.join(closed)} cannot be read: set "
+                "PULUMI_CONFIG_PASSPHRASE to that stack's passphrase"
+            )
+        return unsealed(outputs)
 
     def run(self, monitor: Monitor, *, dry_run: bool) -> bool:
         """Whether the program ran to its end and everything that it wants was done."""
@@ -278,6 +287,7 @@ class Session:
         self.diagnostics.append(Diagnostic("info", line))
 
     def perform_all(self, steps: list[Step], performer: Performer, monitor: Monitor) -> None:
+        performer.check(steps)
         for step in reversed(steps):
             monitor.outcomes.append(step.outcome)
             performer.perform(step)

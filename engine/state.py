@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -104,6 +104,21 @@ class ResourceState:
             yield self.deleted_with
         if self.provider:
             yield urns.provider_reference(self.provider)[0]
+
+    def referring(self, renames: Mapping[str, str]) -> ResourceState:
+        """A copy whose edges lead to the new names of what was renamed."""
+
+        def new(urns: list[str]) -> list[str]:
+            return [renames.get(urn, urn) for urn in urns]
+
+        provider, separator, identity = self.provider.rpartition("::")
+        return self.copy(
+            parent=renames.get(self.parent, self.parent),
+            dependencies=new(self.dependencies),
+            property_dependencies={key: new(needed) for key, needed in self.property_dependencies.items()},
+            deleted_with=renames.get(self.deleted_with, self.deleted_with),
+            provider=f"{renames.get(provider, provider)}{separator}{identity}",
+        )
 
     def copy(self, **changes: Any) -> ResourceState:
         return replace(self, **changes)

@@ -92,6 +92,21 @@ def reveal(value: Value) -> Value:
     return value
 
 
+def unsealed(value: Value) -> Value:
+    """The value with all its secrets without the ciphertext that they were read from, which is of no use outside the
+    state that holds its key.
+    """
+    if isinstance(value, Secret):
+        return Secret(unsealed(value.value))
+    if isinstance(value, dict):
+        return {key: unsealed(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [unsealed(item) for item in value]
+    if isinstance(value, Asset):
+        return Asset({key: unsealed(item) for key, item in value.fields.items()}, archive=value.archive)
+    return value
+
+
 def _holds(value: Value, kind: type) -> bool:
     if isinstance(value, kind):
         return True
@@ -113,6 +128,7 @@ def has_secret(value: Value) -> bool:
 
 
 def has_ciphertext(value: Value) -> bool:
+    """Whether any secret in the value could not be opened."""
     return _holds(value, Ciphertext)
 
 

@@ -4,14 +4,16 @@ long-running operations.
 
 from __future__ import annotations
 
+import copy
 import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from http.client import HTTPException
 from typing import Any, TypeVar
 
-from engine.errors import EngineError, OperationError, UnsureError
+from engine.errors import EndedInErrorError, EngineError, OperationError, UnsureError
 from engine.http import Answer, Client
 
 # The variables' middle part, and the version that the provider puts behind the endpoint where it strips the one that
@@ -69,8 +71,15 @@ class Api:
         agent = {"User-Agent": "embedded-pulumi-engine", "Accept": "application/json"}
         self._client = Client(agent | ({"Authorization": f"Bearer {token}"} if token else {}))
         self._stopping = stopping
+        self.wrote = False
         self._locks: dict[str, threading.Lock] = {}
         self._locks_lock = threading.Lock()
+
+    def watched(self) -> Api:
+        """This API for one operation alone: its `wrote` tells whether a request that changes something was accepted."""
+        one = copy.copy(self)
+        one.wrote = False
+        return one
 
     def missing(self, services: set[str]) -> list[str]:
         """The variables that are not set, of those that the services need."""
@@ -110,6 +119,7 @@ class Api:
         answer = self._send(method, url, query=query, body=body, raw=raw, content_type=content_type)
         if not 200 <= answer.status < 300:
             raise RefusedError(answer, method, url)
+        self.wrote = self.wrote or (method != "GET" and not path.endswith(":getIamPolicy"))
         return answer.body if answer.body is not None else {}
 
     def find(self, service: str, path: str, *, query: Mapping[str, str] | None = None) -> Any | None:
@@ -132,7 +142,7 @@ class Api:
                     f"{method} {url}: nothing listens there ({error.strerror}). Start the local cloud, or correct "
                     "the endpoint variables"
                 ) from error
-            except OSError as error:
+            except (OSError, HTTPException) as error:
                 raise UnsureError(f"{method} {url}: no answer ({error or type(error).__name__})") from error
             if answer.status not in _RETRIED or self._stopping() or time.monotonic() + pause > deadline:
                 return answer
@@ -153,7 +163,7 @@ class Api:
             time.sleep(pause)
             operation = self.call(service, "GET", operation["name"])
         if error := operation.get("error"):
-            raise OperationError(
+            raise EndedInErrorError(
                 f"Error waiting to {what}: Error code {error.get('code')}, message: {error.get('message')}"
             )
         return operation.get("response") or {}

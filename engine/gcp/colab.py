@@ -131,6 +131,13 @@ class Schedule(RestType):
         ]
         return found[0] if len(found) == 1 else None
 
+    def complete(self, call: Call, identity: str, plan: Properties) -> bool:
+        """A schedule is created active; what is to be paused may not have been."""
+        if plan.get("desiredState") != "PAUSED":
+            return False
+        call.api.call(self.service, "POST", f"{identity}:pause")
+        return True
+
 
 def _collection(values: Properties) -> str:
     return f"projects/{values['project']}/locations/{values['location']}/schedules"

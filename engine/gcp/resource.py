@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import quote
 
-from engine.errors import AlreadyExistsError, EngineError
+from engine.errors import AlreadyExistsError, EngineError, OperationError
 from engine.gcp.api import Api, RefusedError
 from engine.gcp.bodies import expand, flatten, put
 from engine.gcp.comparing import Change, changes, empty
@@ -157,6 +157,12 @@ class ResourceType:
         """The id of a thing that an interrupted creation left behind, for types whose id the service chooses."""
         return None
 
+    def complete(self, call: Call, identity: str, plan: Properties) -> bool:
+        """Do what an interrupted creation had still to do on a thing that is as the program wants it; whether that
+        was anything.
+        """
+        return False
+
 
 def _inputs_of(fields: tuple[Field, ...], outputs: Properties) -> Properties:
     inputs: Properties = {}
@@ -255,7 +261,7 @@ class RestType(ResourceType):
     def read_back(self, call: Call, identity: str, plan: Properties) -> tuple[str, Properties]:
         outputs = self.read(call, identity, plan)
         if outputs is None:
-            raise EngineError(f"{identity} was written, but a read answers 404: run up again")
+            raise OperationError(f"{identity} was written, but a read answers 404: run up again")
         return identity, outputs
 
     def path(self, identity: str, known: Properties) -> str:

@@ -110,7 +110,7 @@ def calls_make_with_targets(command: Command, tmp_path: Path, monkeypatch: pytes
 
 LOCAL_UP = by.expands_to('local.stack up --data "" --engine embedded')
 EXERCISES: dict[str, by.Exercise] = {
-    "make up": LOCAL_UP,
+    "make up": LOCAL_UP,  # which tests/e2e/stack runs for real, as it does stop, down and submission
     "make test": by.expands_to("pytest"),
     "gcloud auth application-default login": is_what_a_missing_login_is_answered_with,
     "gcloud services enable": enables_what_the_program_cannot,

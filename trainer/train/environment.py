@@ -5,6 +5,7 @@ names are contracts.job_environment's, repeated because the trainer imports noth
 """
 
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -72,7 +73,7 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
     for name, fallback in _FALLBACKS.items():
         if not given.get(name) and given.get(fallback):
             given[name] = given[fallback]
-    refuse_if("environment", [*_missing(given), *_malformed(given), *_wandb_problems(given)])
+    refuse_if("environment", [*_missing(given), *_malformed(given), *_wandb_problems(given), *_cluster_problems(given)])
     return Environment(
         project=given["PROJECT_ID"],
         region=given["REGION"],
@@ -191,3 +192,17 @@ def _wandb_problems(given: Mapping[str, str]) -> list[Problem]:
             Problem("WANDB_API_KEY", "", "is required when WANDB_ENABLED is true and WANDB_MODE is not offline", fix)
         ]
     return []
+
+
+def _cluster_problems(given: Mapping[str, str]) -> list[Problem]:
+    """Several workers would each train alone and write the files of one RUN_ID."""
+    text = given.get("CLUSTER_SPEC", "")
+    try:
+        pools = json.loads(text)["cluster"] if text else {}
+        workers = sum(len(addresses) for addresses in pools.values())
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return [Problem("CLUSTER_SPEC", text, "must be the JSON that Vertex AI sets", "Leave it out for one worker")]
+    if workers <= 1:
+        return []
+    rule = f"names {workers} workers, and the trainer runs in one process"
+    return [Problem("CLUSTER_SPEC", text, rule, "Submit the job with one worker pool of one replica")]

@@ -20,8 +20,9 @@ from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ratings_files import Layout, item_table, read_ratings
 
 _MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1, "nanoseconds": 0.001}
-# A number is taken for the coarsest unit that puts it between 1980 and 2100.
-_EARLIEST_SECONDS, _LATEST_SECONDS = 315_532_800, 4_102_444_800
+# The median decides, by the pipeline's bounds: 1e8 seconds is 1973, and each unit is a thousandth of the one before.
+_BOUNDS = ((1e8, "order"), (1e11, "seconds"), (1e14, "milliseconds"), (1e17, "microseconds"))
+_USUAL_SECONDS, _LATEST_SECONDS = 631_152_000, 4_102_444_800  # 1990, 2100
 
 
 def import_ratings(file: Path, folder: Path, *, layout: Layout, time_unit: str, items: Path | None) -> list[str]:
@@ -59,10 +60,11 @@ def import_ratings(file: Path, folder: Path, *, layout: Layout, time_unit: str, 
 def in_microseconds(times: pa.ChunkedArray, asked: str) -> tuple[pa.ChunkedArray, str]:
     """Times as int64 microseconds since 1970 and the unit that they were in; "order" leaves them as they are.
 
-    Numbers below a day in 1980 cannot be times of events on the web: they are ordinals.
+    Numbers whose median is too small for a time since 1970 are ordinals. Refuses a file that mixes units.
     """
-    largest = pc.max(times).as_py()
-    unit = asked if asked != "auto" else _unit_of(largest)
+    median = pc.approximate_median(times).as_py()
+    unit = asked if asked != "auto" else next((name for bound, name in _BOUNDS if median < bound), "nanoseconds")
+    refuse_if("import", _mixed_units(times, unit))
     if unit == "order":
         return pc.floor(times).cast(pa.int64()), unit
     scaled = pc.multiply(times.cast(pa.float64()), float(_MICROSECONDS[unit]))
@@ -71,11 +73,26 @@ def in_microseconds(times: pa.ChunkedArray, asked: str) -> tuple[pa.ChunkedArray
     return pc.floor(scaled).cast(pa.int64()) if pa.types.is_floating(scaled.type) else scaled, unit
 
 
-def _unit_of(largest: float) -> str:
-    for unit, factor in _MICROSECONDS.items():
-        if _EARLIEST_SECONDS <= largest * factor / 1_000_000 <= _LATEST_SECONDS:
-            return unit
-    return "order"
+def _mixed_units(times: pa.ChunkedArray, unit: str) -> list[Problem]:
+    """Rows that lie after 2100 in the column's unit, or far too early and in the usual years of a coarser one."""
+    numbers = times.cast(pa.float64())
+
+    def between(low: float, high: float) -> pa.ChunkedArray:
+        return pc.and_(pc.greater_equal(numbers, low), pc.less(numbers, high))
+
+    finest = 1e9 if unit == "order" else 1e6 / _MICROSECONDS[unit]
+    wrong = between(_USUAL_SECONDS if unit == "order" else _LATEST_SECONDS * finest, float("inf"))
+    for factor in _MICROSECONDS.values():
+        a_second = 1e6 / factor
+        if unit != "order" and a_second < finest:
+            wrong = pc.or_(wrong, between(_USUAL_SECONDS * a_second, _LATEST_SECONDS * a_second))
+    places = pc.indices_nonzero(wrong)
+    if not len(places):
+        return []
+    shown = ", ".join(str(place + 1) for place in places.slice(0, 5).to_pylist())
+    most = "plain numbers" if unit == "order" else f"{unit} since 1970"
+    rule = f"the file mixes units of time: most are {most}; see data row {shown}"
+    return [Problem("timestamp", times[places[0].as_py()].as_py(), rule, "Write all times in one unit", len(places))]
 
 
 def _day(microseconds: int) -> str:

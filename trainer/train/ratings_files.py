@@ -54,14 +54,24 @@ class Layout:
 
 def read_ratings(file: Path, layout: Layout) -> tuple[pa.Table, list[str]]:
     """The file's ratings in its order, and what was found out, in words."""
-    content = _content(file)
+    content, encoding = _as_utf8(_content(file))
     first = content.lstrip()[:1]
     refuse_if("import", [] if first else [Problem("FILE", str(file), "is empty", "Download it again")])
     if first == b"{":
         table, said = _read_json(file, content, layout)
     else:
         table, said = _read_text(file, content, layout)
-    return _typed(table), said
+    return _typed(table), [*said, f"text: {encoding}"]
+
+
+def _as_utf8(content: bytes) -> tuple[bytes, str]:
+    """The text in UTF-8 without a byte order mark, and what it was in."""
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        told = f"latin-1, since byte {error.start} is no UTF-8"
+        return content.decode("latin-1").encode("utf-8"), told
+    return content.removeprefix(b"\xef\xbb\xbf"), "UTF-8"
 
 
 def _content(file: Path) -> bytes:
@@ -110,9 +120,7 @@ def _parse(content: bytes, delimiter: str, names: list[str], *, header: bool) ->
 
     table = pa_csv.read_csv(
         io.BytesIO(content),
-        read_options=pa_csv.ReadOptions(
-            column_names=names, skip_rows=int(header), use_threads=False, encoding="latin-1"
-        ),
+        read_options=pa_csv.ReadOptions(column_names=names, skip_rows=int(header), use_threads=False),
         parse_options=pa_csv.ParseOptions(delimiter=delimiter, invalid_row_handler=note, quote_char='"'),
         convert_options=pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
@@ -269,12 +277,14 @@ def item_table(ratings: Path, asked: Path | None) -> pa.Table | None:
     if file.suffix == ".parquet":
         return pq.read_table(file)
     if file.suffix == ".csv":
-        table = pa_csv.read_csv(file)
+        table = pa_csv.read_csv(io.BytesIO(_as_utf8(_content(file))[0]))
         plain = {name.lower(): name for name in table.column_names}
         key = next((plain[known] for known in _NAMES["item_id"] if known in plain), table.column_names[0])
         return table.rename_columns(["item_id" if name == key else name for name in table.column_names])
     delimiter = "::" if file.suffix == ".dat" else "|"
-    lines = [line.split(delimiter) for line in _content(file).decode("latin-1").splitlines() if line]
+    lines = [
+        line.rstrip("\r").split(delimiter) for line in _as_utf8(_content(file))[0].decode("utf-8").split("\n") if line
+    ]
     short = [number for number, parts in enumerate(lines, start=1) if len(parts) < 3]
     if short:
         fix = "Name a MovieLens items file, or leave --items out"

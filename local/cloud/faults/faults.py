@@ -69,7 +69,7 @@ NOTHING = Injection()
 
 @dataclass
 class Faults:
-    """Thread-safe."""
+    """Thread-safe. Who holds the lock never waits for the store: it is asked from within transactions."""
 
     store: Store
     clock: Clock
@@ -87,7 +87,7 @@ class Faults:
     # Commands
 
     def add(self, fault: Fault) -> dict[str, Any]:
-        with self._lock:
+        with self.store.transaction(), self._lock:
             rule = self._begun(Rule(str(self._next_number()), fault))
             self.store.put(_KIND, rule.id, fault.told(), parent="")
             self._rules = [*self._rules, rule]
@@ -95,7 +95,7 @@ class Faults:
 
     def clear(self, rule_id: str = "") -> None:
         """End one rule, or all. After all, rules are numbered from 1 again. Raises NOT_FOUND."""
-        with self._lock:
+        with self.store.transaction(), self._lock:
             gone = [rule for rule in self._rules if rule_id in ("", rule.id)]
             if rule_id and not gone:
                 raise not_found(f"There is no fault {rule_id!r}: list them with GET /_local/faults")
@@ -108,7 +108,7 @@ class Faults:
 
     def sow(self, seed: int) -> None:
         """Begin all draws anew from a seed."""
-        with self._lock:
+        with self.store.transaction(), self._lock:
             self.store.put(_STATE, "seed", {"value": seed}, parent="")
             self.seed = seed
             self._history.clear()

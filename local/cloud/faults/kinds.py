@@ -12,15 +12,19 @@ from local.cloud.clock import parse_rfc3339
 from local.cloud.errors import invalid_argument
 
 When = Literal["before", "after"]
-_Time = Annotated[str, AfterValidator(lambda text: text and str(parse_rfc3339(text) and text))]
+
+
+def _moment(text: str) -> str:
+    if text:
+        parse_rfc3339(text)
+    return text
 
 
 class Fault(BaseModel):
-    """`stays`: a rule that is in force until it is cleared or used up; else it happens once, now."""
+    """What one kind can be told. Its docstring and its fields' descriptions are the command's help."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
 
-    stays: ClassVar[bool] = True
     kind: ClassVar[str]
 
     def told(self) -> dict[str, Any]:
@@ -104,7 +108,6 @@ class Preempt(Fault):
 class KillReplica(Fault):
     """Lose the machine of one replica, without notice."""
 
-    stays: ClassVar[bool] = False
     kind: ClassVar[str] = "kill-replica"
     job: str = Field(description="the id of a custom job that runs")
     task: str = Field("workerpool0-0", description="the replica")
@@ -113,7 +116,6 @@ class KillReplica(Fault):
 class CorruptObject(Fault):
     """Change one byte of an object on disk; size and times stay, so that only a checksum can tell."""
 
-    stays: ClassVar[bool] = False
     kind: ClassVar[str] = "corrupt-object"
     uri: str = Field(pattern=r"gs://[^/]+/.+", description="gs://BUCKET/NAME")
 
@@ -121,10 +123,9 @@ class CorruptObject(Fault):
 class ClockJump(Fault):
     """Move the cloud's clock, by which schedules fire, tokens expire and pools age."""
 
-    stays: ClassVar[bool] = False
     kind: ClassVar[str] = "clock-jump"
     seconds: float | None = Field(None, description="how far; a negative number is back")
-    to: _Time = Field("", description="the new time instead, as 2026-03-29T00:59:00Z")
+    to: Annotated[str, AfterValidator(_moment)] = Field("", description="the new time instead, as 2026-03-29T00:59:00Z")
 
     @model_validator(mode="after")
     def _one(self) -> "ClockJump":

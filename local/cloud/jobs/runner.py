@@ -160,7 +160,7 @@ class JobRunner:
             if known and known.attempt is None and known.not_before is None and not known.queued:
                 known.queued = True
                 self._around.report(job.name, JobUpdate(JobState.QUEUED))
-                self._say(job, "Waiting for job to be provisioned.")
+                self._say_that_it_waits(known)
 
     def _launch(self, known: Known) -> None:
         job = known.job
@@ -177,9 +177,10 @@ class JobRunner:
             self._conclude(known, JobUpdate(JobState.FAILED, missing))
             return
         if known.not_before is not None:
-            self._say(job, "Waiting for job to be provisioned.")
+            self._say_that_it_waits(known)
             return
         known.attempts += 1
+        known.told_waiting = False
         attempt = known.attempt = Attempt(job, number=known.attempts, programs=programs)
         for slot, count in job.demand().items():
             self._used[slot] = self._used.get(slot, 0) + count
@@ -320,6 +321,12 @@ class JobRunner:
             alive = {replica.id for attempt in self._running() for replica in attempt.alive}
         self._machines.close()
         self._launcher.close()
+
+    def _say_that_it_waits(self, known: Known) -> None:
+        """Once for each wait, however often machines are asked for."""
+        if not known.told_waiting:
+            known.told_waiting = True
+            self._say(known.job, "Waiting for job to be provisioned.")
 
     def _say(self, job: Job, text: str, *, severity: str = "INFO") -> None:
         self.logs(job.id).say(self._around.now(), text, severity=severity)

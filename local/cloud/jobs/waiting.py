@@ -30,6 +30,7 @@ class Known:
     attempt: Attempt | None = None
     attempts: int = 0
     queued: bool = False
+    told_waiting: bool = False
     has_machines: bool = False
     not_before: datetime | None = None
     restarts: Restarts = field(default_factory=Restarts)

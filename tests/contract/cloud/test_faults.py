@@ -180,3 +180,19 @@ def test_every_kind_of_the_command_has_help(capsys: pytest.CaptureFixture[str]) 
         told = capsys.readouterr().out
         for field in KINDS[kind].model_fields if kind in KINDS else ():
             assert f"--{field.replace('_', '-')}" in told, (kind, field)
+
+
+def test_a_grant_is_told_at_once_and_in_force_after_the_delay(new_cloud: Callable[..., CloudProcess]) -> None:
+    cloud = new_cloud(iam="enforce").start()
+    member = f"serviceAccount:{cloud.account('acme-recsys', 'latecomer')}"
+    headers = {"authorization": f"Bearer {cloud.token_of(member.removeprefix('serviceAccount:'))}"}
+    fault(cloud, "iam-delay", seconds=60)
+    cloud.grant("acme-recsys", {"roles/storage.admin": [member]})
+
+    def status() -> int:
+        return requests.get(f"{cloud.url}{BUCKETS}", headers=headers, timeout=10).status_code
+
+    assert member in str(cloud.json("POST", "/crm/v1/projects/acme-recsys:getIamPolicy", {}))
+    assert status() == 403
+    cloud.json("POST", "/_local/clock:jump", {"seconds": 61})
+    assert status() == 200

@@ -185,10 +185,11 @@ def _json_pool() -> dict[str, Any]:
 
 def test_operations_of_a_pool_can_be_read_again(vertex: Vertex) -> None:
     client = vertex.client("PersistentResourceService")
+    elsewhere = PARENT.replace("europe-west1", "europe-west4")  # operations of v1beta1 cannot be read by this client
     operation = client.create_persistent_resource(
-        parent=PARENT, persistent_resource=resource(), persistent_resource_id="operated"
+        parent=elsewhere, persistent_resource=resource(), persistent_resource_id="operated"
     )
     operation.result()
     name = operation.operation.name
     assert client.get_operation(request={"name": name}).done
-    assert name in [each.name for each in client.list_operations(request={"name": PARENT}).operations]
+    assert name in [each.name for each in client.list_operations(request={"name": elsewhere}).operations]

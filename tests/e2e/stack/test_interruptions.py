@@ -12,7 +12,6 @@ from tests.e2e.stack.checkout import Checkout, Running, kill, wait_until
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("stack-interruptions"),
     pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc, which Linux has"),
 ]
 
@@ -30,6 +29,13 @@ def training(checkout: Checkout, data: Path) -> Iterator[Running]:
     yield running
     kill(running.process.pid, signal.SIGKILL)
     running.process.wait()
+
+
+def bring_up(checkout: Checkout, data: Path) -> None:
+    """A stack that is up, trained or not."""
+    if not (checkout.local / "cloud" / "server.json").exists():
+        refused = checkout.python("local.stack", "up", "--data", data, "max_minutes=0")
+        assert "max_minutes = 0" in refused.stderr, refused.stdout + refused.stderr
 
 
 def submitted(running: Running) -> str:
@@ -81,7 +87,7 @@ def test_only_one_command_at_a_time_and_ctrl_c_leaves_the_run_to_go_on(
 def test_a_state_that_is_no_state_is_refused_and_nothing_is_lost(
     checkout: Checkout, data: Path, request: pytest.FixtureRequest
 ) -> None:
-    checkout.python("local.stack", "up", "--data", data, "max_minutes=0")  # refused after the stack is up
+    bring_up(checkout, data)
     (state,) = (checkout.local / "state" / ".pulumi" / "stacks").glob("*/local.json")
     whole = state.read_text()
     request.addfinalizer(lambda: state.write_text(whole))
@@ -97,7 +103,7 @@ def test_a_state_that_is_no_state_is_refused_and_nothing_is_lost(
 
 
 def test_a_cloud_whose_folder_was_deleted_ends_and_another_starts(checkout: Checkout, data: Path) -> None:
-    checkout.python("local.stack", "up", "--data", data, "max_minutes=0")
+    bring_up(checkout, data)
     old = checkout.cloud_pid
     shutil.rmtree(checkout.local)
     again = checkout.python("local.stack", "up", "--data", data, "max_minutes=0")
@@ -110,7 +116,7 @@ def test_a_cloud_whose_folder_was_deleted_ends_and_another_starts(checkout: Chec
 def test_a_port_that_something_else_has_taken_is_given_up_and_down_leaves_nothing(
     checkout: Checkout, data: Path
 ) -> None:
-    checkout.python("local.stack", "up", "--data", data, "max_minutes=0")
+    bring_up(checkout, data)
     assert checkout.python("local.stack", "stop").returncode == 0
     assert not checkout.processes()
     port = int((checkout.local / "port").read_text())

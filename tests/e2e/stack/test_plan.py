@@ -1,5 +1,6 @@
 """`make plan` of every stack, in a checkout where nothing was ever brought up."""
 
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -9,7 +10,12 @@ from tests.e2e.stack.checkout import Checkout
 
 @pytest.fixture(scope="module")
 def nowhere(new_checkout: Callable[[], Checkout]) -> Checkout:
-    return new_checkout()
+    """With a commit, whose hash tags the images of dev and prod."""
+    checkout = new_checkout()
+    who = ["-c", "user.name=somebody", "-c", "user.email=somebody@example.com"]
+    for words in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "first"]):
+        subprocess.run(["git", *words], cwd=checkout.root, check=True)
+    return checkout
 
 
 @pytest.mark.parametrize("stack", ["local", "dev", "prod"])

@@ -14,7 +14,6 @@ from tests.e2e.stack.checkout import LOCATION, Checkout
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.xdist_group("stack-up"),
     pytest.mark.skipif(not Path("/proc").exists(), reason="looks processes up in /proc, which Linux has"),
 ]
 

@@ -66,8 +66,7 @@ class FakeGoogle:
         self.slow_operations = 0
         self._ids = itertools.count(1)
         self._lock = threading.RLock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
 
     def __enter__(self) -> FakeGoogle:
@@ -442,6 +441,11 @@ _ROUTES: list[tuple[str, Callable[..., Any]]] = [
         collection,
     ),
 ]
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # with the default of 5, many clients at once are reset
 
 
 def _handler(fake: FakeGoogle) -> type[BaseHTTPRequestHandler]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from engine.backend import FileBackend
 from engine.crypto import SecretsManager
-from engine.errors import EngineError, OperationError
+from engine.errors import EngineError, OperationError, UnsureError
 from engine.gcp.api import Api, RefusedError
 from engine.http import Client
 from engine.journal import Journal
@@ -75,6 +76,63 @@ def test_a_connection_that_the_server_closed_is_opened_again(google: FakeGoogle)
         connection.sock.close()
         connection.sock = None
     assert client.send("GET", f"{google.url}/crm/v1/projects/acme").status == 200
+
+
+def _one_connection(answers: list[bytes]) -> tuple[str, list[bytes], threading.Thread]:
+    """A server of bare answers, one for each request; an empty one breaks the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked: list[bytes] = []
+
+    def serve() -> None:
+        with listener:
+            while answers:
+                connection, _ = listener.accept()
+                with connection:
+                    while answers and (request := connection.recv(65536)):
+                        asked.append(request.split(b" ", 1)[0])
+                        if not (answer := answers.pop(0)):
+                            break
+                        connection.sendall(answer)
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    return f"http://127.0.0.1:{listener.getsockname()[1]}/", asked, thread
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+
+def test_a_request_that_may_have_been_carried_out_is_sent_again_only_where_that_does_no_harm() -> None:
+    url, asked, thread = _one_connection([OK, b"", OK])
+    client = Client({})
+    assert client.send("GET", url).status == 200
+    with pytest.raises(ConnectionError):
+        client.send("POST", url, body={})
+    assert client.send("GET", url).status == 200
+    thread.join()
+    assert asked == [b"GET", b"POST", b"GET"]
+    url, asked, thread = _one_connection([OK, b"", OK])
+    assert [client.send(method, url).status for method in ("GET", "PUT")] == [200, 200]
+    thread.join()
+    assert asked == [b"GET", b"PUT", b"PUT"]
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_used_for_a_post() -> None:
+    closing = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+    url, asked, thread = _one_connection([closing])
+    client = Client({})
+    assert client.send("GET", url).status == 200
+    thread.join()
+    with pytest.raises(ConnectionRefusedError):
+        client.send("POST", url, body={})
+    assert asked == [b"GET"]
+
+
+def test_half_an_answer_is_no_answer() -> None:
+    url, _, _ = _one_connection([b"HTTP/1.1 200 OK\r\nContent-Length: 200\r\n\r\n{}"])
+    api = Api({"GOOGLE_STORAGE_CUSTOM_ENDPOINT": url + "storage/v1/"})
+    with pytest.raises(UnsureError, match="no answer"):
+        api.call("STORAGE", "POST", "b", body={})
 
 
 def test_only_one_thread_at_a_time_changes_a_shared_policy(api: Api) -> None:

@@ -253,6 +253,120 @@ def test_killed_at_any_write_of_a_replacement_the_next_up_heals(
     assert workplace.preview().changed is False
 
 
+RENAMED = """
+aliases = [pulumi.Alias(name="{old}")] if "{old}" else []
+class Store(pulumi.ComponentResource):
+    def __init__(self):
+        super().__init__("shop:index:Store", "{new}-store", None,
+                         Opts(aliases=[pulumi.Alias(name="{old}-store")] if "{old}" else []))
+        other = gcp.Provider("{new}-provider", project="acme-recsys", region="{region}", opts=Opts(
+            parent=self, aliases=[pulumi.Alias(name="{old}-provider")] if "{old}" else []))
+        bucket = gcp.storage.Bucket("{new}", name="{bucket}", location="EU", force_destroy=True,
+                                    opts=Opts(parent=self, aliases=aliases))
+        gcp.storage.BucketObject("first", bucket=bucket.name, name="a", content="{content}",
+                                 opts=Opts(parent=self, provider=other))
+        gcp.storage.BucketObject("second", bucket=bucket.name, name="b", content="{content}",
+                                 opts=Opts(parent=self, depends_on=[bucket], deleted_with=bucket))
+        self.register_outputs({{}})
+Store()
+"""
+
+
+def renamed(new: str, old: str = "", bucket: str = "acme", content: str = "1", region: str = "eu") -> str:
+    return RENAMED.format(new=new, old=old, bucket=bucket, content=content, region=region)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+@pytest.mark.parametrize(("bucket", "at"), [("acme", 1), ("acme", 2), *[("acme-two", at) for at in (1, 2, 3, 4, 5, 6)]])
+def test_killed_at_any_write_of_a_run_that_renames_the_next_up_heals(
+    workplace: Workplace, killed_at: Any, bucket: str, at: int, *, after: bool
+) -> None:
+    workplace.program(renamed("old")).up()
+    assert killed_at(renamed("new", "old", bucket=bucket, content="2"), at, after=after)
+    consistent(workplace)
+    assert workplace.up().errors == []
+    consistent(workplace)
+    assert workplace.names() == {"new-store", "new", "first", "second"}
+    assert sorted(workplace.google.things) == [f"b/{bucket}", f"b/{bucket}/o/a", f"b/{bucket}/o/b"]
+    assert workplace.preview().changed is False
+
+
+def test_a_failure_after_a_rename_leaves_a_state_that_the_next_run_reads(workplace: Workplace) -> None:
+    workplace.program(renamed("old")).up()
+    workplace.google.faults.append(fail_on("/upload/", 403))
+    assert not workplace.program(renamed("new", "old", content="2", region="us")).up().ok
+    consistent(workplace)
+    state = workplace.state("second")
+    bucket = workplace.state("new")["urn"]
+    assert state["deletedWith"] == bucket
+    assert set(state["dependencies"]) == {bucket}
+    assert state["propertyDependencies"]["bucket"] == [bucket]
+    assert state["parent"] == workplace.state("new-store")["urn"]
+    assert workplace.state("first")["provider"].startswith(workplace.state("new-provider")["urn"] + "::")
+    workplace.google.faults.clear()
+    assert workplace.up().errors == []
+
+
+PAUSED = """
+gcp.vertex.AiPersistentResource(
+    "pool", name="warm-pool", location="europe-west1",
+    opts=Opts(custom_timeouts=pulumi.CustomTimeouts(create="{limit}")),
+    resource_pools=[{{"machine_spec": {{"machine_type": "n1-standard-4"}}, "replica_count": "1"}}],
+)
+gcp.colab.Schedule(
+    "schedule", display_name="nightly", location="europe-west1", cron="0 3 * * *", max_concurrent_run_count="1",
+    desired_state="PAUSED", create_pipeline_job_request={{"pipeline_job": {{
+        "pipeline_spec": "{{}}", "runtime_config": {{"gcs_output_directory": "gs://acme/runs"}}}}}},
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("method", "part", "struck"),
+    [
+        ("GET", "/operations/", 401),
+        ("GET", "/operations/", ConnectionResetError),
+        ("GET", "/persistentResources/", 403),
+        ("GET", "/persistentResources/", 404),
+        ("POST", ":pause", 403),
+        ("GET", "/schedules/", 404),
+    ],
+)
+def test_what_fails_after_the_creating_request_leaves_the_creation_pending_for_the_next_run_to_take_over(
+    workplace: Workplace, method: str, part: str, struck: Any
+) -> None:
+    workplace.google.slow_operations = 1
+    workplace.google.faults.append(fail_on(part, struck, method))
+    result = workplace.program(PAUSED.format(limit="20m")).up(continue_on_error=True)
+    assert len(result.errors) == 1
+    assert [item["type"] for item in workplace.deployment["pending_operations"]] == ["creating"]
+    workplace.google.faults.clear()
+    assert workplace.up().errors == []
+    assert "pending_operations" not in workplace.deployment
+    assert workplace.preview().changed is False
+    assert sorted(thing["state"] for thing in workplace.google.things.values()) == ["PAUSED", "RUNNING"]
+
+
+def test_a_creation_that_takes_too_long_stays_pending(workplace: Workplace) -> None:
+    workplace.google.slow_operations = 50
+    result = workplace.program(PAUSED.format(limit="100ms")).up()
+    assert "timeout after" in result.errors[0]
+    assert "The next run looks for what it made" in result.errors[0]
+    assert len(workplace.deployment["pending_operations"]) == 1
+
+
+def test_an_operation_that_ends_in_an_error_ends_the_creation(workplace: Workplace) -> None:
+    operation = workplace.google.operation
+    workplace.google.operation = lambda parent, response: {  # type: ignore[method-assign]
+        "name": operation(parent, response)["name"],
+        "done": True,
+        "error": {"code": 8, "message": "out of capacity"},
+    }
+    result = workplace.program(PAUSED.format(limit="20m")).up(continue_on_error=True)
+    assert "out of capacity" in result.errors[0]
+    assert "pending_operations" not in workplace.deployment
+
+
 def test_an_interrupted_creation_is_warned_of_and_its_thing_taken_over(workplace: Workplace, killed_at: Any) -> None:
     assert killed_at(pair(), 1, after=True)
     assert [item["type"] for item in workplace.deployment["pending_operations"]] == ["creating"]

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from engine.crypto import PassphraseCrypter
+from engine.state import read_snapshot
+from engine.values import reveal
 from tests.unit.engine.conftest import Workplace, ops
 from tests.unit.engine.programs import pair
 
@@ -77,6 +82,52 @@ def test_a_protected_resource_is_neither_replaced_nor_deleted(workplace: Workpla
             assert "pool" in result.errors[0]
     assert "protect" in workplace.destroy().errors[0]
     assert len(workplace.google.writes()) == writes
+
+
+APPLYING_OTHERWISE = """
+location = "US" if pulumi.runtime.is_dry_run() else "EU"
+bucket = gcp.storage.Bucket("bucket", name="acme", location=location, force_destroy=True, opts=Opts({bucket}))
+gcp.storage.BucketObject("object", bucket=bucket.name, name="a", content="x", opts=Opts({object}))
+"""
+
+
+@pytest.mark.parametrize(
+    ("bucket", "object_"),
+    [("protect=True", ""), ("", "protect=True"), ("protect=True", "protect=True")],
+)
+def test_a_replacement_that_only_applying_shows_spares_what_is_protected(
+    workplace: Workplace, bucket: str, object_: str
+) -> None:
+    program = APPLYING_OTHERWISE.format(bucket=bucket, object=object_)
+    workplace.program(program.replace('"EU"', '"US"')).up()
+    writes = len(workplace.google.writes())
+    result = workplace.program(program).up()
+    assert "marked for protection" in result.errors[0]
+    assert len(workplace.google.writes()) == writes
+    assert workplace.names() == {"bucket", "object"}
+    assert not any(state.get("pendingReplacement") for state in workplace.states())
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        'gcp.storage.Bucket("bucket", name="acme", location=location, deletion_policy="PREVENT")',
+        'gcp.storage.Bucket("bucket", name="acme", location=location, deletion_policy="PREVENT",'
+        " opts=Opts(delete_before_replace=False))",
+        'if location == "US":\n'
+        '    gcp.storage.Bucket("bucket", name="acme", location=location, deletion_policy="PREVENT")',
+    ],
+    ids=["deleted first", "deleted last", "left out"],
+)
+def test_a_deletion_that_only_applying_shows_is_refused_where_the_policy_prevents_it(
+    workplace: Workplace, program: str
+) -> None:
+    workplace.program('location = "US"\n' + program).up()
+    writes = len(workplace.google.writes())
+    result = workplace.program('location = "US" if pulumi.runtime.is_dry_run() else "EU"\n' + program).up()
+    assert "deletionPolicy is PREVENT" in result.errors[0]
+    assert len(workplace.google.writes()) == writes
+    assert workplace.names() == {"bucket"}
 
 
 def test_unprotecting_and_replacing_go_together(workplace: Workplace) -> None:
@@ -234,6 +285,40 @@ pulumi.export("theirs", reference.get_output("url"))
     result = workplace.up(stack="other")
     assert result.errors == []
     assert result.outputs == {"theirs": "gs://acme-one"}
+
+
+def test_another_stacks_secret_outputs_are_sealed_anew_in_the_state_that_reads_them(workplace: Workplace) -> None:
+    workplace.program("""
+pulumi.export("flat", pulumi.Output.secret("s3cr3t"))
+pulumi.export("deep", {"list": [pulumi.Output.secret("d33p")]})
+""").up()
+    (workplace.folder / "Pulumi.other.yaml").write_text((workplace.folder / "Pulumi.local.yaml").read_text())
+    workplace.program("""
+reference = pulumi.StackReference("organization/shop/local")
+pulumi.export("theirs", pulumi.Output.all(reference.get_output("flat"), reference.get_output("deep")))
+""")
+    assert workplace.up(stack="other").errors == []
+    path = workplace.state_path.with_name("other.json")
+    assert "s3cr3t" not in path.read_text()
+    again = workplace.up(stack="other")
+    assert again.errors == []
+    assert again.changed is False
+    theirs = read_snapshot(
+        json.loads(path.read_text())["checkpoint"]["latest"],
+        PassphraseCrypter(
+            "test", json.loads(path.read_text())["checkpoint"]["latest"]["secrets_providers"]["state"]["salt"]
+        ).decrypt,
+    ).outputs()["theirs"]
+    assert reveal(theirs) == ["s3cr3t", {"list": ["d33p"]}]
+
+
+def test_another_stacks_secret_outputs_that_cannot_be_read_are_refused_by_up(workplace: Workplace) -> None:
+    workplace.program('pulumi.export("token", pulumi.Output.secret("s3cr3t"))').up()
+    (workplace.folder / "Pulumi.other.yaml").write_text((workplace.folder / "Pulumi.local.yaml").read_text())
+    del workplace.environment["PULUMI_CONFIG_PASSPHRASE"]
+    workplace.program('pulumi.export("token", pulumi.StackReference("local").get_output("token"))')
+    assert workplace.preview(stack="other").errors == []
+    assert "the secret outputs token cannot be read" in workplace.up(stack="other").errors[0]
 
 
 def test_custom_timeouts_are_kept_in_the_state(workplace: Workplace) -> None:

@@ -123,7 +123,9 @@ def test_a_stock_out_that_passes_is_no_failure(lab: Lab) -> None:
 
 def test_flex_start_waits_for_machines_as_long_as_it_is_told(lab: Lab) -> None:
     lab.offers += [None] * 4
-    assert lab.ends(lab.submit(["true"], strategy=Strategy.FLEX_START)).state is JobState.SUCCEEDED
+    patient = lab.submit(["true"], strategy=Strategy.FLEX_START)
+    assert lab.ends(patient).state is JobState.SUCCEEDED
+    assert lab.output(patient, "service").count("Waiting for job to be provisioned.") == 1
     lab.offers += [None] * 99
     impatient = lab.submit(["true"], strategy=Strategy.FLEX_START, max_wait_seconds=0.1)
     error = lab.ends(impatient).error
@@ -163,3 +165,21 @@ def test_a_replica_has_no_more_processors_than_its_machine(small: Lab, slot: obj
     name = small.submit(["python", "-m", "count"], slot=SLOT if slot else None)
     assert small.ends(name).state is JobState.SUCCEEDED
     assert small.output(name) == "1\n"
+
+
+def test_the_ranks_of_a_warm_job_meet_at_the_primary_with_torch_s_own_variables(tmp_path: Path) -> None:
+    for lab in make_lab(tmp_path, preload=("torch.distributed",), limit=3):
+        lab.module(
+            "ranks",
+            "import torch, torch.distributed as dist\n"
+            "dist.init_process_group('gloo', init_method='env://')\n"
+            "total = torch.tensor([float(dist.get_rank() + 1)])\n"
+            "dist.all_reduce(total)\n"
+            "print(dist.get_rank(), dist.get_world_size(), total.item())\n"
+            "dist.barrier()\n",
+        )
+        workers = WorkerPool(2, IMAGE, ["python", "-m", "ranks"], [], {}, SLOT)
+        name = lab.submit(["python", "-m", "ranks"], more=(workers,), slot=SLOT)
+        assert lab.ends(name).state is JobState.SUCCEEDED, lab.output(name, stream="stderr")
+        assert lab.output(name) == "0 3 6.0\n"
+        assert lab.output(name, "workerpool1-1") == "2 3 6.0\n"

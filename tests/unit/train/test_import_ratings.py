@@ -121,3 +121,35 @@ def test_an_unknown_column_and_a_missing_file_are_refused(tmp_path: Path, capsys
     assert "--user = 'buyer': is no column" in capsys.readouterr().err
     assert main([str(tmp_path / "absent.csv"), "--out", str(tmp_path / "out")]) == 2
     assert "absent.csv" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-8", "text: UTF-8"), ("utf-8-sig", "text: UTF-8"), ("latin-1", "text: latin-1")]
+)
+def test_ids_keep_their_letters_in_either_encoding(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], encoding: str, said: str
+) -> None:
+    content = "user,item,time\nZoë,café,978300760\n".encode(encoding)
+    (row,) = imported(tmp_path, "r.csv", content)
+    assert (row["user_id"], row["item_id"]) == ("Zoë", "café")
+    assert said in capsys.readouterr().out
+
+
+def test_titles_keep_their_letters_in_utf_8(tmp_path: Path) -> None:
+    (tmp_path / "movies.dat").write_bytes("1::Les Misérables (1995)::Drama\n".encode())
+    imported(tmp_path, "ratings.dat", RATINGS_DAT)
+    assert pq.read_table(tmp_path / "out" / "items.parquet")["title"].to_pylist() == ["Les Misérables (1995)"]
+
+
+@pytest.mark.parametrize("odd", [1112486027000, 1112486027, 4], ids=["finer", "coarser", "among ordinals"])
+def test_a_file_that_mixes_units_is_refused_with_the_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], odd: int
+) -> None:
+    usual = {1112486027000: 1112486027, 1112486027: 1112486027000, 4: 5}[odd]
+    odd = 1112486027 if odd == 4 else odd
+    (tmp_path / "r.csv").write_text("".join(f"u,i,5,{time}\n" for time in (usual, odd, usual, usual)))
+    assert main([str(tmp_path / "r.csv"), "--out", str(tmp_path / "out"), "--header", "no"]) == 2
+    told = capsys.readouterr().err
+    assert f"timestamp = {odd} (1 rows): the file mixes units of time" in told
+    assert "see data row 2" in told
+    assert not (tmp_path / "out").exists()
