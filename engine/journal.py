@@ -99,7 +99,8 @@ class Journal:
 
     def resources(self) -> list[ResourceState]:
         """What the state holds now. What has not been reached yet refers to what was renamed by its new name."""
-        found = self._new + [self._referring(resource) for resource in self._base if id(resource) not in self._done]
+        untouched = [self._referring(resource) for resource in self._base if id(resource) not in self._done]
+        found = self._new + untouched
         return ordered(found) if self._partial else found
 
     def _referring(self, resource: ResourceState) -> ResourceState:

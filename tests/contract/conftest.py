@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.contract.cloud_process import CloudProcess
+from tests.contract.google_clients import GoogleClients
 
 
 @pytest.fixture(scope="session")
@@ -14,6 +15,12 @@ def cloud_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CloudProc
     cloud = CloudProcess(tmp_path_factory.mktemp("cloud")).start()
     yield cloud
     cloud.stop()
+
+
+@pytest.fixture(scope="module")
+def google_clients(cloud_server: CloudProcess) -> GoogleClients:
+    """Google's clients in a project of the module's own."""
+    return GoogleClients(cloud_server)
 
 
 @pytest.fixture

@@ -34,6 +34,7 @@ DOCUMENTED = {
         "a trigger has no such field"
     ),
     r"/cloudrunv2/.*: metadata\.@type is": "the metadata of Cloud Run's operations is the resource",
+    r"DELETE /(cloudrunv2|eventarc)/.*: response\.@type is": "the operation of a delete ends with the resource",
     r"PATCH /cloudrunv2/.*: response\.(observedG|g)eneration is '2'": "a change makes a new generation",
     r"GET /cloudrunv2/.*: (observedG|g)eneration is '2'": "a change makes a new generation",
     # Vertex AI

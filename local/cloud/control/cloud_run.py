@@ -33,6 +33,7 @@ class Declared(LongRunning):
     version = "v2"
     policies_by = "GET"
     etag_form = '"{}"'
+    deleted_is_empty = False
     whole_without_mask = True
     output = (
         *("name", "uid", "generation", "createTime", "updateTime", "deleteTime", "expireTime", "creator"),

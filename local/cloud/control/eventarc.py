@@ -30,6 +30,7 @@ class Triggers(LongRunning):
     immutable = ("transport", "channel")
     policies_by = "GET"
     etag_form = '"{}"'
+    deleted_is_empty = False
     message = "google.cloud.eventarc.v1.Trigger"
     metadata = "google.cloud.eventarc.v1.OperationMetadata"
 
