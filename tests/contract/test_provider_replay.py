@@ -9,8 +9,6 @@ from tests.contract import conformance
 from tests.contract.cloud_process import CloudProcess
 from tests.contract.documented_differences import DOCUMENTED
 
-pytestmark = pytest.mark.xdist_group("provider replay")
-
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory):

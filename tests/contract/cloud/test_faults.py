@@ -19,8 +19,6 @@ from local.cloud.__main__ import main
 from local.cloud.faults.kinds import KINDS
 from tests.contract.cloud_process import CloudProcess
 
-pytestmark = pytest.mark.xdist_group("faults")  # one cloud for all that it hurts
-
 REPOSITORY = Path(__file__).parents[3]
 BUCKETS = "/storage/v1/b?project=acme-recsys"
 

@@ -12,8 +12,6 @@ from tests.unit.pipelines.compiled import compiled
 from .conftest import BUCKET, IMAGE, PARENT, Vertex, wait_until
 from .pipelines import sleeper
 
-pytestmark = pytest.mark.xdist_group("vertex-faults")  # one cloud for all that it hurts
-
 MACHINE = {"machineType": "n1-standard-8"}
 DISK = {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100}
 

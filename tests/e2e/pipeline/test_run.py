@@ -22,7 +22,7 @@ from tests.e2e.pipeline.commands import python_m
 from tests.e2e.pipeline.platform import LocalPlatform
 from tests.unit.pipeline.example import interactions, write
 
-pytestmark = [pytest.mark.xdist_group("pipeline-runs"), pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
