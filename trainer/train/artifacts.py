@@ -48,7 +48,8 @@ def write_model(
         name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for name, content in contents.items()
     }
-    folder.write(MANIFEST_FILE, _json({"format": _FORMAT, "run_id": training["run_id"], "files": sums}))
+    made_by = {"run_id": training["run_id"], "git_sha": training["git_sha"]}
+    folder.write(MANIFEST_FILE, _json({"format": _FORMAT, **made_by, "files": sums}))
 
 
 def read_model(folder: Folder) -> tuple[NextItemModel, pa.StringArray]:

@@ -31,6 +31,7 @@ class Checkpoints:
         self._warn = warn
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._is_stored = False
 
     def save(self, state: dict[str, Any], *, step: int, identity: dict[str, Any]) -> None:
         """Copies the state now and uploads it in the background, after the upload before it.
@@ -42,15 +43,20 @@ class Checkpoints:
         torch.save({"identity": json.dumps(identity), "state": state}, buffer)
         self._pending = self._thread.submit(self._upload, buffer.getvalue(), step)
 
-    def flush(self) -> None:
-        """Waits for the upload under way. A failed one warns: training is worth more than one checkpoint."""
+    def flush(self) -> bool:
+        """Waits for the upload under way; whether the newest state is stored. A failed upload warns: training is worth
+        more than one checkpoint.
+        """
         pending, self._pending = self._pending, None
         if pending is None:
-            return
+            return self._is_stored
         try:
             pending.result()
+            self._is_stored = True
         except Exception as error:
             self._warn(f"a checkpoint was not stored in {self._folder.uri}: {error}")
+            self._is_stored = False
+        return self._is_stored
 
     def load(self, identity: dict[str, Any]) -> dict[str, Any] | None:
         """The newest state that is whole; None where there is none. Refuses one that belongs to something else."""

@@ -1,7 +1,8 @@
 """The container's entry point: `python -m train.main`. With no flags the environment alone drives it.
 
 Owns: the order of a run: check the environment, read, train, judge, store. Does not own: any of these steps.
-Exit codes: 0 trained and stored; 1 failed; 2 input refused before any work; 143 told to stop, the checkpoint is stored.
+Exit codes: 0 trained and stored; 1 failed; 2 input refused before any work; 143 told to stop, the checkpoint is stored (1 where it
+could not be).
 """
 
 import argparse
@@ -26,11 +27,15 @@ from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
 from train.model import ModelConfig, NextItemModel
 from train.presets import Settings, add_flags, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
-from train.storage import join, open_folder
+from train.storage import join, open_folder, probe
 from train.trackers import trackers
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 _STORING_SECONDS = 2.0
+
+
+class StateLost(Exception):
+    """The process was told to stop, and its state is not stored."""
 
 
 class Run(NamedTuple):
@@ -125,6 +130,7 @@ def _run(run: Run) -> int:
 
 
 def _train(run: Run, told_to_stop: list[int]) -> int:
+    refuse_if("environment", _unwritable("MODEL_DIR", join(run.environment.model_dir, run.environment.run_id)))
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
@@ -147,6 +153,11 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     except Interrupted:
         run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
         return EXIT_TERMINATED
+    except StateLost as lost:
+        run.log.failure(
+            f"told to stop, and {lost}: a job with this RUN_ID continues from an older one or from the start"
+        )
+        return 1
     except TrainingDiverged as diverged:
         run.log.failure(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
         return 1
@@ -154,6 +165,18 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         for tracker in tracked:
             tracker.finish(state)
     return 0
+
+
+def _unwritable(name: str, uri: str) -> list[Problem]:
+    """A probe is written, so that no run trains for hours and then finds no place for its model."""
+    try:
+        probe(open_folder(uri))
+    except Refused:
+        raise
+    except Exception as error:
+        rule = f"cannot be written to ({type(error).__name__}: {str(error).splitlines()[0]})"
+        return [Problem(name, uri, rule, "Name a folder or a bucket that this job may write to")]
+    return []
 
 
 def _read(run: Run) -> Sequences:
@@ -222,6 +245,10 @@ def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Setting
         run.log.info("resumed", step=loop.progress.step)
     try:
         return loop.run()
+    except Interrupted as interrupted:
+        if not checkpoints.flush():
+            raise StateLost(f"the checkpoint was not stored in {run.environment.checkpoint_dir}") from interrupted
+        raise
     finally:
         checkpoints.flush()
 

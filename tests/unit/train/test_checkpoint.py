@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_model, write_model
+from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_json, read_model, write_model
 from train.champion import TranslatedModel
 from train.checkpoint import LATEST_FILE, Checkpoints
 from train.model import ModelConfig, NextItemModel
@@ -76,8 +76,10 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
 def test_a_failed_upload_warns_and_training_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     warnings: list[str] = []
-    saved(tmp_path / "file", 1, warnings=warnings)
+    checkpoints = saved(tmp_path / "file", 1, warnings=warnings)
     assert "was not stored" in warnings[0]
+    assert not checkpoints.flush()
+    assert saved(tmp_path / "folder", 1).flush()
 
 
 def small_model(items: int) -> NextItemModel:
@@ -89,11 +91,15 @@ def test_a_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
     folder = open_folder(join(str(tmp_path), "models", "run"))
     model, catalog = small_model(3), pa.array(["a", "b", "c"])
     model.successors.strength.fill_(0.5)
-    write_model(folder, model=model, catalog=catalog, counts_V=np.array([1, 2, 3]), training={"run_id": "run"})
+    write_model(
+        folder, model=model, catalog=catalog, counts_V=np.array([1, 2, 3]), training={"run_id": "run", "git_sha": "abc"}
+    )
     again, its_catalog = read_model(folder)
     histories = Histories(np.array([0, 1, 2]), np.array([0]), np.array([3]))
     assert torch.equal(again.scores(histories), model.scores(histories))
     assert its_catalog.to_pylist() == catalog.to_pylist()
+    manifest = read_json(folder, MANIFEST_FILE) or {}
+    assert (manifest["run_id"], manifest["git_sha"]) == ("run", "abc")
 
 
 def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
@@ -101,7 +107,11 @@ def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"holds no manifest\.json"):
         read_model(folder)
     write_model(
-        folder, model=small_model(2), catalog=pa.array(["a", "b"]), counts_V=np.array([1, 1]), training={"run_id": "r"}
+        folder,
+        model=small_model(2),
+        catalog=pa.array(["a", "b"]),
+        counts_V=np.array([1, 1]),
+        training={"run_id": "r", "git_sha": ""},
     )
     (tmp_path / WEIGHTS_FILE).write_bytes(b"other")
     with pytest.raises(Refused, match="differs from its manifest"):
@@ -122,7 +132,7 @@ def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.Monkey
         model=small_model(2),
         catalog=pa.array(["a", "b"]),
         counts_V=np.array([1, 1]),
-        training={"run_id": "r"},
+        training={"run_id": "r", "git_sha": ""},
     )
     assert names[-1] == MANIFEST_FILE
     assert len(names) == len(set(names)) == 5

@@ -1,7 +1,10 @@
 """The entry points as a job runs them, in this process: environment in, files and log lines out."""
 
+import io
 import json
+import math
 import shutil
+import signal
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 from train import evaluate, main
 from train.health import HealthServer
-from train.log import LOG_FIELDS
+from train.log import LOG_FIELDS, Log
+from train.loop import TrainingLoop
 
 from contracts.run_artifacts import EvaluationReport, TrainingSummary
 from tests.unit.train.examples import job_environment, table_of
@@ -87,7 +91,7 @@ def test_bad_flags_and_bad_data_are_refused(
     (job / "staging" / "interactions.parquet").write_bytes(b"no parquet")
     assert main.main(QUICK_FLAGS) == 2
     assert "not a readable parquet file" in lines_of(capsys)[-1]["message"]
-    assert not (job / "models").exists()
+    assert not list((job / "models" / "run-1").iterdir())
 
 
 def test_a_finished_run_started_again_ends_at_once_with_the_same_model(
@@ -108,6 +112,50 @@ def test_a_run_id_with_a_checkpoint_of_other_settings_is_refused(job: Path, caps
     capsys.readouterr()
     assert main.main([*QUICK_FLAGS, "--dropout", "0.3"]) == 2
     assert "Choose another RUN_ID" in lines_of(capsys)[-1]["message"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/nope"])
+def test_a_model_folder_that_cannot_be_written_is_refused_before_anything_is_read(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    (job / "file").write_text("in the way")
+    monkeypatch.setenv("MODEL_DIR", str(job / place))
+    assert main.main(QUICK_FLAGS) == 2
+    (line,) = lines_of(capsys)
+    assert f"MODEL_DIR = '{job / place}/run-1': cannot be written to" in line["message"]
+
+
+def test_a_run_that_is_told_to_stop_says_whether_its_checkpoint_is_stored(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = TrainingLoop._step
+
+    def stopped(loop: TrainingLoop) -> None:
+        step(loop)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(TrainingLoop, "_step", stopped)
+    assert main.main(QUICK_FLAGS) == 143
+    assert "told to stop: the checkpoint is stored" in lines_of(capsys)[-1]["message"]
+    monkeypatch.setenv("CHECKPOINT_DIR", "/proc/nope")
+    assert main.main(QUICK_FLAGS) == 1
+    last = lines_of(capsys)[-1]
+    assert last["severity"] == "ERROR"
+    assert "told to stop, and the checkpoint was not stored in /proc/nope" in last["message"]
+
+
+def test_every_line_is_valid_json_whatever_the_numbers() -> None:
+    stream = io.StringIO()
+    log = Log(run_id="r", request_id="", experiment="", stream=stream)
+    log.metric("train_loss", math.nan, step=1)
+    log.info("x", data={"deep": [math.inf, 1.5, (-math.inf,)]})
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    first, second = (json.loads(line, parse_constant=refuse) for line in stream.getvalue().splitlines())
+    assert first["value"] is None
+    assert second["data"] == {"deep": [None, 1.5, [None]]}
 
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
