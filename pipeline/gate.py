@@ -1,7 +1,7 @@
 """Champion against challenger: whether a new model takes over.
 
-Owns: the decision and its reasons in words. Does not own: measuring (the trainer) or moving the alias (registry.py).
-Pure.
+Owns: the decision and its reasons in words. Does not own: measuring (the trainer) or moving the alias
+(model_registry.py). Pure.
 """
 
 from pydantic import BaseModel, ConfigDict

@@ -15,6 +15,7 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from train import environment as job_environment
 from train.artifacts import EVALUATION_FILE, TRAINING_FILE, read_json, read_model, write_json
 from train.baselines import baselines
 from train.champion import TranslatedModel
@@ -22,6 +23,7 @@ from train.data import Sequences, read_folder
 from train.log import Log
 from train.metrics import K, metrics_of
 from train.model import NextItemModel
+from train.presets import MOST_THREADS
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ranking import PROTOCOL, Scorer, held_out_ranks
 from train.storage import open_folder
@@ -85,9 +87,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output-file", type=Path, help="also write the report to this file")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     asked = parser.parse_args(argv)
-    torch.set_num_threads(asked.threads)
-    log = Log(run_id=asked.model_uri.rstrip("/").rsplit("/", 1)[-1], request_id="", experiment="")
+    _, request_id, experiment = job_environment.identity()
+    run_id = asked.model_uri.rstrip("/").rsplit("/", 1)[-1]
+    log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
     try:
+        refuse_if("flags", _flag_problems(asked))
+        torch.set_num_threads(asked.threads)
         found = report(model_uri=asked.model_uri, data_uri=asked.data_uri, champion_uri=asked.champion_uri)
         write_json(open_folder(asked.model_uri), EVALUATION_FILE, found)
     except Refused as refused:
@@ -98,12 +103,26 @@ def main(argv: Sequence[str] | None = None) -> int:
         log.failure(f"evaluation failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
         return 1
     if asked.output_file:
-        asked.output_file.parent.mkdir(parents=True, exist_ok=True)
         asked.output_file.write_text(json.dumps(found, indent=1) + "\n")
     for name, scored in (("champion_", found["champion"]), ("", found["model"])):
         for metric, value in (scored or {"metrics": {}})["metrics"].items():
             log.metric(name + metric, value, step=0)
     return 0
+
+
+def _flag_problems(asked: argparse.Namespace) -> list[Problem]:
+    problems = []
+    if not 1 <= asked.threads <= MOST_THREADS:
+        problems.append(Problem("--threads", asked.threads, f"must be between 1 and {MOST_THREADS}", "Leave it out"))
+    if asked.output_file:
+        try:
+            asked.output_file.parent.mkdir(parents=True, exist_ok=True)
+            with asked.output_file.open("a"):
+                pass
+        except OSError as error:
+            rule = f"cannot be written ({error.strerror})"
+            problems.append(Problem("--output-file", str(asked.output_file), rule, "Name a file in a writable folder"))
+    return problems
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Structured log: one JSON object per line on stdout, with the fields of the container contract.
 
-Owns: the shape of a line (always valid JSON: NaN and infinity are null) and who else hears of a metric. Does not own: what is measured.
+Owns: the shape of a line (valid JSON: NaN and infinity are null) and who else hears of a metric. Does not own: what is
+measured.
 """
 
 import json

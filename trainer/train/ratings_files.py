@@ -33,6 +33,11 @@ _INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 _ASIN = r"^(B[0-9A-Z]{9}|\d{9}[\dX])$"
 _SHOWN_ROWS = 5
 _LOOKED_AT = 1_000
+# The 19 flags at the end of a line of u.item, in u.genre's order.
+_GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
 _ITEM_FILES = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
 
 
@@ -291,6 +296,10 @@ def item_table(ratings: Path, asked: Path | None) -> pa.Table | None:
         raise Refused(
             "import", [Problem("--items", str(file), f"row {short[0]} has no title and genres", fix, len(short))]
         )
-    genres = [parts[-1] if file.suffix == ".dat" else "|".join(parts[5:]) for parts in lines]
+    genres = [parts[-1] if file.suffix == ".dat" else _flagged_genres(parts[5:]) for parts in lines]
     ids = _ids(pa.chunked_array([[parts[0] for parts in lines]]))
     return pa.table({"item_id": ids, "title": [parts[1] for parts in lines], "genres": genres})
+
+
+def _flagged_genres(flags: list[str]) -> str:
+    return "|".join(name for name, flag in zip(_GENRES, flags, strict=False) if flag == "1")

@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from train.environment import storage_emulator
 from train.problems import Problem, Refused
 
-
 _PROBE = "probe"
 
 

@@ -9,12 +9,12 @@ import torch
 from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_json, read_model, write_model
 from train.champion import TranslatedModel
 from train.checkpoint import LATEST_FILE, Checkpoints
-from train.model import ModelConfig, NextItemModel
+from train.model import NextItemModel
 from train.problems import Refused
 from train.ranking import Histories
 from train.storage import LocalFolder, join, open_folder
 
-from tests.unit.train.examples import sequences_of
+from tests.unit.train.examples import sequences_of, small_config
 
 IDENTITY = {"fingerprint": "f00d", "settings": {"width": 8}}
 
@@ -84,7 +84,7 @@ def test_a_failed_upload_warns_and_training_goes_on(tmp_path: Path) -> None:
 
 def small_model(items: int) -> NextItemModel:
     torch.manual_seed(0)
-    return NextItemModel(ModelConfig(items=items, window=4, width=8)).eval()
+    return NextItemModel(small_config(items=items)).eval()
 
 
 def test_a_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:

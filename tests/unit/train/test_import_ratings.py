@@ -153,3 +153,11 @@ def test_a_file_that_mixes_units_is_refused_with_the_rows(
     assert f"timestamp = {odd} (1 rows): the file mixes units of time" in told
     assert "see data row 2" in told
     assert not (tmp_path / "out").exists()
+
+
+def test_the_flags_of_u_item_become_genres(tmp_path: Path) -> None:
+    flags = ["0", "0", "0", "1", "1", "1", *["0"] * 13]
+    (tmp_path / "u.item").write_text("|".join(["1", "Toy Story (1995)", "01-Jan-1995", "", "http://x", *flags]) + "\n")
+    imported(tmp_path, "u.data", "1\t1\t5\t978300760\n")
+    items = pq.read_table(tmp_path / "out" / "items.parquet")
+    assert items["genres"].to_pylist() == ["Animation|Children's|Comedy"]

@@ -156,6 +156,16 @@ def test_the_preset_depends_on_the_data_and_flags_win(shop: Sequences) -> None:
     assert resolve(data, {"dropout": 0.35, "layers": None}).dropout == 0.35
     with pytest.raises(Refused, match=r"--dropout = 1\.5"):
         resolve(data, {"dropout": 1.5})
+    with pytest.raises(Refused) as refused:
+        resolve(data, {"seed": -1, "average_decay": 1.0, "warmup_steps": -1, "patience_epochs": math.nan})
+    assert {p.key for p in refused.value.problems} == {
+        "--seed",
+        "--average-decay",
+        "--warmup-steps",
+        "--patience-epochs",
+    }
+    with pytest.raises(Refused, match="--recency-slope = nan"):
+        resolve(data, {"recency_slope": math.nan})
     with pytest.raises(Refused, match="--heads = 3"):
         resolve(data, {"heads": 3})
 

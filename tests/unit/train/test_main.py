@@ -58,7 +58,10 @@ def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys
     summary = json.loads((job / "models" / "run-1" / "training.json").read_text())
     model, data = str(job / "models" / "run-1"), str(job / "staging")
     copy = job / "outputs" / "evaluation.json"
+    capsys.readouterr()
     assert evaluate.main(["--model-uri", model, "--data-uri", data, "--output-file", str(copy)]) == 0
+    for line in lines_of(capsys):
+        assert (line["run_id"], line["request_id"], line["experiment"]) == ("run-1", "request-7", "recsys-test")
     report = EvaluationReport.model_validate_json((job / "models" / "run-1" / "evaluation.json").read_bytes())
     assert EvaluationReport.model_validate_json(copy.read_bytes()) == report
     assert report.model.metrics == pytest.approx(summary["metrics"])
@@ -88,6 +91,9 @@ def test_bad_flags_and_bad_data_are_refused(
 ) -> None:
     assert main.main(["--max-minutes", "-1", "--threads", "0"]) == 2
     assert [line["message"].split(" = ")[0] for line in lines_of(capsys)] == ["--max-minutes", "--threads"]
+    for seconds in ("nan", "inf", "-1"):
+        assert main.main(["--checkpoint-seconds", seconds]) == 2
+        assert lines_of(capsys)[-1]["message"].startswith("--checkpoint-seconds = ")
     (job / "staging" / "interactions.parquet").write_bytes(b"no parquet")
     assert main.main(QUICK_FLAGS) == 2
     assert "not a readable parquet file" in lines_of(capsys)[-1]["message"]
@@ -179,6 +185,28 @@ def test_health_and_metrics_are_served() -> None:
         server.close()
     assert 'train_validation_ndcg_at_10{run_id="run \\"1\\""} 0.25' in text
     assert 'train_step{run_id="run \\"1\\""} 7.0' in text
+
+
+def test_a_health_port_in_use_warns_and_the_run_succeeds(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = HealthServer(0, run_id="other")
+    try:
+        monkeypatch.setenv("HEALTH_PORT", str(server.port))
+        assert main.main(QUICK_FLAGS) == 0
+    finally:
+        server.close()
+    warned = next(line for line in lines_of(capsys) if line["severity"] == "WARNING")
+    assert f"/healthz is not served: port {server.port} cannot be taken" in warned["message"]
+
+
+def test_bad_flags_of_the_evaluation_are_refused_before_anything_is_read(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (job / "file").write_text("in the way")
+    uris = ["--model-uri", str(job / "nowhere"), "--data-uri", str(job / "staging")]
+    assert evaluate.main([*uris, "--threads", "0", "--output-file", str(job / "file" / "out.json")]) == 2
+    assert [line["message"].split(" = ")[0] for line in lines_of(capsys)] == ["--threads", "--output-file"]
 
 
 @pytest.mark.parametrize(("length", "said"), [(1, "no user has three events"), (3, "no user has four events")])
