@@ -1,7 +1,7 @@
 """The environment contract of a training job: names, rules, and the one place that reads os.environ.
 
-Owns: what a job is told by its environment (the frozen container contract). Does not own: the flags (main.py, presets.py).
-The names are contracts.job_environment's, repeated because the trainer imports nothing of ours.
+Owns: what a job is told by its environment (the frozen container contract). Does not own: the flags (main.py,
+presets.py). The names are contracts.job_environment's, repeated because the trainer imports nothing of ours.
 """
 
 import importlib.util
