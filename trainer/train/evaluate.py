@@ -16,7 +16,7 @@ import pyarrow as pa
 import torch
 
 from train import environment as job_environment
-from train.artifacts import EVALUATION_FILE, TRAINING_FILE, read_json, read_model, write_json
+from train.artifacts import EVALUATION_FILE, TRAINING_FILE, NoModel, read_json, read_model, write_json
 from train.baselines import baselines
 from train.champion import TranslatedModel
 from train.data import Sequences, read_folder
@@ -27,6 +27,8 @@ from train.presets import MOST_THREADS
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ranking import PROTOCOL, Scorer, held_out_ranks
 from train.storage import open_folder
+
+REFUSAL_FILE = "refusal-evaluate.json"
 
 
 def evaluate(sequences: Sequences, scorer: Scorer) -> dict[str, float]:
@@ -42,19 +44,12 @@ def report(*, model_uri: str, data_uri: str, champion_uri: str = "") -> dict[str
     sequences = read_folder(open_folder(data_uri))
     refuse_if("data", _nothing_to_evaluate(sequences, data_uri))
     scored = {"uri": model_uri, "metrics": evaluate(sequences, _scorer(model, catalog, sequences))}
-    champion = None
-    if champion_uri:
-        old, old_catalog = read_model(open_folder(champion_uri))
-        translated = TranslatedModel(old, old_catalog, sequences)
-        champion = {
-            "uri": champion_uri,
-            "metrics": evaluate(sequences, translated),
-            "unknown_items": translated.unknown_items,
-        }
+    champion, lost = _champion(champion_uri, sequences)
     return {
         "run_id": training.get("run_id", ""),
         "model": scored,
         "champion": champion,
+        "champion_lost": lost,
         "baselines": {name: evaluate(sequences, scorer) for name, scorer in baselines(sequences).items()},
         "users": len(sequences.evaluated),
         "items": len(sequences.catalog),
@@ -62,6 +57,25 @@ def report(*, model_uri: str, data_uri: str, champion_uri: str = "") -> dict[str
         "protocol": PROTOCOL,
         "data_fingerprint": sequences.fingerprint,
     }
+
+
+def _champion(uri: str, sequences: Sequences) -> tuple[dict[str, Any] | None, str]:
+    """The champion's scores, or why they cannot be had. One whose files are gone counts as none: else no later run
+    could ever replace it.
+    """
+    if not uri:
+        return None, ""
+    try:
+        old, old_catalog = read_model(open_folder(uri))
+    except NoModel as lost:
+        (problem,) = lost.problems
+        return None, f"{uri}: {problem.key if problem.key != '--model-uri' else 'the folder'} {problem.rule}"
+    translated = TranslatedModel(old, old_catalog, sequences)
+    return {
+        "uri": uri,
+        "metrics": evaluate(sequences, translated),
+        "unknown_items": translated.unknown_items,
+    }, ""
 
 
 def _scorer(model: NextItemModel, catalog: pa.StringArray, sequences: Sequences) -> Scorer:
@@ -98,16 +112,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
+        _tell_the_pipeline(asked.model_uri, refused, log)
         return EXIT_REFUSED
     except Exception as error:
         log.failure(f"evaluation failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
         return 1
     if asked.output_file:
         asked.output_file.write_text(json.dumps(found, indent=1) + "\n")
+    if found["champion_lost"]:
+        log.warning(f"the champion cannot be read, as if there were none: {found['champion_lost']}")
     for name, scored in (("champion_", found["champion"]), ("", found["model"])):
         for metric, value in (scored or {"metrics": {}})["metrics"].items():
             log.metric(name + metric, value, step=0)
     return 0
+
+
+def _tell_the_pipeline(model_uri: str, refused: Refused, log: Log) -> None:
+    """Leaves the reason beside the model, where whoever follows the run finds it."""
+    try:
+        write_json(open_folder(model_uri), REFUSAL_FILE, {"step": "evaluate", "text": str(refused)})
+    except Exception as error:
+        log.warning(f"the reason was not left in {model_uri}: {error}")
 
 
 def _flag_problems(asked: argparse.Namespace) -> list[Problem]:

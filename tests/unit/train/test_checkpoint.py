@@ -1,11 +1,13 @@
 """Checkpoints and model files: whole or not there."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from train import artifacts
 from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_json, read_model, write_model
 from train.champion import TranslatedModel
 from train.checkpoint import LATEST_FILE, Checkpoints
@@ -56,6 +58,29 @@ def test_a_half_written_upload_leaves_the_one_before(tmp_path: Path) -> None:
     state = checkpoints.load(IDENTITY)
     assert state is not None
     assert int(state["step"]) == 1
+    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000001.pt"]
+
+
+@pytest.mark.parametrize("index", ["{", "[]", '{"checkpoints": [{"file": "step-000000001.pt"}]}', None])
+def test_without_a_readable_index_the_newest_whole_file_is_taken(tmp_path: Path, index: str | None) -> None:
+    warnings: list[str] = []
+    checkpoints = saved(tmp_path, 1, 2, warnings=warnings)
+    content = (tmp_path / "step-000000002.pt").read_bytes()
+    (tmp_path / "step-000000003.pt").write_bytes(content[: len(content) // 2])
+    middle = content.index(b"progress") + 3
+    altered = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    (tmp_path / "step-000000004.pt").write_bytes(altered)
+    if index is None:
+        (tmp_path / LATEST_FILE).unlink()
+    else:
+        (tmp_path / LATEST_FILE).write_text(index)
+    state = checkpoints.load(IDENTITY)
+    assert state is not None
+    assert int(state["step"]) == 2
+    assert [LATEST_FILE in warning for warning in warnings] == ([] if index is None else [True])
+    saved(tmp_path, 5)
+    names = LocalFolder(str(tmp_path)).names()
+    assert names == [LATEST_FILE, "step-000000002.pt", "step-000000005.pt"]
 
 
 def test_no_checkpoint_is_none_and_a_broken_index_warns(tmp_path: Path) -> None:
@@ -115,6 +140,20 @@ def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
     )
     (tmp_path / WEIGHTS_FILE).write_bytes(b"other")
     with pytest.raises(Refused, match="differs from its manifest"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize("changed", [{"format": 2}, {"kind": "table"}])
+def test_a_model_of_another_format_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    for name, value in changed.items():
+        monkeypatch.setattr(artifacts, f"_{name.upper()}", value)
+    folder = open_folder(str(tmp_path))
+    training = {"run_id": "r", "git_sha": ""}
+    write_model(folder, model=small_model(1), catalog=pa.array(["a"]), counts_V=np.array([1]), training=training)
+    monkeypatch.undo()
+    with pytest.raises(Refused, match=f"{next(iter(changed.values()))!r}.*and this image reads"):
         read_model(folder)
 
 

@@ -17,6 +17,7 @@ from train.log import LOG_FIELDS, Log
 from train.loop import TrainingLoop
 
 from contracts.run_artifacts import EvaluationReport, TrainingSummary
+from pipeline.artifacts import refusal_file
 from tests.unit.train.examples import job_environment, table_of
 
 QUICK_FLAGS = ["--max-epochs", "2", "--width", "16", "--layers", "1", "--batch-tokens", "512"]
@@ -71,6 +72,33 @@ def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys
     assert evaluate.main(["--model-uri", model, "--data-uri", data, "--champion-uri", model]) == 0
     again = json.loads((job / "models" / "run-1" / "evaluation.json").read_text())
     assert again["champion"]["metrics"] == pytest.approx(again["model"]["metrics"])
+
+
+def test_a_champion_whose_files_are_gone_counts_as_none_and_that_is_said(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    model, lost = str(job / "models" / "run-1"), job / "models" / "old"
+    shutil.copytree(model, lost)
+    (lost / "weights.pt").unlink()
+    asked = ["--model-uri", model, "--data-uri", str(job / "staging"), "--champion-uri", str(lost)]
+    for said in ("weights.pt is missing", "the folder holds no manifest.json"):
+        capsys.readouterr()
+        assert evaluate.main(asked) == 0
+        (warned,) = (line["message"] for line in lines_of(capsys) if line["severity"] == "WARNING")
+        report = EvaluationReport.model_validate_json((job / "models" / "run-1" / "evaluation.json").read_bytes())
+        assert report.champion is None
+        assert report.champion_lost.startswith(f"{lost}: {said}")
+        assert report.champion_lost in warned
+        shutil.rmtree(lost, ignore_errors=True)
+
+
+def test_an_evaluation_that_is_refused_leaves_the_reason_beside_the_model(job: Path) -> None:
+    model = job / "models" / "nothing"
+    assert evaluate.main(["--model-uri", str(model), "--data-uri", str(job / "staging")]) == 2
+    refusal = json.loads((model / refusal_file("evaluate")).read_text())
+    assert refusal["step"] == "evaluate"
+    assert "holds no manifest.json" in refusal["text"]
 
 
 def test_a_bad_environment_is_refused_with_every_problem_before_anything_is_read(
