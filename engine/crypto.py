@@ -15,6 +15,7 @@ import os
 import secrets
 import threading
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def passphrase_beside(folder: Path) -> tuple[str, Path, bool]:
     return path.read_text().strip(), path, False
 
 
+@cache
+def _derived(passphrase: bytes, salt: bytes, rounds: int) -> bytes:
+    """The key, which takes half a second the first time."""
+    return hashlib.pbkdf2_hmac("sha256", passphrase, salt, rounds, 32)
+
+
 class PassphraseCrypter:
     """Encrypts and decrypts with one passphrase and one salt."""
 
@@ -64,8 +71,7 @@ class PassphraseCrypter:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         raw_salt = base64.b64decode(salt.split(":")[1]) if salt else secrets.token_bytes(8)
-        key = hashlib.pbkdf2_hmac("sha256", passphrase.encode(), raw_salt, _ROUNDS, 32)
-        self._cipher = AESGCM(key)
+        self._cipher = AESGCM(_derived(passphrase.encode(), raw_salt, _ROUNDS))
         self._known: dict[str, str] = {}
         self.salt = salt or f"v1:{base64.b64encode(raw_salt).decode()}:{self.encrypt(_PROOF)}"
         if salt:

@@ -11,6 +11,7 @@ from itertools import chain
 
 from engine import urns
 from engine.aliases import FormerNames
+from engine.deletions import Deletions
 from engine.errors import EngineError, OperationError
 from engine.gcp.comparing import Change
 from engine.gcp.resource import Settings
@@ -20,7 +21,7 @@ from engine.outcome import Diagnostic, Outcome
 from engine.paths import contains, parse, reset
 from engine.plugins import Difference, Plugin, plugin_for, settings_of
 from engine.registry import Registry, Step
-from engine.state import ResourceState, Snapshot
+from engine.state import ResourceState, Snapshot, hidden
 from engine.targets import Targets
 from engine.values import UNKNOWN, Properties
 
@@ -39,7 +40,10 @@ class Planner:
         *,
         dry_run: bool,
         report: Callable[[Diagnostic], None],
+        targets: Targets | None = None,
+        replaces: Targets | None = None,
     ) -> None:
+        """`targets`: what the command is confined to; `replaces`: what it is asked to replace."""
         self.project = project
         self.stack = stack
         self.base = base
@@ -48,8 +52,9 @@ class Planner:
         self.dry_run = dry_run
         self.report = report
         self.seen = Registry()
-        self.targets = Targets()
-        self.replaces = Targets()
+        self.targets = targets or Targets()
+        self.replaces = replaces or Targets()
+        self.deletions = Deletions(base, self.seen, self.targets, report)
         self._names = FormerNames(project, stack, self.seen)
         self.lock = threading.RLock()
         self._plugins: dict[str, Plugin] = {}
@@ -107,7 +112,7 @@ class Planner:
             self.seen.skipped.add(urn)
             return []
         self.seen.operated.add(old.urn)
-        outcome = Outcome(old.urn, "same", parent=old.parent, shown=not self._hidden(old))
+        outcome = Outcome(old.urn, "same", parent=old.parent, shown=not hidden(old))
         return [Step("same", outcome, old.copy(), old)]
 
     def _stands_alone(self, goal: Goal, urn: str) -> bool:
@@ -138,7 +143,7 @@ class Planner:
         if not self._check(new, inputs, {} if fresh or old is None else old.inputs):
             return []
         self.seen.operated.add(urn)
-        outcome = Outcome(urn, "same", parent=new.parent, shown=not self._hidden(new))
+        outcome = Outcome(urn, "same", parent=new.parent, shown=not hidden(new))
         if importing:
             return self._import(goal, outcome, old, new)
         if recreating and old is not None:
@@ -167,9 +172,6 @@ class Planner:
         outcome.op = "import"
         outcome.note = self._note(new)
         return [Step("import", outcome, new, old, deferred=old is not None and not old.external)]
-
-    def _hidden(self, state: ResourceState) -> bool:
-        return state.is_provider and state.name.startswith("default")
 
     def _note(self, state: ResourceState) -> str:
         return self.plugin(state.type).note if state.custom else ""
@@ -262,7 +264,7 @@ class Planner:
         if not delete_first:
             return [Step("replace", outcome, new, old, deferred=not old.pending_replacement)]
         condemned = self._condemned(old)
-        self._refuse_protected_among(condemned)
+        self._refuse_among(condemned)
         steps = [self._early_deletion(resource, keys) for resource, keys in reversed(condemned)]
         if not old.pending_replacement:
             steps.append(Step("delete", Outcome(old.urn, "delete-replaced", shown=False), old=old, pending=True))
@@ -278,8 +280,10 @@ class Planner:
             raise OperationError(message)
         self.report(Diagnostic("error", message, old.urn))
 
-    def _refuse_protected_among(self, condemned: list[tuple[ResourceState, list[str]]]) -> None:
+    def _refuse_among(self, condemned: list[tuple[ResourceState, list[str]]]) -> None:
         for resource, _ in condemned:
+            if not self.deletions.include(resource) and not self.dry_run:
+                raise OperationError(f"{resource.urn} is no target")
             if resource.protect:
                 self._refuse_protected(
                     resource,
@@ -288,7 +292,6 @@ class Planner:
                 )
 
     def _early_deletion(self, resource: ResourceState, keys: list[str]) -> Step:
-        self._include_in_deletion(resource)
         self.seen.deleted_early.add(resource.urn)
         self.seen.dependent_keys[resource.urn] = keys
         outcome = Outcome(resource.urn, "delete-replaced", parent=resource.parent, shown=False)
@@ -326,63 +329,6 @@ class Planner:
         inputs = {key: UNKNOWN if key in touched else value for key, value in resource.inputs.items()}
         difference = self.plugin(resource.type).diff(resource, inputs, self.settings(resource))
         return with_replacements(difference, resource.replace_on_changes).replace_keys or None
-
-    # -- deletions ---------------------------------------------------------------------------------------------------
-
-    def final_deletions(self) -> list[Step]:
-        """What is left to delete once the program is through: what it no longer has, and what was replaced."""
-        for step in self.seen.deletions:
-            step.outcome.op, step.outcome.shown = "delete", True
-        if self.targets.constrained:
-            self._include_dependents()
-        steps: list[Step] = []
-        for resource in self.base.resources:
-            if resource.delete and not self.targets.contains(resource.urn):
-                continue
-            if resource.delete:
-                steps.append(Step("delete", Outcome(resource.urn, "delete-replaced", shown=False), old=resource))
-            elif (
-                self.targets.contains(resource.urn)
-                and resource.urn not in self.seen.operated
-                and resource.urn not in self.seen.deleted_early
-                and not self._is_aliased(resource)
-            ):
-                steps.append(self._deletion(resource))
-        return steps
-
-    def _include_dependents(self) -> None:
-        """What depends on a target that goes, goes with it, if that is wanted; else it is in the way."""
-        for resource in list(self.base.resources):
-            stays = resource.urn in self.seen.operated or resource.urn in self.seen.deleted_early
-            if stays or resource.delete or not self.targets.contains(resource.urn):
-                continue
-            for dependent in dependents(self.base.resources, resource, self.seen.operated):
-                self._include_in_deletion(dependent)
-
-    def _include_in_deletion(self, resource: ResourceState) -> None:
-        if self.targets.contains(resource.urn):
-            return
-        if self.targets.dependents:
-            self.targets.include(resource.urn)
-            return
-        message = (
-            f"Resource '{resource.urn}' will be destroyed but was not specified in --target list.\nEither include "
-            "resource in --target list or pass --target-dependents to proceed."
-        )
-        self.report(Diagnostic("error", message, resource.urn))
-
-    def _is_aliased(self, resource: ResourceState) -> bool:
-        return resource.urn in self.seen.aliased
-
-    def _deletion(self, resource: ResourceState) -> Step:
-        if resource.protect:
-            message = (
-                f"resource {resource.urn!r} cannot be deleted\nbecause it is protected. To unprotect the resource, "
-                "remove the `protect` flag from the resource in your Pulumi program and run `pulumi up`"
-            )
-            self.report(Diagnostic("error", message, resource.urn))
-        shown = not self._hidden(resource) and not resource.external
-        return Step("delete", Outcome(resource.urn, "delete", parent=resource.parent, shown=shown), old=resource)
 
 
 def _needs(goal: Goal) -> set[str]:

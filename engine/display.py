@@ -10,6 +10,7 @@ import threading
 from typing import Protocol, TextIO
 
 from engine import urns
+from engine.detail import resource_lines
 from engine.outcome import Outcome, Result, presentable
 from engine.values import Properties, Secret, Unknown, Value
 
@@ -93,10 +94,12 @@ class Silent:
 class Text:
     """Writes to a stream, in colour if it is a terminal."""
 
-    def __init__(self, stream: TextIO | None = None, *, show_sames: bool = False) -> None:
+    def __init__(self, stream: TextIO | None = None, *, show_sames: bool = False, diff: bool = False) -> None:
+        """`diff`: a plan tells every property that changes."""
         self._stream = stream or sys.stdout
         self._color = self._stream.isatty()
         self._show_sames = show_sames
+        self._diff = diff
         self._lock = threading.Lock()
         self._kind = ""
 
@@ -128,14 +131,32 @@ class Text:
         self._line(f" {self._paint(SYMBOLS.get(op, ' ').ljust(2), op)} {_type(outcome)} {outcome.name} {what}{info}")
 
     def finish(self, result: Result) -> None:
+        if result.drift:
+            self._line("Found changed since the state was written:")
+            self._show(result.drift)
         if "preview" in result.kind:
-            self._tree(result)
+            self._show(result.outcomes)
         self._diagnostics(result)
         self._outputs(result)
         self._resources(result)
 
-    def _tree(self, result: Result) -> None:
-        rows = _rows(result.outcomes if self._show_sames else _changed_with_parents(result.outcomes))
+    def _show(self, outcomes: list[Outcome]) -> None:
+        if self._diff:
+            self._details(outcomes)
+        else:
+            self._tree(outcomes)
+
+    def _details(self, outcomes: list[Outcome]) -> None:
+        """The changed resources below the stack, property by property."""
+        for branch, outcome in _rows(outcomes if self._show_sames else _changed_with_parents(outcomes)):
+            margin = "  " if outcome.type == urns.STACK_TYPE or not branch else "    "
+            for line in resource_lines(outcome):
+                symbol = line.strip()[:1]
+                self._line(margin + self._paint(line, {"+": "create", "~": "update", "-": "delete"}.get(symbol, "")))
+        self._line()
+
+    def _tree(self, outcomes: list[Outcome]) -> None:
+        rows = _rows(outcomes if self._show_sames else _changed_with_parents(outcomes))
         if not rows:
             return
         cells = [

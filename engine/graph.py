@@ -21,6 +21,23 @@ def dependents(resources: list[ResourceState], root: ResourceState, ignored: Con
     return found
 
 
+def ordered(resources: list[ResourceState]) -> list[ResourceState]:
+    """The same resources, each moved behind what it needs where it is not there already."""
+    by_urn = {resource.urn: resource for resource in resources if not resource.delete}
+    placed: dict[int, ResourceState] = {}
+
+    def place(resource: ResourceState) -> None:
+        for edge in resource.edges():
+            needed = by_urn.get(edge)
+            if needed is not None and needed is not resource and id(needed) not in placed:
+                place(needed)
+        placed.setdefault(id(resource), resource)
+
+    for resource in resources:
+        place(resource)
+    return list(placed.values())
+
+
 def deletion_waits(doomed: Iterable[ResourceState], resources: list[ResourceState]) -> dict[int, set[int]]:
     """For each doomed resource, by id(), the doomed ones that must be gone before it: its dependents and its children.
 

@@ -13,13 +13,16 @@ from typing import Any
 from engine.backend import FileBackend
 from engine.crypto import SecretsManager
 from engine.errors import EngineError
+from engine.graph import ordered
 from engine.state import PendingOperation, ResourceState, Snapshot, manifest
 
 
 class Journal:
     """The state of a stack while an update changes it."""
 
-    def __init__(self, backend: FileBackend, base: Snapshot, secrets: SecretsManager) -> None:
+    def __init__(self, backend: FileBackend, base: Snapshot, secrets: SecretsManager, *, partial: bool = False) -> None:
+        """`partial`: the run leaves resources alone that others need, so that the order has to be looked after."""
+        self._partial = partial
         self._backend = backend
         self._secrets = secrets
         self._extra = base.extra
@@ -96,7 +99,9 @@ class Journal:
 
     def resources(self) -> list[ResourceState]:
         """What the state holds now. What has not been reached yet refers to what was renamed by its new name."""
-        return self._new + [self._referring(resource) for resource in self._base if id(resource) not in self._done]
+        untouched = [self._referring(resource) for resource in self._base if id(resource) not in self._done]
+        found = self._new + untouched
+        return ordered(found) if self._partial else found
 
     def _referring(self, resource: ResourceState) -> ResourceState:
         if self._renames.keys().isdisjoint(resource.edges()):

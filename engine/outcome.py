@@ -53,9 +53,14 @@ class Outcome:
     def as_json(self) -> dict[str, Any]:
         body: dict[str, Any] = {"op": self.op, "urn": self.urn, "type": self.type, "name": self.name}
         if self.diff:
-            body["diff"] = self.diff
+            body["diff"] = body["diffReasons"] = self.diff
         if self.details:
-            body["detailedDiff"] = self.details
+            body["detailedDiff"] = {path: {"kind": kind, "inputDiff": False} for path, kind in self.details.items()}
+        if self.new is not None and self.new.provider:
+            body["provider"] = self.new.provider
+        for key, state in (("oldState", self.old), ("newState", self.new)):
+            if state is not None:
+                body[key] = _state_as_json(state)
         if self.op == "replace":
             body |= {"replaceReasons": self.replace_reasons, "deleteBeforeReplace": self.delete_first}
         if self.note:
@@ -119,12 +124,22 @@ class Result:
             "stack": self.stack,
             "ok": self.ok,
             "changes": self.changes,
+            "changeSummary": {op: count for op, count in self.changes.items() if count},
+            "drift": [outcome.as_json() for outcome in self.drift],
             "steps": [outcome.as_json() for outcome in self.outcomes if outcome.shown],
             "outputs": {key: presentable(value) for key, value in sorted(self.outputs.items())},
             "errors": self.errors,
             "warnings": [item.message for item in self.diagnostics if item.severity == "warning"],
             "seconds": {key: round(value, 3) for key, value in self.seconds.items()},
         }
+
+
+def _state_as_json(state: ResourceState) -> dict[str, Any]:
+    """What a reader may see of a resource's state; its secrets hidden."""
+    body = {"urn": state.urn, "custom": state.custom, "type": state.type, "id": state.id, "parent": state.parent}
+    body |= {"provider": state.provider, "dependencies": state.dependencies, "protect": state.protect}
+    shown = {key: value for key, value in body.items() if value}
+    return shown | {"inputs": presentable(state.inputs), "outputs": presentable(state.outputs)}
 
 
 def presentable(value: Value) -> Any:

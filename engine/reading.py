@@ -13,7 +13,7 @@ from engine.gcp.api import Api
 from engine.journal import Journal
 from engine.outcome import Diagnostic, Outcome
 from engine.plugins import GcpPlugin, Operation
-from engine.state import ResourceState, timestamp
+from engine.state import ResourceState, hidden, timestamp
 from engine.values import Asset, Secret, Value, reveal
 
 
@@ -64,8 +64,8 @@ class Reader:
         return Drift([new for new in kept if new is not None], outcomes, replaced)
 
     def _outcome(self, resource: ResourceState) -> Outcome:
-        hidden = resource.is_provider and resource.name.startswith("default")
-        return Outcome(resource.urn, "same", parent=resource.parent, shown=not hidden, old=resource, new=resource)
+        shown = not hidden(resource)
+        return Outcome(resource.urn, "same", parent=resource.parent, shown=shown, old=resource, new=resource)
 
     def _readable(self, resource: ResourceState) -> bool:
         plugin = self._planner.plugin(resource.type)

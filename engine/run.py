@@ -82,7 +82,7 @@ class _Run(Session):
         self.display.begin("preview", self.options.stack)
         monitor = self.monitor(planner, performer, dry_run=True)
         if self.run(monitor, dry_run=True):
-            self.perform_all(planner.final_deletions(), performer, monitor)
+            self.perform_all(planner.deletions.final(), performer, monitor)
             result.outputs = monitor.outputs or {}
             self.check_targets(planner)
         refusals += self.missing_endpoints(planner, monitor.outcomes)
@@ -99,7 +99,7 @@ class _Run(Session):
         performer = Preview(planner, refusals.append, self.api)
         self.display.begin("destroy-preview", self.options.stack)
         monitor = self.monitor(planner, performer, dry_run=True)
-        self.perform_all(planner.final_deletions(), performer, monitor)
+        self.perform_all(planner.deletions.final(), performer, monitor)
         self.check_targets(planner)
         refusals += self.missing_endpoints(planner, monitor.outcomes)
         return self.finish(result, monitor.outcomes, refusals, {"plan": time.monotonic() - started})
@@ -116,7 +116,7 @@ class _Run(Session):
         monitor = self.monitor(planner, performer, dry_run=False)
         try:
             if self.run(monitor, dry_run=False):
-                steps = planner.final_deletions()
+                steps = planner.deletions.final()
                 if self._may_delete(steps, performer):
                     self._delete_all(steps, planner, performer, monitor)
         finally:
@@ -142,7 +142,7 @@ class _Run(Session):
         monitor = self.monitor(planner, performer, dry_run=False)
         try:
             with stopping_on_signals(monitor, self.report):
-                self._delete_all(planner.final_deletions(), planner, performer, monitor)
+                self._delete_all(planner.deletions.final(), planner, performer, monitor)
         finally:
             journal.flush()
         return self.finish(result, monitor.outcomes, [], {**plan.seconds, "apply": time.monotonic() - started})
@@ -152,7 +152,7 @@ class _Run(Session):
         backend.prepare()
         backend.keep_backup()
         planner = self.planner(base, dry_run=False)
-        journal = Journal(backend, base, self.secrets)
+        journal = Journal(backend, base, self.secrets, partial=planner.targets.constrained)
         pending = {
             operation.resource.urn: operation.resource for operation in base.pending if operation.type == "creating"
         }

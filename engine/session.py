@@ -222,10 +222,16 @@ class Session:
 
     def planner(self, base: Snapshot, *, dry_run: bool) -> Planner:
         options = self.options
-        planner = Planner(self.project.name, options.stack, base, self.environment, dry_run=dry_run, report=self.report)
-        planner.targets = Targets(options.targets, dependents=options.target_dependents)
-        planner.replaces = Targets(options.replaces)
-        return planner
+        return Planner(
+            self.project.name,
+            options.stack,
+            base,
+            self.environment,
+            dry_run=dry_run,
+            report=self.report,
+            targets=Targets(options.targets, dependents=options.target_dependents),
+            replaces=Targets(options.replaces),
+        )
 
     def monitor(self, planner: Planner, performer: Performer, *, dry_run: bool) -> Monitor:
         outputs_of = functools.partial(self._outputs_of, dry_run=dry_run)

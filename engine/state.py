@@ -184,6 +184,11 @@ class Snapshot:
         return next((resource.outputs for resource in self.resources if resource.is_stack), {})
 
 
+def hidden(state: ResourceState) -> bool:
+    """Whether it is a provider that Pulumi made itself, which no user wants to see."""
+    return state.is_provider and state.name.startswith("default")
+
+
 def timestamp() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 

@@ -38,10 +38,15 @@ def empty(value: Value) -> bool:
     return value is None or (not isinstance(value, Unknown | Asset) and value in ("", 0, False, [], {}))
 
 
+def _absent(value: Value) -> bool:
+    """Whether nothing is said: zero and false are something, empty texts and collections are not."""
+    return empty(value) and (value is None or not isinstance(value, bool | int | float))
+
+
 def _kind(old: Value, new: Value) -> str:
-    if empty(old):
+    if _absent(old):
         return "add"
-    return "delete" if empty(new) else "update"
+    return "delete" if _absent(new) else "update"
 
 
 def _field_changes(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
@@ -102,6 +107,9 @@ def _set(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
     after = {_canonical(field, item): (index, item) for index, item in enumerate(new or [])}
     gone = [item for key, item in before.items() if key not in after]
     come = [(index, item) for key, (index, item) in after.items() if key not in before]
+    if field.nested and len(before) == len(after) == len(gone) == 1 and isinstance(come[0][1], dict):
+        yield from changes(field.fields, gone[0], come[0][1], (*path, 0))
+        return
     if field.nested:
         for _, item in come if gone else ():
             nearest = min(gone, key=lambda candidate: sum(1 for _ in changes(field.fields, candidate, item)))

@@ -104,6 +104,12 @@ def quick_keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _no_disk_flushes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test's kill ends the process and not the machine: what was written is there without waiting for the disk."""
+    monkeypatch.setattr("os.fsync", lambda _: None)
+
+
+@pytest.fixture(autouse=True)
 def _forget_programs() -> Iterator[None]:
     before = set(sys.modules)
     yield

@@ -118,3 +118,87 @@ def test_help_is_there(arguments: list[str], capsys: pytest.CaptureFixture[str])
         main(arguments)
     assert ended.value.code == 0
     assert "usage: python -m engine" in capsys.readouterr().out
+
+
+DIFF = """    ~ gcp:storage/bucket:Bucket: (update)
+        [id=acme-one]
+        [urn=urn:pulumi:local::shop::gcp:storage/bucket:Bucket::bucket]
+        [provider={provider}]
+      ~ effectiveLabels: {{
+          + team: [secret]
+        }}
+      ~ labels         : {{
+          + team: "ml"
+        }}
+      ~ lifecycleRules : [
+          ~ [0]: {{
+                  ~ condition: {{
+                      ~ age: 30 => 60
+                    }}
+                }}
+        ]
+      ~ pulumiLabels   : {{
+          + team: [secret]
+        }}
+    + gcp:storage/bucketObject:BucketObject: (create)
+        [urn=urn:pulumi:local::shop::gcp:storage/bucketObject:BucketObject::note]
+        [provider={provider}]
+        bucket       : "acme-one"
+        content      : [secret]
+        detectMd5hash: "different hash"
+        name         : "note.txt"
+"""
+RULED = """
+bucket = gcp.storage.Bucket("bucket", name="acme-one", location="EU", labels={labels},
+    lifecycle_rules=[{{"action": {{"type": "Delete"}}, "condition": {{"age": {age}}}}}])
+"""
+NOTE = 'gcp.storage.BucketObject("note", bucket=bucket.name, name="note.txt", content=pulumi.Output.secret("x"))'
+
+
+def test_a_detailed_plan_shows_every_property_that_changes(workplace: Workplace) -> None:
+    assert workplace.program(RULED.format(labels={}, age=30)).up().errors == []
+    workplace.program(RULED.format(labels={"team": "ml"}, age=60) + NOTE)
+    stream = io.StringIO()
+    preview(workplace.options(), Text(stream, diff=True))
+    text = stream.getvalue()
+    provider = workplace.state("bucket")["provider"]
+    assert DIFF.format(provider=provider) in text
+    assert "  pulumi:pulumi:Stack: (same)\n    [urn=urn:pulumi:local::shop::pulumi:pulumi:Stack::shop-local]\n" in text
+
+
+def test_a_plan_as_json_is_all_that_is_printed(command: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ["--cwd", str(command.folder), "--stack", "local"]
+    command.program(RULED.format(labels={}, age=30)).up()
+    command.program(RULED.format(labels={"team": "ml"}, age=30) + NOTE)
+    assert main(["plan", *folder, "--json"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["changeSummary"] == {"create": 1, "update": 1, "same": 1}
+    bucket = next(step for step in plan["steps"] if step["urn"].endswith("::bucket"))
+    assert bucket["op"] == "update"
+    assert bucket["diffReasons"] == ["effectiveLabels", "labels", "pulumiLabels"]
+    assert bucket["detailedDiff"]["labels.team"] == {"kind": "add", "inputDiff": False}
+    assert bucket["oldState"]["inputs"]["labels"] == {}
+    assert bucket["newState"]["inputs"]["labels"] == {"team": "ml"}
+    note = next(step for step in plan["steps"] if step["urn"].endswith("::note"))
+    assert note["newState"]["inputs"]["content"] == "[secret]"
+
+
+def test_the_commands_on_what_exists(command: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = ["--cwd", str(command.folder), "--stack", "local"]
+    command.program(pair()).up()
+    command.google.things["b/acme-one"]["storageClass"] = "NEARLINE"
+    assert main(["refresh", *folder, "--preview-only"]) == 0
+    assert "[diff: ~storageClass]" in capsys.readouterr().out
+    assert main(["preview", *folder, "--refresh", "--expect-no-changes"]) == 1
+    assert "Found changed since the state was written:" in capsys.readouterr().out
+    assert main(["refresh", *folder, "--yes", "--expect-no-changes"]) == 1
+    assert main(["refresh", *folder, "--yes", "--expect-no-changes"]) == 0
+    assert main(["up", *folder, "--yes", "--target", "**::object"]) == 0
+    assert main(["preview", *folder, "--target-replace", "**::object"]) == 0
+    assert "replace" in capsys.readouterr().out
+    command.google.things["b/acme-two"] = {**command.google.things["b/acme-one"], "name": "acme-two"}
+    assert main(["import", *folder, "--yes", "gcp:storage/bucket:Bucket", "two", "acme-two"]) == 0
+    assert "two = gcp.storage.Bucket(" in capsys.readouterr().out
+    assert main(["import", *folder, "--yes", "gcp:storage/bucket:Bucket", "three", "acme-three"]) == 1
+    assert "'acme-three' does not exist" in capsys.readouterr().err
+    assert "two" in command.names()

@@ -114,3 +114,15 @@ def test_what_the_program_no_longer_has_stays_unless_it_is_a_target(workplace: W
     assert workplace.names() == {"bucket", "object", "topic", "sub"}
     assert workplace.up(targets=("**::sub",)).errors == []
     assert workplace.names() == {"bucket", "object", "topic"}
+
+
+def test_what_is_left_alone_stays_behind_what_it_needs(workplace: Workplace) -> None:
+    """The first resource of the program is no target: its provider is registered after it."""
+    _changed(workplace, version="2")
+    assert workplace.up(targets=("**::sub",)).errors == []
+    positions = {state["urn"]: index for index, state in enumerate(workplace.states())}
+    for state in workplace.states():
+        provider = state.get("provider", "").rpartition("::")[0]
+        for needed in [*state.get("dependencies", []), *filter(None, [provider, state.get("parent")])]:
+            assert positions[needed] < positions[state["urn"]]
+    assert ops(workplace.preview()) == {"bucket": "update", "object": "update", "topic": "update", "sub": "same"}
