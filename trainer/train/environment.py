@@ -52,7 +52,6 @@ class Environment(BaseModel):
 
     project: str
     region: str
-    artifact_bucket: str
     staging_prefix: str
     experiment_name: str
     feedback_table: str
@@ -77,7 +76,6 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
     return Environment(
         project=given["PROJECT_ID"],
         region=given["REGION"],
-        artifact_bucket=given["ARTIFACT_BUCKET"].rstrip("/"),
         staging_prefix=given["STAGING_PREFIX"].rstrip("/"),
         experiment_name=given["EXPERIMENT_NAME"],
         feedback_table=given["FEEDBACK_TABLE"],

@@ -1,4 +1,4 @@
-"""Weights & Biases as the trainer uses it: its mistakes warn, and nothing of it stays."""
+"""Who else hears of a run: mistakes of Weights & Biases warn and nothing of it stays; names of Vertex Experiments."""
 
 import sys
 from pathlib import Path
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from train import trackers
 from train.environment import load
+from train.experiments import run_context_id
 
 from tests.unit.train.examples import job_environment
 
@@ -59,3 +60,10 @@ def test_a_mistake_of_the_service_warns_once_and_its_folder_is_removed(
     tracker.finish("COMPLETE")
     assert (said, service.calls) == (warnings, calls)
     assert not service.folder.exists()
+
+
+def test_two_long_run_ids_have_two_contexts_and_short_ones_keep_their_name() -> None:
+    assert run_context_id("recsys-dev", "Run_1") == "recsys-dev-run-1"
+    ids = {run_context_id("recsys-dev", "r" * 120 + end) for end in ("1", "2")}
+    assert len(ids) == 2
+    assert all(len(name) == 121 for name in ids)
