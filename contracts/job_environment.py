@@ -38,5 +38,6 @@ def trainer_environment(facts: PlatformFacts, *, run_id: str, staging_prefix: st
         "MODEL_DIR": facts.model_dir,
         "CHECKPOINT_DIR": facts.checkpoint_dir,
         "RUN_ID": run_id,
+        "REQUEST_ID": run_id,  # a run of the pipeline is asked for by its job, whose id this is
         "VERTEX_EXPERIMENT": facts.experiment,
     }

@@ -52,6 +52,7 @@ class EvaluationReport(_Artifact):
     run_id: str
     model: ScoredModel
     champion: ScoredModel | None  # the registered champion on the same data; None where there is none
+    champion_lost: str = ""  # why the registered champion could not be read, and so counts as none
     baselines: dict[str, dict[str, float]]  # by name: most_popular, markov
     users: int
     items: int

@@ -231,7 +231,11 @@ class _StepComponents:
             compared_with: str,
             gcp_resources: OutputPath(str),
         ):
-            arguments = self.registry | {"model_version": model_version, "compared_with": compared_with}
+            arguments = self.registry | {
+                "model_version": model_version,
+                "compared_with": compared_with,
+                "model_uri": self.model,
+            }
             return self._on_steps_pool("promote", arguments, persistent_resource_id, service_account, gcp_resources)
 
         return promote

@@ -1,11 +1,14 @@
 """Champion against challenger: whether a new model takes over.
 
-Owns: the decision and its reasons in words. Does not own: measuring (the trainer) or moving the alias (registry.py).
-Pure.
+Owns: the decision and its reasons in words. Does not own: measuring (the trainer) or moving the alias
+(model_registry.py). Pure.
 """
+
+from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict
 
+from contracts.problems import Problem, Refused
 from contracts.run_artifacts import MARKOV, MOST_POPULAR, PRIMARY_METRIC, EvaluationReport
 
 PROMOTE = "promote"
@@ -35,14 +38,12 @@ def decide(report: EvaluationReport) -> Decision:
     champion = None if report.champion is None else _score(report.champion.metrics, "the champion")
     baselines = {name: _score(metrics, name) for name, metrics in report.baselines.items()}
     if MOST_POPULAR not in baselines:
-        raise ValueError(
-            f"baselines = {sorted(baselines)}: {MOST_POPULAR!r} must be among them. Evaluate with train.evaluate"
-        )
+        raise _incomplete("baselines", baselines, MOST_POPULAR)
     beats_popular = challenger > baselines[MOST_POPULAR]
     beats_champion = champion is None or challenger > champion
     reasons = [
         _compared(challenger, baselines[MOST_POPULAR], "the most popular items"),
-        "There was no champion to beat" if champion is None else _compared(challenger, champion, "the champion"),
+        _against_champion(report, challenger, champion),
     ]
     if MARKOV in baselines:
         against = _compared(challenger, baselines[MARKOV], "first-order Markov counts")
@@ -61,12 +62,23 @@ def decide(report: EvaluationReport) -> Decision:
     )
 
 
+def _against_champion(report: EvaluationReport, challenger: float, champion: float | None) -> str:
+    if champion is not None:
+        return _compared(challenger, champion, "the champion")
+    if report.champion_lost:
+        return f"There was no champion to beat, since its files are lost: {report.champion_lost}"
+    return "There was no champion to beat"
+
+
 def _score(metrics: dict[str, float], of: str) -> float:
     if PRIMARY_METRIC not in metrics:
-        raise ValueError(
-            f"metrics of {of} = {sorted(metrics)}: {PRIMARY_METRIC!r} must be among them. Evaluate with train.evaluate"
-        )
+        raise _incomplete(f"metrics of {of}", metrics, PRIMARY_METRIC)
     return metrics[PRIMARY_METRIC]
+
+
+def _incomplete(key: str, held: Mapping[str, object], wanted: str) -> Refused:
+    rule = f"{wanted!r} must be among them"
+    return Refused("Gate", [Problem(key=key, value=sorted(held), rule=rule, fix="Evaluate with train.evaluate")])
 
 
 def _compared(challenger: float, other: float, name: str) -> str:

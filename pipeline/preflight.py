@@ -3,6 +3,7 @@
 Owns: applying the pool's rules (contracts.pool_spec) to the parameters of a submission. Does not own: the rules.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,8 @@ from pipeline.custom_jobs import NO_ACCELERATOR
 from pipeline.parameters import REPLICAS
 
 _STRATEGIES = ("STANDARD", "SPOT", "FLEX_START")
+_MOST_MINUTES = 30 * 24 * 60  # the trainer's own limit
+_SECONDS = re.compile(r"\d{1,9}s")
 
 
 def require_accepted(values: Mapping[str, Any], facts: PlatformFacts) -> None:
@@ -56,10 +59,12 @@ def _range_problems(values: Mapping[str, Any]) -> list[Problem]:
     found = []
     if values["strategy"] not in _STRATEGIES:
         found.append(_problem("strategy", values, f"the strategies are {', '.join(_STRATEGIES)}", "Name one of them"))
-    if values["max_minutes"] <= 0:
-        found.append(
-            _problem("max_minutes", values, "the time budget must be above 0", "Give it in minutes: max_minutes=30")
-        )
+    if not 0 < values["max_minutes"] <= _MOST_MINUTES:
+        rule = "the time budget must be above 0 and at most 30 days"
+        found.append(_problem("max_minutes", values, rule, "Give it in minutes: max_minutes=30"))
+    if not _is_timeout(values["train_timeout"]):
+        rule = "the timeout must be whole seconds and end in s"
+        found.append(_problem("train_timeout", values, rule, "Write train_timeout=7200s, or leave it out"))
     if values[REPLICAS] < 1:
         found.append(_problem(REPLICAS, values, "a job has at least one replica", "Ask for one or more"))
     if values[REPLICAS] > 1:
@@ -70,6 +75,10 @@ def _range_problems(values: Mapping[str, Any]) -> list[Problem]:
         rule = f"type and count go together (accelerator_type is {values['accelerator_type']!r})"
         found.append(_problem("accelerator_count", values, rule, "Give both, or accelerator_type= accelerator_count=0"))
     return found
+
+
+def _is_timeout(text: str) -> bool:
+    return _SECONDS.fullmatch(text) is not None and int(text.removesuffix("s")) > 0
 
 
 def _problem(key: str, values: Mapping[str, Any], rule: str, fix: str) -> Problem:

@@ -6,7 +6,7 @@ from contracts.problems import Problem, Refused
 from pipeline.clients import for_step
 from pipeline.command import ExitCode, say
 from pipeline.model_registry import CHAMPION, ModelRegistry, version_id
-from pipeline.steps.step import run
+from pipeline.steps.step import run, telling_refusals
 
 
 def promote(registry: ModelRegistry, *, model_version: str, compared_with: str) -> None:
@@ -32,10 +32,14 @@ def main() -> ExitCode:
     parser.add_argument(
         "--compared-with", required=True, help="the champion's version at the start of the run, or empty"
     )
+    parser.add_argument("--model-uri", required=True, help="folder of the model")
     arguments = parser.parse_args()
-    registry = ModelRegistry(for_step(project=arguments.project, region=arguments.region), arguments.model_name)
-    promote(registry, model_version=arguments.model_version, compared_with=arguments.compared_with)
-    return ExitCode.DONE
+    clients = for_step(project=arguments.project, region=arguments.region)
+    registry = ModelRegistry(clients, arguments.model_name)
+    work = lambda: promote(  # noqa: E731
+        registry, model_version=arguments.model_version, compared_with=arguments.compared_with
+    )
+    return telling_refusals("promote", arguments.model_uri, clients, work)
 
 
 if __name__ == "__main__":

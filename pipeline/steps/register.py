@@ -15,7 +15,7 @@ from pipeline.clients import for_step
 from pipeline.command import ExitCode, say
 from pipeline.model_registry import ModelRegistry, ModelVersion
 from pipeline.objects import Objects, join
-from pipeline.steps.step import run, write_output
+from pipeline.steps.step import read_input, run, telling_refusals, write_output
 
 
 def describe(training: TrainingSummary, evaluation: EvaluationReport) -> str:
@@ -34,8 +34,8 @@ def describe(training: TrainingSummary, evaluation: EvaluationReport) -> str:
 
 
 def register(registry: ModelRegistry, objects: Objects, *, run_id: str, model_uri: str, image: str) -> ModelVersion:
-    training = TrainingSummary.model_validate(objects.read_json(join(model_uri, TRAINING_FILE)))
-    evaluation = EvaluationReport.model_validate(objects.read_json(join(model_uri, EVALUATION_FILE)))
+    training = read_input(objects, join(model_uri, TRAINING_FILE), TrainingSummary)
+    evaluation = read_input(objects, join(model_uri, EVALUATION_FILE), EvaluationReport)
     labels = {"run_id": run_id, "git_sha": training.git_sha, "data_fingerprint": training.data_fingerprint}
     version = registry.register(
         run_id=run_id, uri=model_uri, image=image, description=describe(training, evaluation), labels=labels
@@ -56,17 +56,19 @@ def main() -> ExitCode:
     parser.add_argument("--model-version-file", required=True, type=Path)
     arguments = parser.parse_args()
     clients = for_step(project=arguments.project, region=arguments.region)
-    registry = ModelRegistry(clients, arguments.model_name)
-    version = register(
-        registry,
-        Objects(clients.storage),
-        run_id=arguments.run_id,
-        model_uri=arguments.model_uri,
-        image=arguments.image,
-    )
-    say(f"registered {version.name}: {version.description}")
-    write_output(arguments.model_version_file, version.name)
-    return ExitCode.DONE
+
+    def work() -> None:
+        version = register(
+            ModelRegistry(clients, arguments.model_name),
+            Objects(clients.storage),
+            run_id=arguments.run_id,
+            model_uri=arguments.model_uri,
+            image=arguments.image,
+        )
+        say(f"registered {version.name}: {version.description}")
+        write_output(arguments.model_version_file, version.name)
+
+    return telling_refusals("register", arguments.model_uri, clients, work)
 
 
 if __name__ == "__main__":

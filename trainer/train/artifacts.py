@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import torch
 
 from train.model import ModelConfig, NextItemModel
-from train.problems import Problem, Refused
+from train.problems import Problem, Refused, refuse_if
 from train.storage import Folder
 
 TRAINING_FILE = "training.json"
@@ -25,7 +25,7 @@ WEIGHTS_FILE = "weights.pt"
 CONFIG_FILE = "config.json"
 VOCABULARY_FILE = "vocabulary.parquet"
 MANIFEST_FILE = "manifest.json"
-_FORMAT = 1
+_FORMAT, _KIND = 1, "next_item_attention"
 
 
 def write_model(
@@ -35,7 +35,7 @@ def write_model(
     weights, vocabulary = io.BytesIO(), io.BytesIO()
     torch.save({name: value.cpu() for name, value in model.state_dict().items()}, weights)
     pq.write_table(pa.table({"item_id": catalog, "train_count": pa.array(counts_V)}), vocabulary)
-    config = {"format": _FORMAT, "kind": "next_item_attention", "model": model.config.model_dump()}
+    config = {"format": _FORMAT, "kind": _KIND, "model": model.config.model_dump()}
     contents = {
         WEIGHTS_FILE: weights.getvalue(),
         VOCABULARY_FILE: vocabulary.getvalue(),
@@ -48,20 +48,28 @@ def write_model(
         name: {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         for name, content in contents.items()
     }
-    folder.write(MANIFEST_FILE, _json({"format": _FORMAT, "run_id": training["run_id"], "files": sums}))
+    made_by = {"run_id": training["run_id"], "git_sha": training["git_sha"]}
+    folder.write(MANIFEST_FILE, _json({"format": _FORMAT, **made_by, "files": sums}))
+
+
+class NoModel(Refused):
+    """A folder that holds no model, or not all of one any more."""
 
 
 def read_model(folder: Folder) -> tuple[NextItemModel, pa.StringArray]:
-    """The model in evaluation mode, and its catalog; refuses a folder without a whole model."""
+    """The model in evaluation mode, and its catalog; refuses a folder without a whole model (`NoModel`), and a model of
+    another format.
+    """
     manifest = read_json(folder, MANIFEST_FILE)
     if manifest is None:
         fix = "Name the folder MODEL_DIR/RUN_ID of a run that finished"
-        raise Refused(
+        raise NoModel(
             "model", [Problem("--model-uri", folder.uri, f"holds no {MANIFEST_FILE}, so no whole model", fix)]
         )
     contents = {name: _checked(folder, name, entry["sha256"]) for name, entry in manifest["files"].items()}
-    config = ModelConfig.model_validate(json.loads(contents[CONFIG_FILE])["model"])
-    model = NextItemModel(config)
+    described = json.loads(contents[CONFIG_FILE])
+    refuse_if("model", _other_format(folder, described))
+    model = NextItemModel(ModelConfig.model_validate(described["model"]))
     model.load_state_dict(torch.load(io.BytesIO(contents[WEIGHTS_FILE]), weights_only=True))
     catalog = pq.read_table(pa.BufferReader(contents[VOCABULARY_FILE]), columns=["item_id"])["item_id"].combine_chunks()
     return model.eval(), catalog
@@ -80,8 +88,16 @@ def _checked(folder: Folder, name: str, sha256: str) -> bytes:
     content = folder.read(name)
     if content is None or hashlib.sha256(content).hexdigest() != sha256:
         state = "is missing" if content is None else "differs from its manifest"
-        raise Refused("model", [Problem(name, folder.uri, state, "Train the model again")])
+        raise NoModel("model", [Problem(name, folder.uri, state, "Train the model again")])
     return content
+
+
+def _other_format(folder: Folder, described: dict[str, Any]) -> list[Problem]:
+    held = (described.get("format"), described.get("kind"))
+    if held == (_FORMAT, _KIND):
+        return []
+    rule = f"holds a model of format and kind {held}, and this image reads {(_FORMAT, _KIND)}"
+    return [Problem("--model-uri", folder.uri, rule, "Read it with the image that made it, or train it again")]
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -11,6 +11,7 @@ import torch
 
 from train.data import Sequences
 from train.ranking import Histories, Scorer, spans
+from train.successors import transitions
 
 MOST_POPULAR = "most_popular"
 MARKOV = "markov"
@@ -29,19 +30,13 @@ class Popularity:
 class Markov:
     """Scores an item by how often it came right after the user's last one; popularity breaks ties and so backs off.
 
-    Popularity is scaled below one count. Source: FACTS of the field's usual "last item to next" baseline.
+    Popularity is scaled below one count.
     """
 
     def __init__(self, sequences: Sequences) -> None:
-        items_N, is_train_N = sequences.items_N, sequences.is_train_N
-        size = len(sequences.catalog)
-        first_of_user_N = np.zeros(len(items_N), dtype=bool)
-        first_of_user_N[sequences.offsets_U1[:-1]] = True
-        later = np.flatnonzero(is_train_N[1:] & ~first_of_user_N[1:]) + 1
-        pairs_E, counts_E = np.unique(items_N[later - 1] * np.int64(size) + items_N[later], return_counts=True)
-        self._next_E = pairs_E % size
-        self._counts_E = counts_E
-        self._offsets_V1 = np.searchsorted(pairs_E // size, np.arange(size + 1))
+        pairs = transitions(sequences)
+        self._next_E, self._counts_E = pairs.next_E, pairs.count_E
+        self._offsets_V1 = np.searchsorted(pairs.item_E, np.arange(len(sequences.catalog) + 1))
         popular_V = sequences.train_counts_V
         self._backoff_V = torch.from_numpy(popular_V / (popular_V.max() + 1.0))
 

@@ -4,12 +4,15 @@ Owns: writing a training state under CHECKPOINT_DIR/RUN_ID and finding the newes
 it.
 
 A state is one file named by its step; `latest.json` is written after it and names the newest files with their sha256,
-newest first. A file that is missing, cut short or altered is passed over for the one before.
+newest first. A file that is missing, cut short or altered is passed over for the one before. Where `latest.json` itself
+cannot be read, the whole ones among the files take its place. What nothing names is removed when a run continues.
 """
 
 import hashlib
 import io
 import json
+import re
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -21,6 +24,8 @@ from train.storage import Folder
 
 LATEST_FILE = "latest.json"
 _KEPT = 2
+_ENTRY = ("file", "step", "sha256")
+_STEP_FILE = re.compile(r"step-\d{9,}\.pt")
 
 
 class Checkpoints:
@@ -31,6 +36,7 @@ class Checkpoints:
         self._warn = warn
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
+        self._is_stored = False
 
     def save(self, state: dict[str, Any], *, step: int, identity: dict[str, Any]) -> None:
         """Copies the state now and uploads it in the background, after the upload before it.
@@ -42,19 +48,30 @@ class Checkpoints:
         torch.save({"identity": json.dumps(identity), "state": state}, buffer)
         self._pending = self._thread.submit(self._upload, buffer.getvalue(), step)
 
-    def flush(self) -> None:
-        """Waits for the upload under way. A failed one warns: training is worth more than one checkpoint."""
+    def flush(self) -> bool:
+        """Waits for the upload under way; whether the newest state is stored. A failed upload warns: training is worth
+        more than one checkpoint.
+        """
         pending, self._pending = self._pending, None
         if pending is None:
-            return
+            return self._is_stored
         try:
             pending.result()
+            self._is_stored = True
         except Exception as error:
             self._warn(f"a checkpoint was not stored in {self._folder.uri}: {error}")
+            self._is_stored = False
+        return self._is_stored
 
     def load(self, identity: dict[str, Any]) -> dict[str, Any] | None:
         """The newest state that is whole; None where there is none. Refuses one that belongs to something else."""
-        for entry in self._entries():
+        entries = self._entries()
+        state = self._newest(entries, identity)
+        self._sweep({entry["file"] for entry in entries})
+        return state
+
+    def _newest(self, entries: list[dict[str, Any]], identity: dict[str, Any]) -> dict[str, Any] | None:
+        for entry in entries:
             content = self._folder.read(entry["file"])
             if content is not None and hashlib.sha256(content).hexdigest() == entry["sha256"]:
                 saved = torch.load(io.BytesIO(content), weights_only=True)
@@ -62,6 +79,15 @@ class Checkpoints:
                 return saved["state"]
             self._warn(f"checkpoint {entry['file']} is missing or damaged: the one before it is taken")
         return None
+
+    def _sweep(self, named: set[str]) -> None:
+        """Removes files of uploads that were cut off before `latest.json` named them."""
+        try:
+            for name in self._step_files():
+                if name not in named:
+                    self._folder.delete(name)
+        except Exception as error:
+            self._warn(f"files of unfinished checkpoints stay in {self._folder.uri}: {error}")
 
     def _refuse_other(self, held: dict[str, Any], asked: dict[str, Any]) -> None:
         fix = "Choose another RUN_ID, or remove the folder"
@@ -79,13 +105,25 @@ class Checkpoints:
 
     def _entries(self) -> list[dict[str, Any]]:
         latest = self._folder.read(LATEST_FILE)
-        if latest is None:
-            return []
-        try:
-            return list(json.loads(latest)["checkpoints"])
-        except (ValueError, KeyError, TypeError):
-            self._warn(f"{LATEST_FILE} is damaged: no checkpoint can be taken")
-            return []
+        if latest is not None:
+            try:
+                return [{key: entry[key] for key in _ENTRY} for entry in json.loads(latest)["checkpoints"]]
+            except (ValueError, KeyError, TypeError):
+                self._warn(f"{LATEST_FILE} is damaged: the newest whole checkpoint beside it is taken")
+        return self._found()
+
+    def _found(self) -> list[dict[str, Any]]:
+        """Entries of the whole files that lie there, newest first, as `latest.json` would name them."""
+        entries = []
+        for name in reversed(self._step_files()):
+            content = self._folder.read(name)
+            if content is not None and _is_whole(content):
+                step = int(name.removeprefix("step-").removesuffix(".pt"))
+                entries.append({"file": name, "step": step, "sha256": hashlib.sha256(content).hexdigest()})
+        return entries
+
+    def _step_files(self) -> list[str]:
+        return [name for name in self._folder.names() if _STEP_FILE.fullmatch(name)]
 
     def _upload(self, content: bytes, step: int) -> None:
         name = f"step-{step:09d}.pt"
@@ -95,3 +133,12 @@ class Checkpoints:
         self._folder.write(LATEST_FILE, json.dumps({"checkpoints": entries[:_KEPT]}).encode())
         for old in entries[_KEPT:]:
             self._folder.delete(old["file"])
+
+
+def _is_whole(content: bytes) -> bool:
+    """Whether every part of the archive has its checksum."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            return archive.testzip() is None
+    except (zipfile.BadZipFile, ValueError, OSError, EOFError):
+        return False

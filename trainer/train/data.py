@@ -187,8 +187,20 @@ def _fingerprint(folder: Folder, content: bytes) -> str:
     """The snapshot's own fingerprint where one was written beside the data, else the file's sha256."""
     snapshot = folder.read(SNAPSHOT_FILE)
     if snapshot is not None:
-        return str(json.loads(snapshot)["fingerprint"])
+        return _named_in(folder, snapshot)
     return hashlib.sha256(content).hexdigest()
+
+
+def _named_in(folder: Folder, snapshot: bytes) -> str:
+    try:
+        found = json.loads(snapshot)["fingerprint"]
+    except (ValueError, KeyError, TypeError):
+        found = None
+    if not isinstance(found, str) or not found:
+        shown = snapshot[:80].decode("utf-8", "replace")
+        rule = f"{SNAPSHOT_FILE} in {folder.uri} names no fingerprint"
+        raise Refused("data", [Problem(SNAPSHOT_FILE, shown, rule, "Remove the file, or take the snapshot again")])
+    return found
 
 
 class _Hashed(io.RawIOBase):

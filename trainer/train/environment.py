@@ -1,7 +1,7 @@
 """The environment contract of a training job: names, rules, and the one place that reads os.environ.
 
-Owns: what a job is told by its environment (the frozen container contract). Does not own: the flags (settings.py). The
-names are contracts.job_environment's, repeated because the trainer imports nothing of ours.
+Owns: what a job is told by its environment (the frozen container contract). Does not own: the flags (main.py,
+presets.py). The names are contracts.job_environment's, repeated because the trainer imports nothing of ours.
 """
 
 import importlib.util
@@ -52,7 +52,6 @@ class Environment(BaseModel):
 
     project: str
     region: str
-    artifact_bucket: str
     staging_prefix: str
     experiment_name: str
     feedback_table: str
@@ -77,7 +76,6 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
     return Environment(
         project=given["PROJECT_ID"],
         region=given["REGION"],
-        artifact_bucket=given["ARTIFACT_BUCKET"].rstrip("/"),
         staging_prefix=given["STAGING_PREFIX"].rstrip("/"),
         experiment_name=given["EXPERIMENT_NAME"],
         feedback_table=given["FEEDBACK_TABLE"],

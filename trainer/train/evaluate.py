@@ -15,16 +15,20 @@ from typing import Any
 import pyarrow as pa
 import torch
 
-from train.artifacts import EVALUATION_FILE, TRAINING_FILE, read_json, read_model, write_json
+from train import environment as job_environment
+from train.artifacts import EVALUATION_FILE, TRAINING_FILE, NoModel, read_json, read_model, write_json
 from train.baselines import baselines
 from train.champion import TranslatedModel
 from train.data import Sequences, read_folder
 from train.log import Log
 from train.metrics import K, metrics_of
 from train.model import NextItemModel
+from train.presets import MOST_THREADS
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ranking import PROTOCOL, Scorer, held_out_ranks
 from train.storage import open_folder
+
+REFUSAL_FILE = "refusal-evaluate.json"
 
 
 def evaluate(sequences: Sequences, scorer: Scorer) -> dict[str, float]:
@@ -40,19 +44,12 @@ def report(*, model_uri: str, data_uri: str, champion_uri: str = "") -> dict[str
     sequences = read_folder(open_folder(data_uri))
     refuse_if("data", _nothing_to_evaluate(sequences, data_uri))
     scored = {"uri": model_uri, "metrics": evaluate(sequences, _scorer(model, catalog, sequences))}
-    champion = None
-    if champion_uri:
-        old, old_catalog = read_model(open_folder(champion_uri))
-        translated = TranslatedModel(old, old_catalog, sequences)
-        champion = {
-            "uri": champion_uri,
-            "metrics": evaluate(sequences, translated),
-            "unknown_items": translated.unknown_items,
-        }
+    champion, lost = _champion(champion_uri, sequences)
     return {
         "run_id": training.get("run_id", ""),
         "model": scored,
         "champion": champion,
+        "champion_lost": lost,
         "baselines": {name: evaluate(sequences, scorer) for name, scorer in baselines(sequences).items()},
         "users": len(sequences.evaluated),
         "items": len(sequences.catalog),
@@ -60,6 +57,25 @@ def report(*, model_uri: str, data_uri: str, champion_uri: str = "") -> dict[str
         "protocol": PROTOCOL,
         "data_fingerprint": sequences.fingerprint,
     }
+
+
+def _champion(uri: str, sequences: Sequences) -> tuple[dict[str, Any] | None, str]:
+    """The champion's scores, or why they cannot be had. One whose files are gone counts as none: else no later run
+    could ever replace it.
+    """
+    if not uri:
+        return None, ""
+    try:
+        old, old_catalog = read_model(open_folder(uri))
+    except NoModel as lost:
+        (problem,) = lost.problems
+        return None, f"{uri}: {problem.key if problem.key != '--model-uri' else 'the folder'} {problem.rule}"
+    translated = TranslatedModel(old, old_catalog, sequences)
+    return {
+        "uri": uri,
+        "metrics": evaluate(sequences, translated),
+        "unknown_items": translated.unknown_items,
+    }, ""
 
 
 def _scorer(model: NextItemModel, catalog: pa.StringArray, sequences: Sequences) -> Scorer:
@@ -85,25 +101,53 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--output-file", type=Path, help="also write the report to this file")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     asked = parser.parse_args(argv)
-    torch.set_num_threads(asked.threads)
-    log = Log(run_id=asked.model_uri.rstrip("/").rsplit("/", 1)[-1], request_id="", experiment="")
+    _, request_id, experiment = job_environment.identity()
+    run_id = asked.model_uri.rstrip("/").rsplit("/", 1)[-1]
+    log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
     try:
+        refuse_if("flags", _flag_problems(asked))
+        torch.set_num_threads(asked.threads)
         found = report(model_uri=asked.model_uri, data_uri=asked.data_uri, champion_uri=asked.champion_uri)
         write_json(open_folder(asked.model_uri), EVALUATION_FILE, found)
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
+        _tell_the_pipeline(asked.model_uri, refused, log)
         return EXIT_REFUSED
     except Exception as error:
         log.failure(f"evaluation failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
         return 1
     if asked.output_file:
-        asked.output_file.parent.mkdir(parents=True, exist_ok=True)
         asked.output_file.write_text(json.dumps(found, indent=1) + "\n")
+    if found["champion_lost"]:
+        log.warning(f"the champion cannot be read, as if there were none: {found['champion_lost']}")
     for name, scored in (("champion_", found["champion"]), ("", found["model"])):
         for metric, value in (scored or {"metrics": {}})["metrics"].items():
             log.metric(name + metric, value, step=0)
     return 0
+
+
+def _tell_the_pipeline(model_uri: str, refused: Refused, log: Log) -> None:
+    """Leaves the reason beside the model, where whoever follows the run finds it."""
+    try:
+        write_json(open_folder(model_uri), REFUSAL_FILE, {"step": "evaluate", "text": str(refused)})
+    except Exception as error:
+        log.warning(f"the reason was not left in {model_uri}: {error}")
+
+
+def _flag_problems(asked: argparse.Namespace) -> list[Problem]:
+    problems = []
+    if not 1 <= asked.threads <= MOST_THREADS:
+        problems.append(Problem("--threads", asked.threads, f"must be between 1 and {MOST_THREADS}", "Leave it out"))
+    if asked.output_file:
+        try:
+            asked.output_file.parent.mkdir(parents=True, exist_ok=True)
+            with asked.output_file.open("a"):
+                pass
+        except OSError as error:
+            rule = f"cannot be written ({error.strerror})"
+            problems.append(Problem("--output-file", str(asked.output_file), rule, "Name a file in a writable folder"))
+    return problems
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ Source: google.cloud.aiplatform.metadata (system.Experiment, system.ExperimentRu
 _state).
 """
 
+import hashlib
 import queue
 import re
 import threading
@@ -20,14 +21,22 @@ _SCHEMA_VERSION = "0.0.1"
 _CALL_SECONDS = 20.0
 _FINISH_SECONDS = 30.0
 _NAME_LIMIT = 121  # leaves room for the suffix that the SDK gives a run's tensorboard artifact
+_DIGEST_LETTERS = 12
 _UNSAFE = re.compile(r"[^a-z0-9-]")
 
 Parameter = float | int | str
 
 
 def run_context_id(experiment: str, run_id: str) -> str:
-    """The id of a run's context; letters that Vertex refuses become hyphens."""
-    return _UNSAFE.sub("-", f"{experiment}-{run_id}".lower())[:_NAME_LIMIT]
+    """The id of a run's context; letters that Vertex refuses become hyphens. One that must be cut ends in a digest, so
+    that two runs never share it.
+    """
+    whole = f"{experiment}-{run_id}"
+    name = _UNSAFE.sub("-", whole.lower())
+    if len(name) <= _NAME_LIMIT:
+        return name
+    digest = hashlib.sha256(whole.encode()).hexdigest()[:_DIGEST_LETTERS]
+    return f"{name[: _NAME_LIMIT - _DIGEST_LETTERS - 1]}-{digest}"
 
 
 class ExperimentRun:

@@ -1,9 +1,11 @@
 """Structured log: one JSON object per line on stdout, with the fields of the container contract.
 
-Owns: the shape of a line and who else hears of a metric. Does not own: what is measured.
+Owns: the shape of a line (valid JSON: NaN and infinity are null) and who else hears of a metric. Does not own: what is
+measured.
 """
 
 import json
+import math
 import sys
 import threading
 from collections.abc import Callable
@@ -47,5 +49,14 @@ class Log:
         line = {"time": now(), "severity": severity, **self._run, "step": None, "metric": None, "value": None, **fields}
         with self._lock:
             stream = self._stream or sys.stdout
-            stream.write(json.dumps(line, allow_nan=True) + "\n")
+            stream.write(json.dumps(_finite(line), allow_nan=False) + "\n")
             stream.flush()
+
+
+def _finite(value: Any) -> Any:
+    """`value` with null for each number that JSON has no word for."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value

@@ -10,12 +10,13 @@ place in the data. Everything that follows is a function of it and, where a time
 import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict
+from torch.nn import functional as F
 
 from train.batches import Batch, Batches, Epoch
 from train.data import VALIDATION, Sequences
@@ -25,12 +26,13 @@ from train.metrics import PRIMARY, K, metrics_of, worth
 from train.model import NextItemModel
 from train.optimise import WeightAverage, adamw, learning_rate_share
 from train.presets import Settings
-from train.ranking import variant_ranks
+from train.ranking import Histories, variant_ranks
 from train.successors import STRENGTHS
 
 # An evaluation may cost about this share of the time between two of them.
 _EVALUATION_SHARE = 0.06
 _LONGEST_BETWEEN_EPOCHS = 1.0
+_STEPS_BETWEEN_LINES = 50
 
 
 class TrainingDiverged(Exception):
@@ -132,6 +134,7 @@ class TrainingLoop:
                 self.progress.stopped_by = "max_epochs"
             else:
                 self._step()
+                self._log_loss()
                 self._plan_early()
         if not self.progress.curve or self.progress.curve[-1]["step"] != self.progress.step:
             self._evaluate(started)
@@ -155,7 +158,7 @@ class TrainingLoop:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continues from a `state()` of the same data and settings."""
+        """Continues from a `state()` of the same data and settings; a budget that has grown since is used."""
         parameters = [parameter.data for parameter in self._model.parameters()]
         for name, held in (("parameters", parameters), ("average", self._average.values), ("best", self._best)):
             for value, saved in zip(held, state[name], strict=True):
@@ -167,6 +170,18 @@ class TrainingLoop:
             torch.cuda.set_rng_state_all(state["random_cuda"])
         self.progress = Progress.model_validate(json.loads(state["progress"]))
         self._epoch = self._batches.epoch(self.progress.epoch)
+        self._use_a_larger_budget()
+
+    def _use_a_larger_budget(self) -> None:
+        """A run that ended at a limit goes on where the limit is a higher one now."""
+        progress = self.progress
+        total_steps = self._settings.max_epochs * max(1, len(self._epoch))
+        if math.isinf(self._seconds):
+            progress.total_steps = total_steps
+        has_epochs = progress.batch < len(self._epoch) or progress.epoch + 1 < self._settings.max_epochs
+        if progress.stopped_by in ("max_epochs", "max_minutes") and has_epochs and not self._out_of_time():
+            progress.stopped_by, progress.total_steps = "", total_steps
+            self._plan()
 
     def _step(self) -> None:
         progress, settings = self.progress, self._settings
@@ -183,6 +198,12 @@ class TrainingLoop:
         progress.batch += 1
         progress.loss_steps += 1
         progress.first_step = progress.first_step or self._now()
+
+    def _log_loss(self) -> None:
+        """The mean loss since the last evaluation, now and then: evaluations may be far apart."""
+        progress = self.progress
+        if progress.step % _STEPS_BETWEEN_LINES == 0 and progress.step < progress.next_evaluation:
+            self._log.metric("train_loss", float(self._loss_sum) / progress.loss_steps, step=progress.step)
 
     def _loss(self, batch: Batch) -> torch.Tensor:
         items_BL, places_T, targets_T = (part.to(self._device, non_blocking=True) for part in batch)
@@ -208,7 +229,7 @@ class TrainingLoop:
         loss = float(self._loss_sum) / max(1, progress.loss_steps)
         if not math.isfinite(loss):
             raise TrainingDiverged(f"the loss is {loss} at step {progress.step}")
-        metrics, strength, network_metrics = self._validate()
+        metrics, strength, network_metrics, validation_loss = self._validate()
         if worth(network_metrics) > progress.network_best:
             progress.network_best, progress.improved_step = worth(network_metrics), progress.step
         if worth(metrics) > progress.best:
@@ -221,9 +242,11 @@ class TrainingLoop:
         ended = self._clock()
         progress.seconds = ended - started
         progress.evaluation_seconds = ended - begun
-        point = {"step": progress.step, "seconds": round(progress.seconds, 3), "train_loss": loss, "metrics": metrics}
+        losses = {"train_loss": loss, "validation_loss": validation_loss}
+        point = {"step": progress.step, "seconds": round(progress.seconds, 3), **losses, "metrics": metrics}
         progress.curve.append(point)
-        self._log.metric("train_loss", loss, step=progress.step)
+        for name, value in losses.items():
+            self._log.metric(name, value, step=progress.step)
         for name, value in metrics.items():
             self._log.metric(f"validation_{name}", value, step=progress.step)
         progress.next_evaluation = progress.step + self._evaluate_every
@@ -232,14 +255,15 @@ class TrainingLoop:
         if progress.step - progress.improved_step > patience_steps and not progress.stopped_by:
             progress.stopped_by = "early_stopping"
 
-    def _validate(self) -> tuple[dict[str, float], float, dict[str, float]]:
-        """Validation metrics at the best strength of the counts, that strength, and the metrics at strength 0."""
+    def _validate(self) -> tuple[dict[str, float], float, dict[str, float], float]:
+        """Validation metrics at the best strength of the counts, that strength, and metrics and loss at strength 0."""
+        losses: list[float] = []
         self._average.swap()
         self._model.eval()
         try:
             ranks_SU = variant_ranks(
                 self._sequences,
-                lambda histories: self._model.variants(histories, STRENGTHS),
+                lambda histories: self._variants(histories, losses),
                 held_out=VALIDATION,
                 users=self._validation,
                 interrupt=self._stop_if_interrupted,
@@ -249,7 +273,16 @@ class TrainingLoop:
             self._model.train()
         found = [metrics_of(ranks_U, catalog_size=len(self._sequences.catalog), k=K) for ranks_U in ranks_SU]
         best = int(np.argmax([metrics[PRIMARY] for metrics in found]))
-        return found[best], STRENGTHS[best], found[STRENGTHS.index(0.0)]
+        loss = sum(losses) / max(1, len(self._validation))
+        return found[best], STRENGTHS[best], found[STRENGTHS.index(0.0)], loss
+
+    def _variants(self, histories: Histories, losses: list[float]) -> Iterator[torch.Tensor]:
+        """The model's variants of a batch; the summed loss of the network alone is noted on the way."""
+        targets_B = torch.from_numpy(histories.items_N[histories.ends_B]).to(self._device)
+        for strength, scores_BV in zip(STRENGTHS, self._model.variants(histories, STRENGTHS), strict=True):
+            if strength == 0.0:
+                losses.append(float(F.cross_entropy(scores_BV, targets_B, reduction="sum")))
+            yield scores_BV
 
     def _plan_early(self) -> None:
         """The first plan comes as soon as the speed is known, not only at the first evaluation."""

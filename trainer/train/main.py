@@ -1,7 +1,8 @@
 """The container's entry point: `python -m train.main`. With no flags the environment alone drives it.
 
 Owns: the order of a run: check the environment, read, train, judge, store. Does not own: any of these steps.
-Exit codes: 0 trained and stored; 1 failed; 2 input refused before any work; 143 told to stop, the checkpoint is stored.
+Exit codes: 0 trained and stored; 1 failed; 2 input refused before any work; 143 told to stop, the
+checkpoint is stored (1 where it could not be).
 """
 
 import argparse
@@ -24,13 +25,17 @@ from train.health import HealthServer
 from train.log import Log, now
 from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
 from train.model import ModelConfig, NextItemModel
-from train.presets import Settings, add_flags, resolve, statistics
+from train.presets import MOST_THREADS, Settings, add_flags, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
-from train.storage import join, open_folder
+from train.storage import join, open_folder, probe
 from train.trackers import trackers
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 _STORING_SECONDS = 2.0
+
+
+class StateLost(Exception):
+    """The process was told to stop, and its state is not stored."""
 
 
 class Run(NamedTuple):
@@ -97,10 +102,11 @@ def _flag_problems(flags: argparse.Namespace) -> list[Problem]:
         problems.append(
             Problem("--device", flags.device, "no CUDA device is available here", "Leave it out, or ask for cpu")
         )
-    if flags.threads < 1:
-        problems.append(Problem("--threads", flags.threads, "must be at least 1", "Leave it out"))
-    if flags.checkpoint_seconds <= 0:
-        problems.append(Problem("--checkpoint-seconds", flags.checkpoint_seconds, "must be above 0", "Leave it out"))
+    if not 1 <= flags.threads <= MOST_THREADS:
+        problems.append(Problem("--threads", flags.threads, f"must be between 1 and {MOST_THREADS}", "Leave it out"))
+    if not 0 < flags.checkpoint_seconds <= 60 * 60 * 24 * 30:
+        rule = "must be above 0 and at most 30 days"
+        problems.append(Problem("--checkpoint-seconds", flags.checkpoint_seconds, rule, "Leave it out"))
     if flags.health_port is not None and not 0 < flags.health_port < 65536:
         problems.append(
             Problem("--health-port", flags.health_port, "must be a port between 1 and 65535", "Leave it out")
@@ -112,10 +118,7 @@ def _run(run: Run) -> int:
     torch.set_num_threads(run.flags.threads)
     told_to_stop: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: told_to_stop.append(number))
-    port = run.flags.health_port or run.environment.health_port
-    health = HealthServer(port, run_id=run.environment.run_id) if port else None
-    if health:
-        run.log.observers.append(health.observe)
+    health = _health(run)
     try:
         return _train(run, told_to_stop)
     finally:
@@ -124,7 +127,22 @@ def _run(run: Run) -> int:
             health.close()
 
 
+def _health(run: Run) -> HealthServer | None:
+    """The optional probe; training is worth more than it."""
+    port = run.flags.health_port or run.environment.health_port
+    if not port:
+        return None
+    try:
+        health = HealthServer(port, run_id=run.environment.run_id)
+    except OSError as error:
+        run.log.warning(f"/healthz is not served: port {port} cannot be taken ({error.strerror})")
+        return None
+    run.log.observers.append(health.observe)
+    return health
+
+
 def _train(run: Run, told_to_stop: list[int]) -> int:
+    refuse_if("environment", _unwritable("MODEL_DIR", join(run.environment.model_dir, run.environment.run_id)))
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
@@ -147,6 +165,11 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     except Interrupted:
         run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
         return EXIT_TERMINATED
+    except StateLost as lost:
+        run.log.failure(
+            f"told to stop, and {lost}: a job with this RUN_ID continues from an older one or from the start"
+        )
+        return 1
     except TrainingDiverged as diverged:
         run.log.failure(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
         return 1
@@ -154,6 +177,18 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         for tracker in tracked:
             tracker.finish(state)
     return 0
+
+
+def _unwritable(name: str, uri: str) -> list[Problem]:
+    """A probe is written, so that no run trains for hours and then finds no place for its model."""
+    try:
+        probe(open_folder(uri))
+    except Refused:
+        raise
+    except Exception as error:
+        rule = f"cannot be written to ({type(error).__name__}: {str(error).splitlines()[0]})"
+        return [Problem(name, uri, rule, "Name a folder or a bucket that this job may write to")]
+    return []
 
 
 def _read(run: Run) -> Sequences:
@@ -222,6 +257,10 @@ def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Setting
         run.log.info("resumed", step=loop.progress.step)
     try:
         return loop.run()
+    except Interrupted as interrupted:
+        if not checkpoints.flush():
+            raise StateLost(f"the checkpoint was not stored in {run.environment.checkpoint_dir}") from interrupted
+        raise
     finally:
         checkpoints.flush()
 

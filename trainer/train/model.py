@@ -30,11 +30,11 @@ class ModelConfig(BaseModel):
 
     items: int
     window: int
-    width: int = 64
-    layers: int = 2
-    heads: int = 1
-    dropout: float = 0.2
-    recency_slope: float = 0.3
+    width: int
+    layers: int
+    heads: int
+    dropout: float
+    recency_slope: float
 
 
 class NextItemModel(nn.Module):

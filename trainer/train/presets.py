@@ -79,6 +79,7 @@ def resolve(data: Statistics, overrides: dict[str, Any]) -> Settings:
     return settings
 
 
+MOST_THREADS = 4096
 _RANGES = {
     "window": (1, 10_000),
     "dropout": (0.0, 0.95),
@@ -90,6 +91,11 @@ _RANGES = {
     "max_epochs": (1, 1_000_000),
     "validation_users": (1, 1_000_000_000),
     "weight_decay": (0.0, 1.0),
+    "recency_slope": (0.0, 100.0),
+    "average_decay": (0.0, 0.999_999),
+    "warmup_steps": (0, 1_000_000),
+    "patience_epochs": (0.0, 1_000_000.0),
+    "seed": (0, 2**32 - 1),
 }
 
 

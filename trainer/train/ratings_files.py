@@ -33,6 +33,11 @@ _INTEGER = r"^(0|-?[1-9]\d{0,17})$"
 _ASIN = r"^(B[0-9A-Z]{9}|\d{9}[\dX])$"
 _SHOWN_ROWS = 5
 _LOOKED_AT = 1_000
+# The 19 flags at the end of a line of u.item, in u.genre's order.
+_GENRES = (
+    *("unknown", "Action", "Adventure", "Animation", "Children's", "Comedy", "Crime", "Documentary", "Drama"),
+    *("Fantasy", "Film-Noir", "Horror", "Musical", "Mystery", "Romance", "Sci-Fi", "Thriller", "War", "Western"),
+)
 _ITEM_FILES = {"u.data": "u.item", "ratings.dat": "movies.dat", "ratings.csv": "movies.csv"}
 
 
@@ -76,6 +81,9 @@ def _as_utf8(content: bytes) -> tuple[bytes, str]:
 
 def _content(file: Path) -> bytes:
     raw = file.read_bytes()
+    if raw[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
+        fix = f"Unpack it (unzip {file.name}) and name the ratings file in it"
+        raise Refused("import", [Problem("FILE", str(file), "is a zip archive", fix)])
     if raw[:2] != b"\x1f\x8b":
         return raw
     try:
@@ -93,6 +101,7 @@ def _read_text(file: Path, content: bytes, layout: Layout) -> tuple[pa.Table, li
     else:
         character = delimiter
     first = [part.strip().strip('"') for part in head[0].split(delimiter)]
+    refuse_if("import", _no_ratings_file(file, content))
     header = layout.header if layout.header is not None else not any(re.match(_NUMBER, part) for part in first[2:])
     names = first if header else [str(place + 1) for place in range(len(first))]
     table = _parse(content, character, names, header=header)
@@ -101,6 +110,13 @@ def _read_text(file: Path, content: bytes, layout: Layout) -> tuple[pa.Table, li
     said = [f"layout: delimiter {delimiter!r}, {'a' if header else 'no'} header line; {shown}"]
     _refuse_unknown(file, chosen, names)
     return table.select(list(chosen.values())).rename_columns(list(chosen)), said
+
+
+def _no_ratings_file(file: Path, content: bytes) -> list[Problem]:
+    if content.lstrip()[:1] == b"[":
+        rule = "is a JSON array, and json lines are read: one object a line"
+        return [Problem("FILE", str(file), rule, f"Write it so: jq -c '.[]' {file.name} > ratings.jsonl")]
+    return []
 
 
 def _likely_delimiter(head: list[str]) -> str:
@@ -189,15 +205,31 @@ def _read_json(file: Path, content: bytes, layout: Layout) -> tuple[pa.Table, li
     chosen = _by_name(names, layout)
     if names:
         _refuse_unknown(file, chosen, names)
-    kinds = {role: pa.float64() if role in ("rating", "timestamp") else pa.string() for role in chosen}
-    schema = pa.schema([(name, kinds[role]) for role, name in chosen.items()])
-    options = pa_json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="ignore")
     try:
-        table = pa_json.read_json(io.BytesIO(content), parse_options=options)
-    except pa.ArrowInvalid as error:
+        table = _parse_json(content, chosen)
+    except ValueError as error:  # pyarrow's ArrowInvalid is one too
         raise Refused("import", [_json_problem(content, error)]) from error
     said = [f"layout: json lines; {', '.join(f'{role} = {name}' for role, name in chosen.items())}"]
     return table.select(list(chosen.values())).rename_columns(list(chosen)), said
+
+
+def _parse_json(content: bytes, chosen: dict[str, str]) -> pa.Table:
+    """The chosen columns, ids as strings. An id may stand as a number and a time as text; each column in one way."""
+    looked = json.loads(content.lstrip().split(b"\n", 1)[0])
+    fields = []
+    for role, name in chosen.items():
+        first = looked.get(name)
+        if role in ("user_id", "item_id"):
+            fields.append((name, pa.int64() if isinstance(first, int) else pa.string()))
+        else:
+            fields.append((name, pa.string() if isinstance(first, str) else pa.float64()))
+    options = pa_json.ParseOptions(explicit_schema=pa.schema(fields), unexpected_field_behavior="ignore")
+    table = pa_json.read_json(io.BytesIO(content), parse_options=options)
+    for role, name in chosen.items():
+        if role in ("user_id", "item_id"):
+            place = table.column_names.index(name)
+            table = table.set_column(place, name, table[name].cast(pa.string()))
+    return table
 
 
 def _json_problem(content: bytes, error: Exception) -> Problem:
@@ -225,7 +257,7 @@ def _typed(table: pa.Table) -> pa.Table:
             columns[role] = _ids(column)
             problems += _row_problems(role, column, pc.equal(pc.utf8_trim_whitespace(column), ""), "must not be blank")
         else:
-            columns[role], wrong = _numbers(column)
+            columns[role], wrong = _numbers(column, may_be_empty=role == "rating")
             problems += _row_problems(role, column, wrong, "must be a number" if role == "rating" else "must be a time")
     refuse_if("import", problems)
     if "rating" in columns:
@@ -234,25 +266,39 @@ def _typed(table: pa.Table) -> pa.Table:
 
 
 def _ids(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    whole = pc.all(pc.match_substring_regex(column, _INTEGER)).as_py() if not column.null_count else False
+    whole = column.length() > 0 and not column.null_count and pc.all(pc.match_substring_regex(column, _INTEGER)).as_py()
     return column.cast(pa.int64()) if whole else column
 
 
-def _numbers(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """The column as numbers (ISO dates as seconds), and where it is neither."""
+def _numbers(column: pa.ChunkedArray, *, may_be_empty: bool) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """The column as numbers (ISO dates as seconds), and where it is neither; empty is null where it may be."""
     if not pa.types.is_string(column.type):
         whole = pc.all(pc.equal(pc.floor(column), column)).as_py()
-        return (column.cast(pa.int64()) if whole else column), pc.is_null(column)
+        wrong = pc.and_(pc.is_null(column), pa.scalar(value=not may_be_empty))
+        return (column.cast(pa.int64()) if whole else column), wrong
+    if may_be_empty:
+        is_empty = pc.fill_null(pc.equal(pc.utf8_trim_whitespace(column), ""), True)
+        numbers, wrong = _numbers(pc.if_else(is_empty, "0", column), may_be_empty=False)
+        return pc.if_else(is_empty, pa.scalar(None, numbers.type), numbers), wrong
     is_number = pc.match_substring_regex(column, _NUMBER)
     if pc.any(is_number).as_py():
         usable = pc.utf8_trim_whitespace(pc.if_else(is_number, column, "0"))
         whole = pc.all(pc.match_substring_regex(usable, r"^-?\d{1,18}$")).as_py()
         return usable.cast(pa.int64() if whole else pa.float64()), pc.invert(is_number)
-    try:
-        dates = column.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:
+    dates = _dates(column)
+    if dates is None:
         return column, pc.invert(is_number)
     return pc.divide(dates.cast(pa.int64()), 1_000_000), pc.is_null(dates)
+
+
+def _dates(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """ISO dates, with an offset or in UTC; None where some are none, or some have an offset and others not."""
+    for kind in (pa.timestamp("us"), pa.timestamp("us", tz="UTC")):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return None
 
 
 def _row_problems(role: str, column: pa.ChunkedArray, wrong: pa.ChunkedArray, rule: str) -> list[Problem]:
@@ -291,6 +337,10 @@ def item_table(ratings: Path, asked: Path | None) -> pa.Table | None:
         raise Refused(
             "import", [Problem("--items", str(file), f"row {short[0]} has no title and genres", fix, len(short))]
         )
-    genres = [parts[-1] if file.suffix == ".dat" else "|".join(parts[5:]) for parts in lines]
+    genres = [parts[-1] if file.suffix == ".dat" else _flagged_genres(parts[5:]) for parts in lines]
     ids = _ids(pa.chunked_array([[parts[0] for parts in lines]]))
     return pa.table({"item_id": ids, "title": [parts[1] for parts in lines], "genres": genres})
+
+
+def _flagged_genres(flags: list[str]) -> str:
+    return "|".join(name for name, flag in zip(_GENRES, flags, strict=False) if flag == "1")

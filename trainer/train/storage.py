@@ -9,6 +9,8 @@ from typing import Any, Protocol
 from train.environment import storage_emulator
 from train.problems import Problem, Refused
 
+_PROBE = "probe"
+
 
 class Folder(Protocol):
     """A place that holds files by relative name. Writes replace a file as a whole: a reader sees the old or the new
@@ -47,6 +49,12 @@ def open_folder(uri: str) -> Folder:
 def join(uri: str, *names: str) -> str:
     """`uri` with path parts appended."""
     return "/".join([uri.rstrip("/"), *names])
+
+
+def probe(folder: Folder) -> None:
+    """Writes a file and removes it; raises whatever keeps it from that."""
+    folder.write(_PROBE, b"")
+    folder.delete(_PROBE)
 
 
 class LocalFolder:

@@ -280,6 +280,12 @@ def _size_problems(size: ShopSize) -> list[Problem]:
     return problems
 
 
+def _seed_problems(seed: int) -> list[Problem]:
+    if 0 <= seed < 2**32:
+        return []
+    return [Problem("--seed", seed, f"must be between 0 and {2**32 - 1}", "Leave it out for 0")]
+
+
 def main(argv: list[str] | None = None) -> int:
     default = ShopSize()
     parser = argparse.ArgumentParser(
@@ -294,6 +300,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--events", type=int, default=default.events, help="about how many")
     asked = parser.parse_args(argv)
     try:
+        refuse_if("flags", _seed_problems(asked.seed))
         summary = make_shop(asked.out, seed=asked.seed, size=ShopSize(asked.users, asked.items, asked.events))
     except Refused as refused:
         sys.stderr.write(f"{refused}\n")

@@ -46,11 +46,15 @@ def trackers(environment: Environment, log: Log) -> list[Tracker]:
 
 
 class _Wandb:
-    """Weights & Biases. A mistake of its service after the start warns and trains on."""
+    """Weights & Biases. A mistake of its service warns and trains on. Its files are gone when the run ends: what counts
+    is what was sent.
+    """
 
     def __init__(self, environment: Environment, *, warn: Callable[[str], None]) -> None:
         self._environment, self._warn = environment, warn
         self._run: Any = None
+        self._is_heard = True
+        self._folder = tempfile.TemporaryDirectory(prefix="wandb-", ignore_cleanup_errors=True)
 
     def start(self, parameters: dict[str, Parameter]) -> None:
         wandb = importlib.import_module("wandb")
@@ -61,16 +65,26 @@ class _Wandb:
                 name=self._environment.run_id,
                 config=parameters,
                 resume="allow",
-                dir=tempfile.mkdtemp(prefix="wandb-"),
+                dir=self._folder.name,
                 settings=wandb.Settings(console="off", silent=True),
             )
         except Exception as error:
             self._warn(f"wandb is not logged: {error}")
 
     def observe(self, name: str, value: float, step: int) -> None:
-        if self._run is not None:
+        if self._run is None or not self._is_heard:
+            return
+        try:
             self._run.log({name: value}, step=step)
+        except Exception as error:
+            self._is_heard = False  # said once, not with every metric
+            self._warn(f"wandb no longer logs metrics: {error}")
 
     def finish(self, state: str) -> None:
-        if self._run is not None:
-            self._run.finish(exit_code=0 if state == "COMPLETE" else 1)
+        try:
+            if self._run is not None:
+                self._run.finish(exit_code=0 if state == "COMPLETE" else 1)
+        except Exception as error:
+            self._warn(f"wandb did not finish: {error}")
+        finally:
+            self._folder.cleanup()

@@ -117,7 +117,7 @@ def test_the_trainer_is_started_by_its_frozen_entry_point_with_its_arguments_in_
     environment = {variable["name"]: variable["value"] for variable in container["env"]}
     assert set(REQUIRED) <= set(environment)
     assert environment["TRAIN_ARGS"] == "--max-minutes 7.5 --seed 3"
-    assert environment["RUN_ID"] == RUN
+    assert environment["RUN_ID"] == environment["REQUEST_ID"] == RUN
     assert environment["STAGING_PREFIX"] == f"gs://acme-artifacts/staging/snapshots/{RUN}"
 
 

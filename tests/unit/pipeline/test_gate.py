@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from contracts.problems import Refused
 from contracts.run_artifacts import EvaluationReport, ScoredModel
 from pipeline.gate import KEEP, PROMOTE, decide
 
@@ -71,10 +72,16 @@ def test_a_refused_first_model_leaves_no_champion() -> None:
 def test_an_evaluation_without_the_primary_metric_is_refused() -> None:
     report = evaluation(0.1, 0.05)
     report = report.model_copy(update={"model": ScoredModel(uri="gs://m", metrics={"hr@10": 0.2})})
-    with pytest.raises(ValueError, match=r"hr@10.*ndcg@10"):
+    with pytest.raises(Refused, match=r"hr@10.*ndcg@10"):
         decide(report)
 
 
 def test_an_evaluation_without_the_popular_baseline_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"markov.*most_popular"):
+    with pytest.raises(Refused, match=r"markov.*most_popular"):
         decide(evaluation(0.1, 0.05, baselines={"markov": {"ndcg@10": 0.1}}))
+
+
+def test_a_champion_whose_files_are_lost_counts_as_none_and_the_reasons_say_so() -> None:
+    decision = decide(evaluation(0.1, 0.05, champion_lost="gs://acme/models/old: holds no manifest.json"))
+    assert decision.decision == PROMOTE
+    assert any("its files are lost: gs://acme/models/old" in reason for reason in decision.reasons)

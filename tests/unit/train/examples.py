@@ -3,16 +3,23 @@
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 from train.data import Sequences, sequences
 from train.log import Log
+from train.model import ModelConfig
 from train.presets import Settings
 
 QUICK = Settings(
     window=8, dropout=0.1, layers=1, learning_rate=0.01, width=16, batch_tokens=256, max_epochs=3, warmup_steps=5
 )
+
+
+def small_config(*, items: int, **changes: Any) -> ModelConfig:
+    shape = {"window": 4, "width": 8, "layers": 2, "heads": 1, "dropout": 0.2, "recency_slope": 0.3}
+    return ModelConfig(items=items, **{**shape, **changes})
 
 
 def table_of(histories: Sequence[Sequence[str]]) -> pa.Table:

@@ -1,20 +1,22 @@
 """Checkpoints and model files: whole or not there."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
-from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_model, write_model
+from train import artifacts
+from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_json, read_model, write_model
 from train.champion import TranslatedModel
 from train.checkpoint import LATEST_FILE, Checkpoints
-from train.model import ModelConfig, NextItemModel
+from train.model import NextItemModel
 from train.problems import Refused
 from train.ranking import Histories
 from train.storage import LocalFolder, join, open_folder
 
-from tests.unit.train.examples import sequences_of
+from tests.unit.train.examples import sequences_of, small_config
 
 IDENTITY = {"fingerprint": "f00d", "settings": {"width": 8}}
 
@@ -56,6 +58,29 @@ def test_a_half_written_upload_leaves_the_one_before(tmp_path: Path) -> None:
     state = checkpoints.load(IDENTITY)
     assert state is not None
     assert int(state["step"]) == 1
+    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000001.pt"]
+
+
+@pytest.mark.parametrize("index", ["{", "[]", '{"checkpoints": [{"file": "step-000000001.pt"}]}', None])
+def test_without_a_readable_index_the_newest_whole_file_is_taken(tmp_path: Path, index: str | None) -> None:
+    warnings: list[str] = []
+    checkpoints = saved(tmp_path, 1, 2, warnings=warnings)
+    content = (tmp_path / "step-000000002.pt").read_bytes()
+    (tmp_path / "step-000000003.pt").write_bytes(content[: len(content) // 2])
+    middle = content.index(b"progress") + 3
+    altered = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    (tmp_path / "step-000000004.pt").write_bytes(altered)
+    if index is None:
+        (tmp_path / LATEST_FILE).unlink()
+    else:
+        (tmp_path / LATEST_FILE).write_text(index)
+    state = checkpoints.load(IDENTITY)
+    assert state is not None
+    assert int(state["step"]) == 2
+    assert [LATEST_FILE in warning for warning in warnings] == ([] if index is None else [True])
+    saved(tmp_path, 5)
+    names = LocalFolder(str(tmp_path)).names()
+    assert names == [LATEST_FILE, "step-000000002.pt", "step-000000005.pt"]
 
 
 def test_no_checkpoint_is_none_and_a_broken_index_warns(tmp_path: Path) -> None:
@@ -76,24 +101,30 @@ def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
 def test_a_failed_upload_warns_and_training_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     warnings: list[str] = []
-    saved(tmp_path / "file", 1, warnings=warnings)
+    checkpoints = saved(tmp_path / "file", 1, warnings=warnings)
     assert "was not stored" in warnings[0]
+    assert not checkpoints.flush()
+    assert saved(tmp_path / "folder", 1).flush()
 
 
 def small_model(items: int) -> NextItemModel:
     torch.manual_seed(0)
-    return NextItemModel(ModelConfig(items=items, window=4, width=8)).eval()
+    return NextItemModel(small_config(items=items)).eval()
 
 
 def test_a_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
     folder = open_folder(join(str(tmp_path), "models", "run"))
     model, catalog = small_model(3), pa.array(["a", "b", "c"])
     model.successors.strength.fill_(0.5)
-    write_model(folder, model=model, catalog=catalog, counts_V=np.array([1, 2, 3]), training={"run_id": "run"})
+    write_model(
+        folder, model=model, catalog=catalog, counts_V=np.array([1, 2, 3]), training={"run_id": "run", "git_sha": "abc"}
+    )
     again, its_catalog = read_model(folder)
     histories = Histories(np.array([0, 1, 2]), np.array([0]), np.array([3]))
     assert torch.equal(again.scores(histories), model.scores(histories))
     assert its_catalog.to_pylist() == catalog.to_pylist()
+    manifest = read_json(folder, MANIFEST_FILE) or {}
+    assert (manifest["run_id"], manifest["git_sha"]) == ("run", "abc")
 
 
 def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
@@ -101,10 +132,28 @@ def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"holds no manifest\.json"):
         read_model(folder)
     write_model(
-        folder, model=small_model(2), catalog=pa.array(["a", "b"]), counts_V=np.array([1, 1]), training={"run_id": "r"}
+        folder,
+        model=small_model(2),
+        catalog=pa.array(["a", "b"]),
+        counts_V=np.array([1, 1]),
+        training={"run_id": "r", "git_sha": ""},
     )
     (tmp_path / WEIGHTS_FILE).write_bytes(b"other")
     with pytest.raises(Refused, match="differs from its manifest"):
+        read_model(folder)
+
+
+@pytest.mark.parametrize("changed", [{"format": 2}, {"kind": "table"}])
+def test_a_model_of_another_format_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
+) -> None:
+    for name, value in changed.items():
+        monkeypatch.setattr(artifacts, f"_{name.upper()}", value)
+    folder = open_folder(str(tmp_path))
+    training = {"run_id": "r", "git_sha": ""}
+    write_model(folder, model=small_model(1), catalog=pa.array(["a"]), counts_V=np.array([1]), training=training)
+    monkeypatch.undo()
+    with pytest.raises(Refused, match=f"{next(iter(changed.values()))!r}.*and this image reads"):
         read_model(folder)
 
 
@@ -122,7 +171,7 @@ def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.Monkey
         model=small_model(2),
         catalog=pa.array(["a", "b"]),
         counts_V=np.array([1, 1]),
-        training={"run_id": "r"},
+        training={"run_id": "r", "git_sha": ""},
     )
     assert names[-1] == MANIFEST_FILE
     assert len(names) == len(set(names)) == 5

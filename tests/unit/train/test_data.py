@@ -1,5 +1,6 @@
 """The event log as sequences: order, vocabularies, split, refusals."""
 
+import shutil
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -111,6 +112,15 @@ def test_the_snapshots_fingerprint_is_copied_and_else_the_files_is_taken(shop_fo
     assert len(own) == 64
     (tmp_path / "snapshot.json").write_text('{"fingerprint": "f00d"}')
     assert read_folder(open_folder(str(tmp_path))).fingerprint == "f00d"
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "{", '{"fingerprint": 1}'])
+def test_a_snapshot_without_a_fingerprint_is_refused(shop_folder: Path, tmp_path: Path, content: str) -> None:
+    folder = shutil.copytree(shop_folder, tmp_path / "shop")
+    (folder / "snapshot.json").write_text(content)
+    with pytest.raises(Refused, match="names no fingerprint") as refused:
+        read_folder(open_folder(str(folder)))
+    assert refused.value.problems[0].value == content
 
 
 def test_a_user_index_covers_all_events() -> None:

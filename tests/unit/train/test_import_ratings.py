@@ -1,6 +1,7 @@
 """Ratings files of the public data sets, and what is wrong with broken ones."""
 
 import gzip
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -103,6 +104,10 @@ def test_movielens_items_beside_the_file_are_taken(tmp_path: Path) -> None:
         ('{"reviewerID": "A", "asin": "B", "unixReviewTime": 1}\n{oops\n', "row 2 is no JSON object"),
         ("{'reviewerID': 'A'}\n", "Python dict"),
         (b"\x1f\x8bcut", "damaged gzip"),
+        ("user,item,time\n", "has a header and no rows"),
+        ("user_id,item_id,rating,timestamp\n", "has a header and no rows"),
+        (b"PK\x03\x04rest", "is a zip archive. Unpack it (unzip ratings.csv)"),
+        ('[{"user_id": 1, "item_id": 2, "timestamp": 3}]', "is a JSON array, and json lines are read"),
     ],
 )
 def test_a_bad_file_is_refused_with_the_row(
@@ -153,3 +158,25 @@ def test_a_file_that_mixes_units_is_refused_with_the_rows(
     assert f"timestamp = {odd} (1 rows): the file mixes units of time" in told
     assert "see data row 2" in told
     assert not (tmp_path / "out").exists()
+
+
+def test_the_flags_of_u_item_become_genres(tmp_path: Path) -> None:
+    flags = ["0", "0", "0", "1", "1", "1", *["0"] * 13]
+    (tmp_path / "u.item").write_text("|".join(["1", "Toy Story (1995)", "01-Jan-1995", "", "http://x", *flags]) + "\n")
+    imported(tmp_path, "u.data", "1\t1\t5\t978300760\n")
+    items = pq.read_table(tmp_path / "out" / "items.parquet")
+    assert items["genres"].to_pylist() == ["Animation|Children's|Comedy"]
+
+
+def test_ids_of_json_lines_may_be_numbers_and_their_times_text(tmp_path: Path) -> None:
+    lines = '{"user_id": 7, "item_id": 12, "rating": null, "timestamp": "2001-01-01T01:00:00+01:00"}\n' * 2
+    first, _ = imported(tmp_path, "ratings.jsonl", lines)
+    assert (first["user_id"], first["item_id"], first["rating"]) == (7, 12, None)
+    assert first["timestamp"] == datetime(2001, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("written", ["2001-01-01T02:00:00+02:00", "2001-01-01T00:00:00Z", "2001-01-01 00:00:00"])
+def test_iso_times_may_have_an_offset_and_a_rating_may_be_empty(tmp_path: Path, written: str) -> None:
+    first, second = imported(tmp_path, "r.csv", f"user,item,rating,time\na,b,,{written}\na,c,4.5,{written}\n")
+    assert first["timestamp"] == datetime(2001, 1, 1, tzinfo=UTC)
+    assert (first["rating"], second["rating"]) == (None, 4.5)

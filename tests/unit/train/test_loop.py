@@ -15,6 +15,7 @@ from train.metrics import PRIMARY
 from train.model import ModelConfig, NextItemModel
 from train.presets import Settings, preset, resolve, statistics
 from train.problems import Refused
+from train.ranking import Histories
 
 from tests.unit.train.examples import QUICK, quiet_log, random_sequences
 
@@ -101,6 +102,59 @@ def test_the_model_ends_with_the_best_weights_and_strength(shop: Sequences) -> N
     assert again[0][PRIMARY] <= best
 
 
+def test_a_finished_run_goes_on_where_its_epochs_or_minutes_are_more_now(shop: Sequences) -> None:
+    def ended(settings: Settings, state: dict[str, Any] | None = None, **options: Any) -> TrainingLoop:
+        loop, _ = loop_of(shop, settings, save=lambda state, _step: saved.append(copy.deepcopy(state)), **options)
+        if state is not None:
+            loop.restore(state)
+        loop.run()
+        return loop
+
+    saved: list[dict[str, Any]] = []
+    first = ended(QUICK).progress
+    assert ended(QUICK, saved[0]).progress == first
+    longer = ended(QUICK.model_copy(update={"max_epochs": 5}), saved[0]).progress
+    assert longer.epoch + 1 == 5
+    assert longer.step == longer.total_steps
+    assert (longer.stopped_by, longer.step > first.step) == ("max_epochs", True)
+
+    saved.clear()
+    endless = QUICK.model_copy(update={"max_epochs": 10_000, "patience_epochs": 10_000.0})
+    short = ended(endless, clock=ticking(0.01), seconds=3.0).progress
+    assert short.stopped_by == "max_minutes"
+    same = ended(endless, saved[0], clock=ticking(0.01), seconds=3.0).progress
+    assert same.step == short.step
+    more = ended(endless, saved[0], clock=ticking(0.01), seconds=6.0).progress
+    assert more.step > short.step
+
+
+def test_the_loss_is_logged_between_evaluations_and_both_losses_at_them(shop: Sequences) -> None:
+    heard: list[tuple[str, float, int]] = []
+    log = quiet_log()
+    log.observers.append(lambda name, value, step: heard.append((name, value, step)))
+    settings = QUICK.model_copy(update={"max_epochs": 2, "batch_tokens": 64})
+    loop = TrainingLoop(new_model(shop, settings), shop, settings, log=log)
+    curve = loop.run().curve
+    evaluated = {point["step"] for point in curve}
+    between = [step for name, _, step in heard if name == "train_loss" and step not in evaluated]
+    assert between[:2] == [50, 100]
+    assert {step for name, _, step in heard if name == "validation_loss"} == evaluated
+    assert all(0 < point["validation_loss"] < 2 * math.log(240) for point in curve)
+
+
+def test_the_validation_loss_is_the_networks_own_on_the_validation_items(shop: Sequences) -> None:
+    loop, model = loop_of(shop)
+    users = validation_users(shop, QUICK)
+    ends_U = shop.offsets_U1[users + 1] - 2
+    histories = Histories(shop.items_N, shop.offsets_U1[users], ends_U)
+    model.eval()
+    with torch.no_grad():
+        chances_UV = model.scores(histories, strength=0.0).double().softmax(1)
+    targets_U = shop.items_N[ends_U]
+    expected = -chances_UV[torch.arange(len(users)), torch.from_numpy(targets_U)].log().mean()
+    assert loop._validate()[3] == pytest.approx(float(expected), rel=1e-4)
+
+
 def test_the_time_budget_stops_training_before_it_is_over(shop: Sequences) -> None:
     settings = QUICK.model_copy(update={"max_epochs": 10_000})
     loop, _ = loop_of(shop, settings, clock=ticking(0.01), seconds=3.0)
@@ -156,6 +210,16 @@ def test_the_preset_depends_on_the_data_and_flags_win(shop: Sequences) -> None:
     assert resolve(data, {"dropout": 0.35, "layers": None}).dropout == 0.35
     with pytest.raises(Refused, match=r"--dropout = 1\.5"):
         resolve(data, {"dropout": 1.5})
+    with pytest.raises(Refused) as refused:
+        resolve(data, {"seed": -1, "average_decay": 1.0, "warmup_steps": -1, "patience_epochs": math.nan})
+    assert {p.key for p in refused.value.problems} == {
+        "--seed",
+        "--average-decay",
+        "--warmup-steps",
+        "--patience-epochs",
+    }
+    with pytest.raises(Refused, match="--recency-slope = nan"):
+        resolve(data, {"recency_slope": math.nan})
     with pytest.raises(Refused, match="--heads = 3"):
         resolve(data, {"heads": 3})
 

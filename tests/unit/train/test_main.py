@@ -1,7 +1,10 @@
 """The entry points as a job runs them, in this process: environment in, files and log lines out."""
 
+import io
 import json
+import math
 import shutil
+import signal
 import urllib.request
 from pathlib import Path
 from typing import Any
@@ -10,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 from train import evaluate, main
 from train.health import HealthServer
-from train.log import LOG_FIELDS
+from train.log import LOG_FIELDS, Log
+from train.loop import TrainingLoop
 
 from contracts.run_artifacts import EvaluationReport, TrainingSummary
+from pipeline.artifacts import refusal_file
 from tests.unit.train.examples import job_environment, table_of
 
 QUICK_FLAGS = ["--max-epochs", "2", "--width", "16", "--layers", "1", "--batch-tokens", "512"]
@@ -54,7 +59,10 @@ def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys
     summary = json.loads((job / "models" / "run-1" / "training.json").read_text())
     model, data = str(job / "models" / "run-1"), str(job / "staging")
     copy = job / "outputs" / "evaluation.json"
+    capsys.readouterr()
     assert evaluate.main(["--model-uri", model, "--data-uri", data, "--output-file", str(copy)]) == 0
+    for line in lines_of(capsys):
+        assert (line["run_id"], line["request_id"], line["experiment"]) == ("run-1", "request-7", "recsys-test")
     report = EvaluationReport.model_validate_json((job / "models" / "run-1" / "evaluation.json").read_bytes())
     assert EvaluationReport.model_validate_json(copy.read_bytes()) == report
     assert report.model.metrics == pytest.approx(summary["metrics"])
@@ -64,6 +72,33 @@ def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys
     assert evaluate.main(["--model-uri", model, "--data-uri", data, "--champion-uri", model]) == 0
     again = json.loads((job / "models" / "run-1" / "evaluation.json").read_text())
     assert again["champion"]["metrics"] == pytest.approx(again["model"]["metrics"])
+
+
+def test_a_champion_whose_files_are_gone_counts_as_none_and_that_is_said(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    model, lost = str(job / "models" / "run-1"), job / "models" / "old"
+    shutil.copytree(model, lost)
+    (lost / "weights.pt").unlink()
+    asked = ["--model-uri", model, "--data-uri", str(job / "staging"), "--champion-uri", str(lost)]
+    for said in ("weights.pt is missing", "the folder holds no manifest.json"):
+        capsys.readouterr()
+        assert evaluate.main(asked) == 0
+        (warned,) = (line["message"] for line in lines_of(capsys) if line["severity"] == "WARNING")
+        report = EvaluationReport.model_validate_json((job / "models" / "run-1" / "evaluation.json").read_bytes())
+        assert report.champion is None
+        assert report.champion_lost.startswith(f"{lost}: {said}")
+        assert report.champion_lost in warned
+        shutil.rmtree(lost, ignore_errors=True)
+
+
+def test_an_evaluation_that_is_refused_leaves_the_reason_beside_the_model(job: Path) -> None:
+    model = job / "models" / "nothing"
+    assert evaluate.main(["--model-uri", str(model), "--data-uri", str(job / "staging")]) == 2
+    refusal = json.loads((model / refusal_file("evaluate")).read_text())
+    assert refusal["step"] == "evaluate"
+    assert "holds no manifest.json" in refusal["text"]
 
 
 def test_a_bad_environment_is_refused_with_every_problem_before_anything_is_read(
@@ -84,10 +119,13 @@ def test_bad_flags_and_bad_data_are_refused(
 ) -> None:
     assert main.main(["--max-minutes", "-1", "--threads", "0"]) == 2
     assert [line["message"].split(" = ")[0] for line in lines_of(capsys)] == ["--max-minutes", "--threads"]
+    for seconds in ("nan", "inf", "-1"):
+        assert main.main(["--checkpoint-seconds", seconds]) == 2
+        assert lines_of(capsys)[-1]["message"].startswith("--checkpoint-seconds = ")
     (job / "staging" / "interactions.parquet").write_bytes(b"no parquet")
     assert main.main(QUICK_FLAGS) == 2
     assert "not a readable parquet file" in lines_of(capsys)[-1]["message"]
-    assert not (job / "models").exists()
+    assert not list((job / "models" / "run-1").iterdir())
 
 
 def test_a_finished_run_started_again_ends_at_once_with_the_same_model(
@@ -108,6 +146,50 @@ def test_a_run_id_with_a_checkpoint_of_other_settings_is_refused(job: Path, caps
     capsys.readouterr()
     assert main.main([*QUICK_FLAGS, "--dropout", "0.3"]) == 2
     assert "Choose another RUN_ID" in lines_of(capsys)[-1]["message"]
+
+
+@pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/nope"])
+def test_a_model_folder_that_cannot_be_written_is_refused_before_anything_is_read(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+) -> None:
+    (job / "file").write_text("in the way")
+    monkeypatch.setenv("MODEL_DIR", str(job / place))
+    assert main.main(QUICK_FLAGS) == 2
+    (line,) = lines_of(capsys)
+    assert f"MODEL_DIR = '{job / place}/run-1': cannot be written to" in line["message"]
+
+
+def test_a_run_that_is_told_to_stop_says_whether_its_checkpoint_is_stored(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step = TrainingLoop._step
+
+    def stopped(loop: TrainingLoop) -> None:
+        step(loop)
+        signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(TrainingLoop, "_step", stopped)
+    assert main.main(QUICK_FLAGS) == 143
+    assert "told to stop: the checkpoint is stored" in lines_of(capsys)[-1]["message"]
+    monkeypatch.setenv("CHECKPOINT_DIR", "/proc/nope")
+    assert main.main(QUICK_FLAGS) == 1
+    last = lines_of(capsys)[-1]
+    assert last["severity"] == "ERROR"
+    assert "told to stop, and the checkpoint was not stored in /proc/nope" in last["message"]
+
+
+def test_every_line_is_valid_json_whatever_the_numbers() -> None:
+    stream = io.StringIO()
+    log = Log(run_id="r", request_id="", experiment="", stream=stream)
+    log.metric("train_loss", math.nan, step=1)
+    log.info("x", data={"deep": [math.inf, 1.5, (-math.inf,)]})
+
+    def refuse(constant: str) -> None:
+        raise ValueError(constant)
+
+    first, second = (json.loads(line, parse_constant=refuse) for line in stream.getvalue().splitlines())
+    assert first["value"] is None
+    assert second["data"] == {"deep": [None, 1.5, [None]]}
 
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
@@ -131,6 +213,28 @@ def test_health_and_metrics_are_served() -> None:
         server.close()
     assert 'train_validation_ndcg_at_10{run_id="run \\"1\\""} 0.25' in text
     assert 'train_step{run_id="run \\"1\\""} 7.0' in text
+
+
+def test_a_health_port_in_use_warns_and_the_run_succeeds(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = HealthServer(0, run_id="other")
+    try:
+        monkeypatch.setenv("HEALTH_PORT", str(server.port))
+        assert main.main(QUICK_FLAGS) == 0
+    finally:
+        server.close()
+    warned = next(line for line in lines_of(capsys) if line["severity"] == "WARNING")
+    assert f"/healthz is not served: port {server.port} cannot be taken" in warned["message"]
+
+
+def test_bad_flags_of_the_evaluation_are_refused_before_anything_is_read(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (job / "file").write_text("in the way")
+    uris = ["--model-uri", str(job / "nowhere"), "--data-uri", str(job / "staging")]
+    assert evaluate.main([*uris, "--threads", "0", "--output-file", str(job / "file" / "out.json")]) == 2
+    assert [line["message"].split(" = ")[0] for line in lines_of(capsys)] == ["--threads", "--output-file"]
 
 
 @pytest.mark.parametrize(("length", "said"), [(1, "no user has three events"), (3, "no user has four events")])

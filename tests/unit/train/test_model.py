@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,18 +11,18 @@ import torch
 from torch.nn import functional
 from train.data import Sequences
 from train.loss import full_cross_entropy
-from train.model import ModelConfig, NextItemModel, drop, recency_mask
+from train.model import NextItemModel, drop, recency_mask
 from train.optimise import WeightAverage, learning_rate_share
 from train.ranking import Histories
 from train.successors import SuccessorCounts, likeliest_pseudo_count, transitions
 
-from tests.unit.train.examples import random_sequences
+from tests.unit.train.examples import random_sequences, small_config
 
 
-def model_of(items: int = 30, **changes: object) -> NextItemModel:
+def model_of(items: int = 30, **changes: Any) -> NextItemModel:
     torch.manual_seed(0)
-    config = {"items": items, "window": 12, "width": 16, "heads": 2, "dropout": 0.5, **changes}
-    return NextItemModel(ModelConfig.model_validate(config)).eval()
+    config = {"window": 12, "width": 16, "heads": 2, "dropout": 0.5, **changes}
+    return NextItemModel(small_config(items=items, **config)).eval()
 
 
 def loss_inputs(tokens: int, items: int, width: int = 8) -> tuple[torch.Tensor, ...]:
@@ -88,7 +89,7 @@ def test_only_the_newest_items_of_the_window_are_read() -> None:
 
 
 def test_the_recency_mask_hides_the_future_and_favours_the_newest() -> None:
-    mask_HLL = recency_mask(ModelConfig(items=1, window=5, heads=2, recency_slope=0.5))
+    mask_HLL = recency_mask(small_config(items=1, window=5, heads=2, recency_slope=0.5))
     assert torch.isinf(mask_HLL[:, 1, 2]).all()
     assert mask_HLL[0, 4].tolist() == [-2.0, -1.5, -1.0, -0.5, 0.0]
     assert mask_HLL[1, 4].tolist() == [-0.5, -0.375, -0.25, -0.125, 0.0]

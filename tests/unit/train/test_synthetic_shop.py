@@ -122,3 +122,10 @@ def test_an_impossible_size_is_refused(tmp_path: Path, capsys: pytest.CaptureFix
     assert "--events = 200" in said
     assert "--items = 5" in said
     assert not (tmp_path / "shop").exists()
+
+
+@pytest.mark.parametrize("seed", ["-1", str(2**32)])
+def test_a_seed_out_of_range_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: str) -> None:
+    assert main(["--out", str(tmp_path / "shop"), "--seed", seed]) == 2
+    assert f"--seed = {seed}: must be between 0 and" in capsys.readouterr().err
+    assert not (tmp_path / "shop").exists()
