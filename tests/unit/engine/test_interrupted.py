@@ -1,0 +1,75 @@
+"""A run that is stopped, refused or killed on its way says what it came to, and the next one finds out the rest."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.unit.engine.conftest import Workplace, ops
+from tests.unit.engine.programs import pair
+
+THREE = """
+for name in ("a", "b", "c"):
+    gcp.storage.Bucket(name, name=f"acme-{name}", location="EU")
+"""
+
+
+@pytest.fixture
+def deaf() -> Iterator[None]:
+    """SIGTERM ends this process only where nobody handles it; here it is then not noticed."""
+    before = signal.signal(signal.SIGTERM, lambda *_: None)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def signal_at_deletion(verb: str, path: str) -> Any:
+    if verb == "DELETE":
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+def test_a_run_counts_what_it_came_to_and_not_what_it_had_planned(workplace: Workplace) -> None:
+    workplace.google.faults.append(
+        lambda verb, path: 403 if verb == "POST" and len(workplace.google.writes()) > 1 else None
+    )
+    result = workplace.program(THREE).up(parallel=1)
+    assert not result.ok
+    assert len(workplace.names()) == 1
+    assert result.changes["create"] == 2, "the stack and one bucket"
+
+
+def test_a_destroy_that_a_signal_stops_counts_what_it_deleted(workplace: Workplace, deaf: None) -> None:
+    workplace.program(THREE).up()
+    workplace.google.faults.append(signal_at_deletion)
+    result = workplace.destroy(parallel=1)
+    assert "stopped by SIGTERM" in result.errors[0]
+    assert result.changes["delete"] == 1
+    assert len(workplace.names()) == 2
+
+
+def test_a_signal_during_the_deletions_of_up_stops_it(workplace: Workplace, deaf: None) -> None:
+    workplace.program(THREE).up()
+    workplace.google.faults.append(signal_at_deletion)
+    result = workplace.program("").up(parallel=1)
+    assert "stopped by SIGTERM" in result.errors[0]
+    assert len(workplace.names()) == 2
+
+
+UNKNOWN_NAME = """
+async def never():
+    return False
+async def name():
+    return None
+import asyncio
+lost = pulumi.Output(set(), asyncio.ensure_future(name()), asyncio.ensure_future(never()))
+gcp.storage.Bucket("bucket", name="acme", location="EU", labels={"of": lost})
+"""
+
+
+def test_a_resource_that_is_skipped_because_an_input_stays_unknown_is_an_error(workplace: Workplace) -> None:
+    result = workplace.program(UNKNOWN_NAME).up()
+    assert workplace.names() == set()
+    assert any("labels stayed unknown while applying" in error for error in result.errors)
