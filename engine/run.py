@@ -115,10 +115,11 @@ class _Run(Session):
         planner, journal, performer = self._applier(base)
         monitor = self.monitor(planner, performer, dry_run=False)
         try:
-            if self.run(monitor, dry_run=False):
-                steps = planner.deletions.final()
-                if self._may_delete(steps, performer):
-                    self._delete_all(steps, planner, performer, monitor)
+            with stopping_on_signals(monitor, self.report):
+                if self.run(monitor, dry_run=False):
+                    steps = planner.deletions.final()
+                    if self._may_delete(steps, performer):
+                        self._delete_all(steps, planner, performer, monitor)
         finally:
             journal.flush()
         result.outputs = monitor.outputs if monitor.outputs is not None else base.outputs()
@@ -167,7 +168,8 @@ class _Run(Session):
         with ThreadPoolExecutor(self.options.parallel) as pool:
             while doomed or running:
                 if not monitor.stopping:
-                    for identity in [key for key in doomed if not waits[key]]:
+                    ready = [key for key in doomed if not waits[key]]
+                    for identity in ready[: self.options.parallel - len(running)]:
                         running[pool.submit(performer.perform, doomed.pop(identity))] = identity
                 if not running:
                     return
