@@ -233,6 +233,8 @@ class Planner:
         if not difference.details and not old.pending_replacement:
             return [Step("same", outcome, new, old)]
         outcome.note = self._note(new)
+        if old.pending_replacement and not difference.replace_keys:
+            difference = self.plugin(new.type).forced(new)
         if difference.replace_keys or old.pending_replacement:
             return self._replace(goal, outcome, old, new, difference)
         outcome.op = "update"

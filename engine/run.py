@@ -16,9 +16,11 @@ from engine.graph import deletion_waits
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.outcome import Diagnostic, Outcome, Result
+from engine.reading import Drift, Reader
 from engine.registry import Step
 from engine.session import DEFAULT_PARALLEL, Options, Session, stopping_on_signals
 from engine.state import Snapshot
+from engine.targets import Targets
 
 __all__ = ["DEFAULT_PARALLEL", "Options", "destroy", "preview", "up"]
 
@@ -68,16 +70,28 @@ class _Run(Session):
         self.take_over(drift)
         return drift.found
 
+    def _read_interrupted(self) -> list[str]:
+        """Go on from what is there of what an interrupted run was updating or deleting; why it cannot be read."""
+        base = self.base()
+        urns = {operation.resource.urn for operation in base.pending if operation.type in ("updating", "deleting")}
+        planner = self.planner(base, dry_run=True)
+        planner.targets = Targets()
+        reader = Reader(planner, self.api, self.report, parallel=self.options.parallel)
+        if missing := reader.missing([resource for resource in base.resources if resource.urn in urns]):
+            return missing
+        self.take_over(Drift(reader.again(urns)))
+        return []
+
     # -- planning ----------------------------------------------------------------------------------------------------
 
     def plan(self) -> Result:
         started = time.monotonic()
         drift = self._refreshed()
+        refusals = self._read_interrupted()
         base = self.base()
         result = self.result("preview", base)
         result.drift = drift
         planner = self.planner(base, dry_run=True)
-        refusals: list[str] = []
         performer = Preview(planner, refusals.append, self.api)
         self.display.begin("preview", self.options.stack)
         monitor = self.monitor(planner, performer, dry_run=True)
@@ -91,11 +105,11 @@ class _Run(Session):
     def plan_destroy(self) -> Result:
         started = time.monotonic()
         drift = self._refreshed()
+        refusals = self._read_interrupted()
         base = self.base()
         result = self.result("destroy-preview", base)
         result.drift = drift
         planner = self.planner(base, dry_run=True)
-        refusals: list[str] = []
         performer = Preview(planner, refusals.append, self.api)
         self.display.begin("destroy-preview", self.options.stack)
         monitor = self.monitor(planner, performer, dry_run=True)

@@ -34,6 +34,12 @@ from engine.targets import Targets
 from engine.values import Properties, has_ciphertext, unsealed
 
 DEFAULT_PARALLEL = 16
+_NEXT = {
+    "creating": "What was being created is looked for before it is created again, and taken over if it is as the "
+    "program wants it.",
+    "updating": "What was being updated is read before it is planned.",
+    "deleting": "What was being deleted is read before it is planned, and created again if it is gone and still wanted.",
+}
 
 
 @dataclass(frozen=True)
@@ -116,8 +122,7 @@ class Session:
                 f"Attempting to deploy or update resources with {len(base.pending)} pending operations from "
                 "previous deployment.\n"
                 + "\n".join(lines)
-                + "\nWhat was being created is looked for before it is created again,"
-                + " and taken over if it is as the program wants it."
+                + "".join(f"\n{_NEXT[kind]}" for kind in _NEXT if kind in {operation.type for operation in base.pending})
             )
 
     def _stack_config(self) -> StackConfig:

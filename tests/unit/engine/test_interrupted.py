@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -73,3 +74,61 @@ def test_a_resource_that_is_skipped_because_an_input_stays_unknown_is_an_error(w
     result = workplace.program(UNKNOWN_NAME).up()
     assert workplace.names() == set()
     assert any("labels stayed unknown while applying" in error for error in result.errors)
+
+
+def interrupted(workplace: Workplace, kind: str, name: str) -> None:
+    """Have the state say that a run was killed while it did that to the resource."""
+    document = json.loads(workplace.state_path.read_text())
+    operation = {"resource": workplace.state(name), "type": kind}
+    document["checkpoint"]["latest"]["pending_operations"] = [operation]
+    workplace.state_path.write_text(json.dumps(document))
+
+
+def test_what_an_interrupted_run_did_delete_is_created_again(workplace: Workplace) -> None:
+    workplace.program(pair()).up()
+    del workplace.google.things["b/acme-one/o/spec.json"]
+    interrupted(workplace, "deleting", "object")
+    result = workplace.up()
+    assert result.errors == []
+    assert ops(result) == {"bucket": "same", "object": "replace"}
+    assert "b/acme-one/o/spec.json" in workplace.google.things
+    assert "pending_operations" not in workplace.deployment
+    assert workplace.preview().changed is False
+
+
+def test_what_is_gone_with_what_depends_on_it_is_created_again_with_it(workplace: Workplace) -> None:
+    workplace.program(pair()).up()
+    workplace.google.things.clear()
+    interrupted(workplace, "deleting", "bucket")
+    assert workplace.up().errors == []
+    assert sorted(workplace.google.things) == ["b/acme-one", "b/acme-one/o/spec.json"]
+    assert workplace.preview().changed is False
+
+
+def test_what_an_interrupted_run_did_delete_does_not_hinder_a_destroy(workplace: Workplace) -> None:
+    workplace.program(pair()).up()
+    del workplace.google.things["b/acme-one/o/spec.json"]
+    interrupted(workplace, "deleting", "object")
+    assert workplace.destroy().errors == []
+    assert workplace.states() == []
+
+
+def test_what_an_interrupted_run_did_update_is_planned_from_what_it_is(workplace: Workplace) -> None:
+    program = 'gcp.storage.Bucket("bucket", name="acme", location="EU", labels={{"team": "{}"}})'
+    workplace.program(program.format("old")).up()
+    workplace.google.things["b/acme"]["labels"] = {"team": "new"}
+    interrupted(workplace, "updating", "bucket")
+    assert ops(workplace.program(program.format("old")).up()) == {"bucket": "update"}
+    assert workplace.google.things["b/acme"]["labels"]["team"] == "old"
+
+
+@pytest.mark.parametrize(("kind", "told"), [("updating", "being updated is read"), ("deleting", "being deleted is read")])
+def test_the_warning_says_what_was_interrupted_and_what_becomes_of_it(
+    workplace: Workplace, kind: str, told: str
+) -> None:
+    workplace.program(pair()).up()
+    interrupted(workplace, kind, "object")
+    (warning,) = [item.message for item in workplace.preview().diagnostics if item.severity == "warning"]
+    assert f"interrupted while {kind}" in warning
+    assert told in warning
+    assert "created again, and taken over" not in warning
