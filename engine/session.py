@@ -11,11 +11,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from engine.backend import FileBackend, locate
+from engine.backend import FileBackend, locate, stack_name
 from engine.config import Project, StackConfig, read_config, read_project
 from engine.crypto import PassphraseCrypter, SecretsManager, passphrase_of
 from engine.deployment import Planner
@@ -64,10 +64,12 @@ class Session:
     """One command on one stack: what it reads, what it is allowed to do, and its parts."""
 
     def __init__(self, options: Options, display: Display, *, sealing: bool = False) -> None:
-        self.options = options
+        if options.parallel < 1:
+            raise EngineError(f"--parallel {options.parallel} is refused: give the operations at a time, 1 or more")
         self.display = display
         self.environment = options.environment
         self.project: Project = read_project(options.cwd.resolve())
+        self.options = replace(options, stack=stack_name(options.stack, self.project.name))
         self.diagnostics: list[Diagnostic] = []
         self._backend = self._find_backend()
         self._deployment = self._read_deployment()
