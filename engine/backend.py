@@ -18,8 +18,8 @@ from engine.state import FORMAT, deployment_of, timestamp
 
 _BOOKKEEPING = ".pulumi"
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
-# Pulumi ignores keys of a lock that it does not know. Only a lock that has this one is cleared when its process is dead:
-# the pulumi command's providers may go on working when it is killed, this engine has none.
+# Pulumi ignores keys of a lock that it does not know. Only a lock that has this one is cleared when its process is
+# dead: the pulumi command's providers may go on working when it is killed, this engine has none.
 _OURS = "embedded-engine"
 
 

@@ -38,7 +38,7 @@ _NEXT = {
     "creating": "What was being created is looked for before it is created again, and taken over if it is as the "
     "program wants it.",
     "updating": "What was being updated is read before it is planned.",
-    "deleting": "What was being deleted is read before it is planned, and created again if it is gone and still wanted.",
+    "deleting": "What was being deleted is read before it is planned, and created again if it is gone and wanted.",
 }
 
 
@@ -124,7 +124,9 @@ class Session:
                 f"Attempting to deploy or update resources with {len(base.pending)} pending operations from "
                 "previous deployment.\n"
                 + "\n".join(lines)
-                + "".join(f"\n{_NEXT[kind]}" for kind in _NEXT if kind in {operation.type for operation in base.pending})
+                + "".join(
+                    f"\n{_NEXT[kind]}" for kind in _NEXT if kind in {operation.type for operation in base.pending}
+                )
             )
 
     def _stack_config(self) -> StackConfig:
@@ -133,6 +135,8 @@ class Session:
             self._config = read_config(
                 self.project, options.stack, options.config_file, dict(options.config), self._unlock
             )
+            for key in self._config.empty:
+                self.warn(f"configuration {key} has no value: the program sees an empty text")
             if self._config.locked:
                 self.warn(
                     f"secret configuration {', '.join(sorted(set(self._config.locked)))} cannot be read (no "

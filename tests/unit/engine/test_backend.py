@@ -115,7 +115,7 @@ def test_the_engines_own_lock_is_cleared_when_its_process_is_dead(backend: FileB
 
 def test_the_lock_of_a_killed_pulumi_is_left_for_pulumi_cancel(backend: FileBackend) -> None:
     path = _lock_of_the_dead(backend)
-    with pytest.raises(LockedError, match="which is no more.*`pulumi cancel`"), backend.lock():
+    with pytest.raises(LockedError, match=r"which is no more.*`pulumi cancel`"), backend.lock():
         pass
     assert path.exists()
 

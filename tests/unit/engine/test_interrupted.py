@@ -122,7 +122,9 @@ def test_what_an_interrupted_run_did_update_is_planned_from_what_it_is(workplace
     assert workplace.google.things["b/acme"]["labels"]["team"] == "old"
 
 
-@pytest.mark.parametrize(("kind", "told"), [("updating", "being updated is read"), ("deleting", "being deleted is read")])
+@pytest.mark.parametrize(
+    ("kind", "told"), [("updating", "being updated is read"), ("deleting", "being deleted is read")]
+)
 def test_the_warning_says_what_was_interrupted_and_what_becomes_of_it(
     workplace: Workplace, kind: str, told: str
 ) -> None:

@@ -201,7 +201,7 @@ def test_configuration_values_become_texts_with_defaults_and_secrets(tmp_path: P
     config = read_config(project, "dev", None, {"flag": "false"}, lambda salt, text: f"{salt}/{text}")
     assert config.values == {
         "shop:size": "3",
-        "shop:plain": "true",
+        "shop:plain": "yes",
         "shop:flag": "false",
         "gcp:project": "acme",
         "shop:list": '[1,"a"]',
