@@ -27,7 +27,7 @@ __all__ = ["DEFAULT_PARALLEL", "Options", "destroy", "preview", "up"]
 
 def preview(options: Options, display: Display | None = None) -> Result:
     """What `up` would do. Needs no network, no endpoint and no account; `state_file` plans on an exported state."""
-    session = _Run(options, display or Silent())
+    session = _Run(options, display or Silent(), planning=True)
     return session.plan()
 
 

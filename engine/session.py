@@ -63,7 +63,8 @@ class Options:
 class Session:
     """One command on one stack: what it reads, what it is allowed to do, and its parts."""
 
-    def __init__(self, options: Options, display: Display, *, sealing: bool = False) -> None:
+    def __init__(self, options: Options, display: Display, *, sealing: bool = False, planning: bool = False) -> None:
+        """`sealing`: the state may get its first secret; `planning`: nothing will be applied."""
         if options.parallel < 1:
             raise EngineError(f"--parallel {options.parallel} is refused: give the operations at a time, 1 or more")
         self.display = display
@@ -71,22 +72,35 @@ class Session:
         self.project: Project = read_project(options.cwd.resolve())
         self.options = replace(options, stack=stack_name(options.stack, self.project.name))
         self.diagnostics: list[Diagnostic] = []
-        self._backend = self._find_backend()
+        self._backend = self._find_backend(planning=planning)
         self._deployment = self._read_deployment()
-        folder = self._backend.bookkeeping if self._backend else self.project.folder
-        self.secrets = SecretsManager(self.environment, folder, self._deployment.get("secrets_providers"), self.warn)
-        self.secrets.prepare(sealing=sealing)
+        self._sealing = sealing
+        self.secrets = self._find_secrets()
         self._base: Snapshot | None = None
         self.api = Api(self.environment)
         self._config: StackConfig | None = None
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _find_backend(self) -> FileBackend | None:
-        if not self.environment.get("PULUMI_BACKEND_URL"):
+    def _find_backend(self, *, planning: bool) -> FileBackend | None:
+        url = self.environment.get("PULUMI_BACKEND_URL")
+        if not url:
+            return None
+        if planning and not url.startswith("file://"):
+            if self.options.state_file is None:
+                self.warn(
+                    f"PULUMI_BACKEND_URL={url!r} is no file:// backend, so this plans as if nothing were there: give "
+                    "the output of `pulumi stack export` with --state"
+                )
             return None
         root = locate(self.environment, self.project.folder)
         return FileBackend(root, self.project.name, self.options.stack)
+
+    def _find_secrets(self) -> SecretsManager:
+        folder = self._backend.bookkeeping if self._backend else self.project.folder
+        found = SecretsManager(self.environment, folder, self._deployment.get("secrets_providers"), self.warn)
+        found.prepare(sealing=self._sealing)
+        return found
 
     def backend(self) -> FileBackend:
         if self._backend is None:
@@ -104,9 +118,12 @@ class Session:
         return (self._backend.load() if self._backend else None) or {}
 
     def load(self) -> None:
-        """Read the state again, now that the lock is held."""
+        """Read the state again, now that the lock is held; another run may have given it its first secrets."""
+        before = self._deployment.get("secrets_providers")
         self._deployment = self._read_deployment()
         self._base = None
+        if self._deployment.get("secrets_providers") != before:
+            self.secrets = self._find_secrets()
 
     def base(self) -> Snapshot:
         """A copy of the state as it was read, for a run to change."""

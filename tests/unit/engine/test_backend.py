@@ -211,3 +211,60 @@ def test_a_state_whose_resources_are_out_of_order_is_refused(workplace: Workplac
     workplace.state_path.write_text(json.dumps(document))
     with pytest.raises(EngineError, match="the state is damaged"):
         workplace.up()
+
+
+RESOURCE = '{"version": 3, "deployment": {"resources": [%s]}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "no JSON object"),
+        ('{"version": 3, "checkpoint": []}', "its checkpoint is no object"),
+        ('{"version": 3, "deployment": []}', "its deployment is no object"),
+        ('{"version": 3, "deployment": {"resources": {}, "pending_operations": 3}}', "pending_operations are no list"),
+        (RESOURCE % "3", "its resources are no list of objects"),
+        (RESOURCE % '{"urn": "urn:pulumi:local::shop::a:b:C::d"}', "a resource has no type"),
+        (RESOURCE % '{"type": "a:b:C"}', "a resource has no urn"),
+        ('{"version": 3, "deployment": {"pending_operations": [{"type": "creating"}]}}', "a resource has no urn"),
+        ('{"version": 3, "deployment": {"pending_operations": [{}]}}', "a pending operation has no type"),
+    ],
+)
+def test_a_given_file_that_is_no_state_is_refused(workplace: Workplace, content: str, message: str) -> None:
+    path = workplace.folder / "exported.json"
+    path.write_text(content)
+    with pytest.raises(EngineError, match=message):
+        workplace.program(pair()).preview(state_file=path)
+
+
+def test_a_plan_is_made_without_a_backend_that_the_engine_does_not_know_and_nothing_else_is(
+    workplace: Workplace,
+) -> None:
+    workplace.environment["PULUMI_BACKEND_URL"] = "gs://acme-state"
+    plan = workplace.program(pair()).preview()
+    assert plan.ok
+    assert plan.changes["create"] == 3
+    (warning,) = [item.message for item in plan.diagnostics if item.severity == "warning"]
+    assert "'gs://acme-state' is no file:// backend" in warning
+    for command in (workplace.up, workplace.destroy):
+        with pytest.raises(EngineError, match="'gs://acme-state' is no file:// backend"):
+            command()
+
+
+def test_the_secrets_that_another_run_brought_in_before_the_lock_was_held_are_opened(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = 'pulumi.export("key", pulumi.Output.secret("s3cr3t"))'
+    workplace.program(secret).up()
+    salt = workplace.deployment["secrets_providers"]["state"]["salt"]
+    content = workplace.state_path.read_text()
+    workplace.state_path.unlink()
+    lock = FileBackend.lock
+
+    def late(backend: FileBackend) -> object:
+        workplace.state_path.write_text(content)
+        return lock(backend)
+
+    monkeypatch.setattr(FileBackend, "lock", late)
+    assert workplace.up().changes["same"] == 1
+    assert workplace.deployment["secrets_providers"]["state"]["salt"] == salt

@@ -86,3 +86,11 @@ def test_what_pulumi_refuses_is_refused(tmp_path: Path, text: str | bytes, messa
 def test_a_projects_configuration_is_held_to_the_same(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="config: 3"):
         read(tmp_path, "", project="config: 3\n")
+
+
+@pytest.mark.parametrize("salt", ["zz", "v1:zz", "v1:A:v1:AAAA:BBBB", "v2:AAAA:v1:AAAA:BBBB"])
+def test_a_salt_that_is_none_is_refused(workplace: Workplace, salt: str) -> None:
+    path = workplace.folder / "Pulumi.local.yaml"
+    path.write_text(path.read_text() + f"  shop:key: {{secure: v1:AAAA:BBBB}}\nencryptionsalt: {salt}\n")
+    with pytest.raises(EngineError, match=f"the salt '{salt[:16]}' is none"):
+        workplace.program("").preview()
