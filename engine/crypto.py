@@ -66,12 +66,10 @@ def _derived(passphrase: bytes, salt: bytes, rounds: int) -> bytes:
 
 def _raw(salt: str) -> bytes:
     """The salt's bytes; raises EngineError if it is none."""
-    version, *parts = salt.split(":")
     try:
-        if version != "v1" or len(parts) < 2:
-            raise ValueError
-        return base64.b64decode(parts[0])
-    except ValueError as error:
+        version, text, _ = salt.split(":", 2)
+        return {"v1": base64.b64decode(text)}[version]
+    except (ValueError, KeyError) as error:
         raise EngineError(
             f"the salt {salt[:16]!r} is none of Pulumi's (v1:SALT:PROOF): restore the file that holds it, as "
             "encryptionsalt in a stack file or as salt in a state"
