@@ -28,6 +28,7 @@ class Settings:
 
     project: Any = None
     region: Any = None
+    zone: Any = None
     default_labels: Any = None
     attribution: bool = True
 
