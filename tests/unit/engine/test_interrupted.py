@@ -134,3 +134,26 @@ def test_the_warning_says_what_was_interrupted_and_what_becomes_of_it(
     assert f"interrupted while {kind}" in warning
     assert told in warning
     assert "created again, and taken over" not in warning
+
+
+def test_what_the_state_says_beyond_what_the_engine_knows_stays_through_an_update(workplace: Workplace) -> None:
+    workplace.program(pair()).up()
+    document = json.loads(workplace.state_path.read_text())
+    (state,) = [item for item in document["checkpoint"]["latest"]["resources"] if item["urn"].endswith("::bucket")]
+    state |= {"sourcePosition": "project:///__main__.py#5,1", "hideDiff": ["labels"]}
+    workplace.state_path.write_text(json.dumps(document))
+    program = pair().replace('location="EU"', 'location="EU", labels={"team": "ml"}')
+    assert ops(workplace.program(program).up())["bucket"] == "update"
+    assert workplace.state("bucket")["sourcePosition"] == "project:///__main__.py#5,1"
+    assert workplace.state("bucket")["hideDiff"] == ["labels"]
+
+
+def test_what_was_not_initialised_is_updated(workplace: Workplace) -> None:
+    workplace.program(pair()).up()
+    document = json.loads(workplace.state_path.read_text())
+    (state,) = [item for item in document["checkpoint"]["latest"]["resources"] if item["urn"].endswith("::bucket")]
+    state["initErrors"] = ["not ready"]
+    workplace.state_path.write_text(json.dumps(document))
+    assert ops(workplace.up()) == {"bucket": "update", "object": "same"}
+    assert "initErrors" not in workplace.state("bucket")
+    assert workplace.preview().changed is False
