@@ -50,18 +50,19 @@ class Deletions:
             for dependent in dependents(self._base.resources, resource, self._seen.operated):
                 self.include(dependent)
 
-    def include(self, resource: ResourceState) -> None:
-        """Have a resource go, which must be a target or become one."""
+    def include(self, resource: ResourceState) -> bool:
+        """Whether a resource may go: it must be a target or become one. What may not is reported."""
         if self._targets.contains(resource.urn):
-            return
+            return True
         if self._targets.dependents:
             self._targets.include(resource.urn)
-            return
+            return True
         message = (
             f"Resource '{resource.urn}' will be destroyed but was not specified in --target list.\nEither include "
             "resource in --target list or pass --target-dependents to proceed."
         )
         self._report(Diagnostic("error", message, resource.urn))
+        return False
 
     def _deletion(self, resource: ResourceState) -> Step:
         if resource.protect:

@@ -267,7 +267,7 @@ class Planner:
         if not delete_first:
             return [Step("replace", outcome, new, old, deferred=not old.pending_replacement)]
         condemned = self._condemned(old)
-        self._refuse_protected_among(condemned)
+        self._refuse_among(condemned)
         steps = [self._early_deletion(resource, keys) for resource, keys in reversed(condemned)]
         if not old.pending_replacement:
             steps.append(Step("delete", Outcome(old.urn, "delete-replaced", shown=False), old=old, pending=True))
@@ -283,8 +283,10 @@ class Planner:
             raise OperationError(message)
         self.report(Diagnostic("error", message, old.urn))
 
-    def _refuse_protected_among(self, condemned: list[tuple[ResourceState, list[str]]]) -> None:
+    def _refuse_among(self, condemned: list[tuple[ResourceState, list[str]]]) -> None:
         for resource, _ in condemned:
+            if not self.deletions.include(resource) and not self.dry_run:
+                raise OperationError(f"{resource.urn} is no target")
             if resource.protect:
                 self._refuse_protected(
                     resource,
@@ -293,7 +295,6 @@ class Planner:
                 )
 
     def _early_deletion(self, resource: ResourceState, keys: list[str]) -> Step:
-        self.deletions.include(resource)
         self.seen.deleted_early.add(resource.urn)
         self.seen.dependent_keys[resource.urn] = keys
         outcome = Outcome(resource.urn, "delete-replaced", parent=resource.parent, shown=False)

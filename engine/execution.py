@@ -307,7 +307,7 @@ class Apply:
 
 def take_over(plugin: Plugin, new: ResourceState, environment: Operation) -> Properties:
     """The outputs of a thing that is imported; raises OperationError if it is not as the program wants it."""
-    found = plugin.adopt(new.inputs, new.id, environment) if isinstance(plugin, GcpPlugin) else None
+    found = plugin.adopt(new.inputs, new.id, environment, completing=False) if isinstance(plugin, GcpPlugin) else None
     if found is None:
         raise OperationError(f"{new.type} {new.id!r} does not exist: correct the id that import_ gives")
     if found[2]:

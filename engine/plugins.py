@@ -227,9 +227,11 @@ class GcpPlugin(Plugin):
         return inputs, self._recorded(found, inputs), differing
 
     def adopt(
-        self, inputs: Properties, identity: str, environment: Operation
+        self, inputs: Properties, identity: str, environment: Operation, *, completing: bool = True
     ) -> tuple[str, Properties, list[Change]] | None:
-        """What an interrupted creation left behind, and how it differs from what is wanted; None if nothing."""
+        """What an interrupted creation left behind, and how it differs from what is wanted; None if nothing.
+        `completing`: whether what the creation had still to do is done.
+        """
         call = self._call(environment, "create")
         plan = self._table.plan(environment.settings, None, _given(inputs, None))
         found = identity or self._table.find_created(call, plan)
@@ -238,7 +240,7 @@ class GcpPlugin(Plugin):
             return None
         wanted = self._table.plan(environment.settings, outputs, _given(inputs, outputs))
         changes = self._table.compare(outputs, wanted)
-        if not changes and self._table.complete(call, found, plan):
+        if completing and not changes and self._table.complete(call, found, plan):
             outputs = self._table.read(call, found, plan) or outputs
         return found, self._recorded(outputs, inputs), changes
 

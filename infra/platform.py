@@ -91,6 +91,7 @@ class Platform:
         self._training_pool = TrainingPool(
             "training-pool",
             spec=settings.training_pool.spec(),
+            retiring=settings.training_pool.retiring_spec(),
             location=settings.region,
             protect=settings.protect,
             after=apis,
@@ -98,6 +99,7 @@ class Platform:
         self._steps_pool = TrainingPool(
             "steps-pool",
             spec=settings.steps_pool.spec(),
+            retiring=settings.steps_pool.retiring_spec(),
             location=settings.region,
             protect=False,  # CPU machines come back; only what may not is worth a refused plan
             after=apis,

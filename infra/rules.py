@@ -98,6 +98,7 @@ def _pool(field: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
     yield from _broken(
         f"{key}.persistentResourceId-generation", pool.name, name_rule, "Shorten or correct the id or the generation"
     )
+    yield from _retiring(key, pool)
     yield from _machine(key, pool, region)
     if pool.boot_disk_size_gb not in limits.DISK_GB:
         rule = f"a boot disk has {limits.DISK_GB[0]} to {limits.DISK_GB[-1]} GB"
@@ -109,6 +110,18 @@ def _pool(field: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
         limits.replicas_rule(*counts),
         "Set all three to the same number for a pool of fixed size",
     )
+
+
+def _retiring(key: str, pool: PoolSettings) -> Iterator[Problem]:
+    key = f"{key}.retiringGeneration"
+    if not pool.retiring_generation:
+        return
+    if pool.retiring_generation == pool.generation:
+        rule = "is the current generation, which jobs run on"
+        yield _problem(key, pool.retiring_generation, rule, 'Name the predecessor, or set it to ""')
+    else:
+        rule = _named_after("persistent resource", pool.retiring_name)
+        yield from _broken(key, pool.retiring_generation, rule, 'Name the predecessor, or set it to ""')
 
 
 def _machine(key: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
@@ -130,9 +143,11 @@ def _machine(key: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
 
 
 def _distinct_pools(training: PoolSettings, steps: PoolSettings) -> Iterator[Problem]:
-    if training.name == steps.name:
-        key = f"{config_key('steps_pool')}.persistentResourceId"
-        yield _problem(key, steps.name, "is the training pool's name too", "Give the steps a pool of their own")
+    key = f"{config_key('steps_pool')}.persistentResourceId"
+    taken = {training.name: "training pool's", training.retiring_name: "retiring training pool's"}
+    for name in dict.fromkeys((steps.name, steps.retiring_name)):
+        if name and name in taken:
+            yield _problem(key, name, f"is the {taken[name]} name too", "Give the steps a pool of their own")
 
 
 def _schedule(schedule: ScheduleSettings) -> Iterator[Problem]:

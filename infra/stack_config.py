@@ -20,10 +20,14 @@ class _Section(BaseModel):
 
 
 class PoolSettings(_Section):
-    """A persistent resource. minReplicas = maxReplicas keeps its size fixed; otherwise it scales between the two."""
+    """A persistent resource. minReplicas = maxReplicas keeps its size fixed; otherwise it scales between the two.
+
+    `retiring_generation` is the predecessor that is kept until its jobs have ended, "" if there is none.
+    """
 
     persistent_resource_id: str
     generation: str
+    retiring_generation: str
     machine_type: str
     accelerator_type: str
     accelerator_count: int
@@ -36,6 +40,18 @@ class PoolSettings(_Section):
     @property
     def name(self) -> str:
         return naming.persistent_resource(self.persistent_resource_id, self.generation)
+
+    @property
+    def retiring_name(self) -> str:
+        """ "" if no pool is retiring."""
+        retiring = self.retiring_generation
+        return retiring and naming.persistent_resource(self.persistent_resource_id, retiring)
+
+    def retiring_spec(self) -> PoolSpec | None:
+        """Of the retiring pool only the name is known for sure: what it was made of is in the state."""
+        if not self.retiring_generation:
+            return None
+        return self.spec().model_copy(update={"persistent_resource_id": self.retiring_name})
 
     def spec(self) -> PoolSpec:
         """What is created, and what a job on it must name."""

@@ -7,6 +7,9 @@ The service treats a persistent resource as immutable and cancels the jobs on on
   refused the state keeps the new value and the next `up` falsely succeeds. With `delete_before_replace`, because the
   successor has the same name;
 * under autoscaling the service moves the replica count, which a refresh would report as a change to undo;
+* a new generation has a name of its own, and its predecessor must be declared as retiring beside it: left out, its
+  deletion would be planned, which `protect` refuses. A retiring pool is unprotected in place and whatever it is made of
+  stays, so that it can go, once its jobs have ended, when it is no longer declared;
 * the machine, the disk and the count come from the `PoolSpec` that jobs are built from too.
 
 Does not own: which machines exist (infra/machines.py), what a job on it must look like (contracts/pool_spec.py).
@@ -22,42 +25,57 @@ from contracts.pool_spec import PoolSpec
 
 _REPLACED_NOT_UPDATED = ["resourcePools", "displayName"]
 _MOVED_BY_AUTOSCALING = ["resourcePools[0].replicaCount"]
+_KEPT_UNTIL_DELETED = ["resourcePools"]
 
 
 class TrainingPool(pulumi.ComponentResource):
-    """`protect` refuses every plan that would delete or replace the pool."""
+    """`protect` refuses every plan that would delete or replace the pool; never that of the `retiring` one.
+
+    `retiring` must exist: one that does not is created like any other resource, which the plan shows.
+    """
 
     def __init__(
         self,
         name: str,
         *,
         spec: PoolSpec,
+        retiring: PoolSpec | None,
         location: str,
         protect: bool,
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:TrainingPool", name, None, opts)
-        # The pool's own name is part of the logical one: a new generation is created before the old one is deleted.
-        self.persistent_resource = gcp.vertex.AiPersistentResource(
-            f"{name}-{spec.persistent_resource_id}",
+        self._location, self._after = location, list(after)
+        self.persistent_resource = self._declare(
+            spec, protect=protect, ignore_changes=_MOVED_BY_AUTOSCALING if spec.autoscaling else None
+        )
+        if retiring:
+            self._declare(retiring, protect=False, ignore_changes=_KEPT_UNTIL_DELETED)
+        self.register_outputs({"persistent_resource_id": self.persistent_resource.name})
+
+    def _declare(
+        self, spec: PoolSpec, *, protect: bool, ignore_changes: list[str] | None
+    ) -> gcp.vertex.AiPersistentResource:
+        """The pool's own name is part of the logical one, so that successor and predecessor are two resources."""
+        return gcp.vertex.AiPersistentResource(
+            f"{self.pulumi_resource_name}-{spec.persistent_resource_id}",
             name=spec.persistent_resource_id,
             display_name=spec.persistent_resource_id,
-            location=location,
+            location=self._location,
             resource_pools=[_resource_pool(spec)],
             resource_runtime_spec=_runtime_spec(),
             deletion_policy="PREVENT" if protect else "DELETE",
             opts=ResourceOptions(
                 parent=self,
-                depends_on=list(after),
+                depends_on=self._after,
                 protect=protect,
                 delete_before_replace=True,
                 replace_on_changes=_REPLACED_NOT_UPDATED,
-                ignore_changes=_MOVED_BY_AUTOSCALING if spec.autoscaling else None,
+                ignore_changes=ignore_changes,
                 custom_timeouts=_timeouts(spec),
             ),
         )
-        self.register_outputs({"persistent_resource_id": self.persistent_resource.name})
 
 
 def _resource_pool(spec: PoolSpec) -> gcp.vertex.AiPersistentResourceResourcePoolArgs:

@@ -101,14 +101,25 @@ def _chain(
         _say(", ".join(f"{count} {what}" for what, count in outcome.engine_result.counts().items()))
         outputs = _outputs(layout)
         images.warm(address, outputs)
-        outcome.earlier_runs = unended.states(layout, outputs)
-        for run in outcome.earlier_runs:
-            _say(unended.told(run))
+    _end_earlier(layout, outcome, outputs)
     with _step(outcome, "validate", f"Data ({prepared.description})"):
         _ingest(outcome, outputs, prepared.path)
     with _step(outcome, "run", "Training run"):
         _run(layout, outcome, outputs, parameters)
     return outputs
+
+
+def _end_earlier(layout: Layout, outcome: "Outcome", outputs: "StackOutputs") -> None:
+    """Tell what became of interrupted runs, and let those that go on end: two at a time would race for the champion."""
+    from pipeline.follow import follow
+
+    outcome.earlier_runs = unended.states(layout, outputs)
+    for run in outcome.earlier_runs:
+        _say(unended.told(run))
+        if unended.goes_on(run):
+            follow(outputs, run["name"], patience_seconds=_PATIENCE_SECONDS)
+    ended = {run["name"]: run for run in unended.states(layout, outputs)}
+    outcome.earlier_runs = [ended.get(run["name"], run) for run in outcome.earlier_runs]
 
 
 def _ingest(outcome: "Outcome", outputs: "StackOutputs", path: Path) -> None:

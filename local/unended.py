@@ -30,9 +30,13 @@ def states(layout: Layout, outputs: StackOutputs) -> list[dict[str, str]]:
     return found
 
 
+def goes_on(run: dict[str, str]) -> bool:
+    return run["state"] in _GOING_ON
+
+
 def told(run: dict[str, str]) -> str:
     """In words."""
-    fate = "goes on" if run["state"] in _GOING_ON else "has ended"
+    fate = "goes on" if goes_on(run) else "has ended"
     state = run["state"].removeprefix("PIPELINE_STATE_")
     return f"Run {run['name'].rpartition('/')[2]} of an interrupted `make up` {fate}: {state}"
 

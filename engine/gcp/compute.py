@@ -8,7 +8,7 @@ import re
 import time
 from typing import Any
 
-from engine.errors import OperationError
+from engine.errors import EndedInErrorError, OperationError
 from engine.gcp.comparing import Change
 from engine.gcp.resource import Call, RestType
 from engine.values import Properties, Unknown, Value
@@ -53,7 +53,7 @@ class ComputeType(RestType):
             time.sleep(_POLL_SECONDS)
             operation = call.api.call(self.service, "GET", f"projects/{path}")
         if errors := (operation.get("error") or {}).get("errors"):
-            raise OperationError(
+            raise EndedInErrorError(
                 f"Error waiting to {verb} {self.noun}: " + "; ".join(str(error.get("message")) for error in errors)
             )
         return operation

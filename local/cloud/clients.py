@@ -26,12 +26,11 @@ _PROVIDER_PATHS = {
     "VERTEX_AI": "aiplatform/v1beta1/",
 }
 _GCLOUD_PATHS = {
-    "AIPLATFORM": "",
-    "ARTIFACTREGISTRY": "",
+    **dict.fromkeys(("AIPLATFORM", "ARTIFACTREGISTRY", "BILLINGBUDGETS", "CLOUDBILLING", "CLOUDKMS"), ""),
+    **dict.fromkeys(("CLOUDRESOURCEMANAGER", "CLOUDSCHEDULER", "EVENTARC", "IAM", "LOGGING", "MONITORING"), ""),
+    **dict.fromkeys(("PUBSUB", "SECRETMANAGER", "SERVICENETWORKING", "SERVICEUSAGE"), ""),
     "BIGQUERY": "bigquery/v2/",
-    "CLOUDRESOURCEMANAGER": "",
-    "IAM": "",
-    "SERVICEUSAGE": "",
+    "COMPUTE": "compute/v1/",
     "STORAGE": "storage/v1/",
 }
 

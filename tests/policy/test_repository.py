@@ -78,6 +78,17 @@ def test_every_file_with_tests_has_a_name_that_is_collected() -> None:
     assert hidden == []
 
 
+def test_links_between_documents_lead_somewhere() -> None:
+    links = [
+        (file, target)
+        for file in (ROOT_FOLDER / "docs").rglob("*.md")
+        for target in re.findall(r"\]\(([^)#]+)[^)]*\)", file.read_text())
+        if not target.startswith("https://")
+    ]
+    assert links
+    assert [(file.name, target) for file, target in links if not (file.parent / target).exists()] == []
+
+
 def test_decisions_are_numbered_without_gap_and_have_a_status() -> None:
     files = sorted((ROOT_FOLDER / "docs" / "adr").glob("*.md"))
     numbers = [int(file.name[:4]) for file in files]

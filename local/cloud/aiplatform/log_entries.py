@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.aiplatform import filters
+from local.cloud import filters
 from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument

@@ -10,7 +10,7 @@ import secrets
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.aiplatform import filters
+from local.cloud import filters
 from local.cloud.call import Call
 from local.cloud.errors import aborted, invalid_argument, not_found
 from local.cloud.masks import mask_paths

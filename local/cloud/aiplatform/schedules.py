@@ -9,7 +9,7 @@ import threading
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.aiplatform import cron
+from local.cloud import cron
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, generated_id
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only

@@ -10,7 +10,7 @@ import json
 import secrets
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from local.cloud.aiplatform import filters
+from local.cloud import filters
 from local.cloud.call import Call
 from local.cloud.compute.names import HOST, partial, path_of
 from local.cloud.compute.operations import ComputeOperations

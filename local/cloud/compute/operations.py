@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
 _KIND = "compute.operations"
-_SCOPES = ("global", "regions/*", "zones/*")
+_SCOPES = ("global", "regions/*")
 
 
 class ComputeOperations:
@@ -52,7 +52,7 @@ class ComputeOperations:
     def routes(self) -> list[Route]:
         rows = []
         for scope in _SCOPES:
-            may = "compute.globalOperations" if scope == "global" else f"compute.{scope[:-3]}Operations"
+            may = "compute.globalOperations" if scope == "global" else "compute.regionOperations"
             name = f"/v1/{{name=projects/*/{scope}/operations/*}}"
             rows += [
                 Route("GET", name, self._get, f"{may}.get"),

@@ -95,10 +95,10 @@ class Pools(Restorable):
         resource = f"/v1/{{resource={_POOL}}}"
         return [
             *super().routes(),
-            Route("GET", f"{resource}:listAttestationRules", self._list_rules, f"{self.kind}.get"),
-            Route("POST", f"{resource}:addAttestationRule", self._add_rule, f"{self.kind}.update"),
-            Route("POST", f"{resource}:removeAttestationRule", self._remove_rule, f"{self.kind}.update"),
-            Route("POST", f"{resource}:setAttestationRules", self._set_rules, f"{self.kind}.update"),
+            Route("GET", f"{resource}:listAttestationRules", self._list_rules, f"{self.kind}.getAttestationRules"),
+            Route("POST", f"{resource}:addAttestationRule", self._add_rule, f"{self.kind}.setAttestationRules"),
+            Route("POST", f"{resource}:removeAttestationRule", self._remove_rule, f"{self.kind}.setAttestationRules"),
+            Route("POST", f"{resource}:setAttestationRules", self._set_rules, f"{self.kind}.setAttestationRules"),
         ]
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 import secrets
 from typing import Any
 
-from local.cloud.aiplatform import filters
+from local.cloud import filters
 from local.cloud.call import Call
 from local.cloud.paging import page_of
 from local.cloud.resources import Resources

@@ -8,7 +8,7 @@ import secrets
 from datetime import datetime
 from typing import Any
 
-from local.cloud.aiplatform import cron
+from local.cloud import cron
 from local.cloud.call import Call
 from local.cloud.clock import rfc3339
 from local.cloud.durations import seconds

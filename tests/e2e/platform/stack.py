@@ -66,9 +66,16 @@ class Stack:
 
     def pools(self) -> set[str]:
         """The names of the persistent resources that the cloud has."""
+        return set(self._pools())
+
+    def machine(self, pool: str) -> str:
+        """The type of machine that the cloud has given to the pool of that name."""
+        return self._pools()[pool]["resourcePools"][0]["machineSpec"]["machineType"]
+
+    def _pools(self) -> dict[str, Any]:
         path = f"/v1/projects/{self.project}/locations/us-central1/persistentResources"
         listed = self._cloud.json("GET", path).get("persistentResources", [])
-        return {pool["name"].rpartition("/")[2] for pool in listed}
+        return {pool["name"].rpartition("/")[2]: pool for pool in listed}
 
 
 def pool_steps(result: Result) -> dict[str, str]:

@@ -62,7 +62,8 @@ def test_a_killed_cloud_ends_the_command_in_words_and_the_next_up_takes_the_run_
     assert f"Run {run.rpartition('/')[2]} of an interrupted `make up`" in again.stdout
     assert [earlier["name"] for earlier in checkout.report["earlier_runs"]] == [run]
     assert checkout.report["resources"] == {"created": 0, "updated": 0, "same": 37, "deleted": 0}
-    wait_until(lambda: checkout.run_state(run) == "PIPELINE_STATE_SUCCEEDED")
+    assert [earlier["state"] for earlier in checkout.report["earlier_runs"]] == ["PIPELINE_STATE_SUCCEEDED"]
+    assert checkout.run_state(run) == "PIPELINE_STATE_SUCCEEDED"
 
 
 def test_only_one_command_at_a_time_and_ctrl_c_leaves_the_run_to_go_on(

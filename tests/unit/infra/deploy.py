@@ -218,8 +218,10 @@ def small_pipeline(facts: PlatformFacts) -> dict[str, Any]:
         "schemaVersion": "2.1.0",
         "pipelineInfo": {"name": "small", "description": "für Ä & <ö>"},
         "root": {
-            "inputDefinitions": {"parameters": {"days": {"parameterType": "NUMBER_INTEGER", "defaultValue": 30.0}}}
+            "inputDefinitions": {"parameters": {"days": {"parameterType": "NUMBER_INTEGER", "defaultValue": 30.0}}},
+            "dag": {"tasks": {"train": {"taskInfo": {"name": "train"}, "componentRef": {"name": "comp-train"}}}},
         },
+        "components": {"comp-train": {"executorLabel": "exec-train"}},
         "deploymentSpec": {"executors": {"exec-train": {"container": container}}},
     }
 

@@ -25,7 +25,7 @@ def test_the_pipeline_is_inline_in_the_one_form_that_makes_no_diff() -> None:
     spec = deploy().one("Schedule").inputs["createPipelineJobRequest"]["pipelineJob"]["pipelineSpec"]
 
     assert spec == go_json(json.loads(spec))
-    assert spec.startswith('{"deploymentSpec":{')
+    assert spec.startswith('{"components":{')
     assert '"--only=\\u003ctrain\\u003e\\u0026more"' in spec
     assert '"defaultValue":30,' in spec
     assert "für Ä" in spec

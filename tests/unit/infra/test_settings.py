@@ -91,6 +91,9 @@ REFUSED = [
     (TRAINING, {"replicas": 5}, "(5, 1, 1): 0 < minReplicas"),
     (TRAINING, {"minReplicas": 3, "maxReplicas": 2}, "(1, 3, 2): 0 < minReplicas"),
     (STEPS, {"persistentResourceId": "recsys-train"}, "'recsys-train-blue': is the training pool's name too"),
+    (TRAINING, {"retiringGeneration": "blue"}, "trainingPool.retiringGeneration = 'blue': is the current generation"),
+    (STEPS, {"retiringGeneration": "blue"}, "stepsPool.retiringGeneration = 'blue': is the current generation"),
+    (STEPS, {"retiringGeneration": "Old"}, "'Old': names the persistent resource 'recsys-steps-Old', which is no"),
     (SCHEDULE, {"cron": "every day"}, "schedule.cron = 'every day': has 2 fields"),
     (SCHEDULE, {"cron": "0 25 * * *"}, "'0 25 * * *': '25' is no hour"),
     (SCHEDULE, {"timeZone": "Paris"}, "schedule.timeZone = 'Paris': is no time zone"),
@@ -148,6 +151,32 @@ def test_all_problems_are_shown_at_once() -> None:
     for words in ("us-central9", "g2-standard-6", "(0, 1, 1)", "stepsPool.typo", "every day", "environment = None"):
         assert words in message
     assert message.count("\n  - ") == 6
+
+
+@pytest.mark.parametrize(
+    ("training", "steps", "words"),
+    [
+        ({}, {"retiringGeneration": "old"}, ["'recsys-train-blue': is the training pool's name too"]),
+        ({"retiringGeneration": "old"}, {"generation": "old"}, ["'recsys-train-old': is the retiring training pool's"]),
+        ({}, {"generation": "new", "retiringGeneration": "blue"}, ["'recsys-train-blue': is the training pool's name"]),
+        (
+            {"retiringGeneration": "old"},
+            {"retiringGeneration": "old"},
+            ["'recsys-train-blue': is the training pool's", "'recsys-train-old': is the retiring training pool's"],
+        ),
+    ],
+)
+def test_no_pool_has_the_name_of_another_whether_retiring_or_not(
+    training: dict[str, str], steps: dict[str, str], words: list[str]
+) -> None:
+    message = refusal(**{TRAINING: training, STEPS: {"persistentResourceId": "recsys-train", **steps}})
+
+    assert [word for word in words if word not in message] == []
+    assert message.count("\n  - ") == len(words)
+
+
+def test_a_retiring_generation_that_is_the_current_one_is_one_problem() -> None:
+    assert refusal(**{TRAINING: {"retiringGeneration": "blue"}}).count("\n  - ") == 1
 
 
 def test_a_machine_is_refused_where_its_region_has_none() -> None:

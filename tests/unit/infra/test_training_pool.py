@@ -4,7 +4,7 @@ import pytest
 
 from contracts.pool_spec import DiskSpec, JobRequest, MachineSpec, PoolSpec, match_problems
 from infra import settings
-from tests.unit.infra.deploy import Record, deploy
+from tests.unit.infra.deploy import Deployment, Record, deploy
 
 TRAINING = "recsys-training:trainingPool"
 
@@ -101,11 +101,53 @@ def test_the_pools_are_two_resources_so_that_a_change_of_the_steps_leaves_traini
     assert bigger.one("AiPersistentResource", name).inputs == deploy().one("AiPersistentResource", name).inputs
 
 
-def test_another_generation_is_another_resource_and_so_is_created_before_the_old_one_is_deleted() -> None:
+def test_another_generation_is_another_resource() -> None:
     green = training_pool(generation="green")
 
     assert (green.name, green.inputs["name"]) == ("training-pool-recsys-train-green", "recsys-train-green")
     assert green.urn != training_pool().urn
+
+
+def rotating(pool: str = TRAINING, **changes: Any) -> Deployment:
+    """Prod while green takes over from blue."""
+    return deploy(stack="prod", config={pool: {"generation": "green", "retiringGeneration": "blue", **changes}})
+
+
+def test_a_retiring_pool_is_the_resource_that_it_was_and_may_be_deleted() -> None:
+    retiring = rotating().one("AiPersistentResource", "training-pool-recsys-train-blue")
+    before = training_pool("prod")
+
+    assert retiring.urn == before.urn
+    assert retiring.inputs == before.inputs | {"deletionPolicy": "DELETE"}
+    assert (before.protect, retiring.protect) == (True, False)
+
+
+def test_a_machine_change_does_not_touch_a_retiring_pool() -> None:
+    """Ignored changes take the state's value: which machine is registered for it does not matter."""
+    retiring = rotating(machineType="g2-standard-8").one("AiPersistentResource", "training-pool-recsys-train-blue")
+
+    assert retiring.ignore_changes == ["resourcePools"]
+
+
+def test_the_successor_of_a_retiring_pool_is_protected_and_the_one_that_jobs_and_schedule_use() -> None:
+    deployment = rotating()
+    green = deployment.one("AiPersistentResource", "training-pool-recsys-train-green")
+    used = deployment.dependencies(deployment.one("Schedule"))
+
+    assert (green.protect, green.inputs["deletionPolicy"]) == (True, "PREVENT")
+    assert deployment.outputs["training_pool"]["persistent_resource_id"] == "recsys-train-green"
+    assert {name for name in used if name.startswith("training-pool-")} == {"training-pool-recsys-train-green"}
+
+
+def test_the_steps_pool_is_rotated_alike() -> None:
+    deployment = rotating("recsys-training:stepsPool")
+    names = {record.name for record in deployment.of_type("AiPersistentResource")}
+
+    assert {name for name in names if name.startswith("steps-")} == {
+        "steps-pool-recsys-steps-green",
+        "steps-pool-recsys-steps-blue",
+    }
+    assert deployment.one("AiPersistentResource", "steps-pool-recsys-steps-blue").ignore_changes == ["resourcePools"]
 
 
 def test_a_job_built_from_the_exported_pool_matches_the_pool_that_was_created() -> None:

@@ -40,8 +40,13 @@ def leaves(section: type[BaseModel] = StackConfig, prefix: str = "") -> Iterator
                 yield key, "members"
 
 
-# "" builds the images, and no accelerator is what the steps' machine has.
-RIGHT = {"recsys-training:imagesLock": "", "recsys-training:stepsPool.acceleratorType": ""}
+# "" builds the images, no accelerator is what the steps' machine has, and mostly no pool is retiring.
+RIGHT = {
+    "recsys-training:imagesLock": "",
+    "recsys-training:stepsPool.acceleratorType": "",
+    "recsys-training:trainingPool.retiringGeneration": "",
+    "recsys-training:stepsPool.retiringGeneration": "",
+}
 
 
 def cases() -> Iterator[tuple[str, Any]]:

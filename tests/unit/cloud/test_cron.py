@@ -2,7 +2,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from local.cloud.aiplatform.cron import CronError, parse
+from local.cloud.cron import CronError, parse
 
 
 def due(text: str, after: str) -> str:

@@ -1,7 +1,7 @@
 import pytest
 
-from local.cloud.aiplatform.filters import compiled
 from local.cloud.errors import ApiError
+from local.cloud.filters import compiled
 
 ITEM = {
     "displayName": "nightly run",

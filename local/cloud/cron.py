@@ -1,7 +1,8 @@
 """When a cron schedule is due: five unix-cron fields in a time zone.
 
-Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.schedules (cron, with a time zone
-as `TZ=…` or `CRON_TZ=…` before it). Times that a change to summer time leaves out are due at the instant when they
+Sources: https://cloud.google.com/scheduler/docs/configuring/cron-job-schedules and, for a time zone before the fields
+(`TZ=…` or `CRON_TZ=…`), https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.schedules.
+Times that a change to summer time leaves out are due at the instant when they
 would have been. Of times that occur twice in autumn the first is due, unless the schedule is for every hour (its hour
 field begins with `*`), which goes on through both, as unix cron does.
 """

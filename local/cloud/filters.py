@@ -1,6 +1,6 @@
 """The `filter` of a list request.
 
-Owns: the grammar of https://google.aip.dev/160 as Vertex AI's list methods document it: comparisons, `:`, AND, OR, NOT,
+Owns: the grammar of https://google.aip.dev/160 as list methods document it: comparisons, `:`, AND, OR, NOT,
 parentheses, juxtaposition as AND, and functions, which the caller supplies. It is parsed, never executed.
 """
 
