@@ -66,7 +66,7 @@ def test_an_exception_outside_the_programs_own_lines_is_shown_without_a_tracebac
 
 
 def test_a_refusal_leaves_no_warning_of_what_was_never_awaited(workplace: Workplace) -> None:
-    program = pair() + '\npulumi.runtime.invoke("gcp:compute/getZones:getZones", {})'
+    program = 'pulumi.export("token", pulumi.StackReference("missing").get_output("token"))'
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         assert not workplace.program(program).preview().ok
