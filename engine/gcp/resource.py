@@ -28,9 +28,9 @@ class Settings:
 
     project: Any = None
     region: Any = None
-    zone: Any = None
     default_labels: Any = None
     attribution: bool = True
+    zone: Any = None
 
 
 @dataclass(frozen=True)
