@@ -100,6 +100,17 @@ def _run(arguments: argparse.Namespace) -> tuple[Result, str]:
     return command(options, display, confirm), ""
 
 
+def _check_writable(where: str | None) -> None:
+    """Refuse before anything is done if its report could not be written."""
+    if not where or where == "-":
+        return
+    try:
+        with Path(where).open("a"):
+            pass
+    except OSError as error:
+        raise EngineError(f"--json {where!r} cannot be written ({error.strerror}): name a writable file") from error
+
+
 def _write(where: str | None, body: dict[str, Any]) -> None:
     if where == "-":
         sys.stdout.write(json.dumps(body, indent=4) + "\n")
@@ -116,6 +127,11 @@ def _failed(arguments: argparse.Namespace, result: Result) -> bool:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    try:
+        _check_writable(arguments.json)
+    except EngineError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 1
     try:
         result, code = _run(arguments)
     except EngineError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import os
+import re
 import socket
 import uuid
 from collections.abc import Iterator, Mapping
@@ -16,6 +17,10 @@ from engine.errors import EngineError
 from engine.state import FORMAT, deployment_of, timestamp
 
 _BOOKKEEPING = ".pulumi"
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+# Pulumi ignores keys of a lock that it does not know. Only a lock that has this one is cleared when its process is
+# dead: the pulumi command's providers may go on working when it is killed, this engine has none.
+_OURS = "embedded-engine"
 
 
 class LockedError(EngineError):
@@ -39,6 +44,27 @@ def locate(environment: Mapping[str, str], start: Path) -> Path:
     return (start / path).resolve()
 
 
+def stack_name(text: str, project: str) -> str:
+    """The stack's own name, given alone, as organization/NAME or as organization/PROJECT/NAME; raises EngineError if it
+    is none, or of another project.
+    """
+    *above, name = text.split("/")
+    if above[:1] not in ([], ["organization"]) or above[1:] not in ([], [project]):
+        raise EngineError(
+            f"stack {text!r} is not of this project: write NAME, organization/NAME or organization/{project}/NAME"
+        )
+    return _checked("stack", name)
+
+
+def _checked(what: str, name: str) -> str:
+    """The name, which becomes part of a path."""
+    if not _NAME.fullmatch(name) or name in (".", ".."):
+        raise EngineError(
+            f"{what} name {name!r} is refused: use at most 100 letters, digits, hyphens, underscores and periods"
+        )
+    return name
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace a file so that a crash at any moment leaves the old one or the new one, whole."""
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
@@ -58,6 +84,8 @@ class FileBackend:
     """One stack in a file backend."""
 
     def __init__(self, root: Path, project: str, stack: str) -> None:
+        """Raises EngineError for names that would lead out of the layout."""
+        project, stack = _checked("project", project), _checked("stack", stack)
         self.root = root
         self.bookkeeping = root / _BOOKKEEPING
         self.qualified_name = f"organization/{project}/{stack}"
@@ -119,6 +147,7 @@ class FileBackend:
             "username": _user(),
             "hostname": socket.gethostname(),
             "timestamp": timestamp(),
+            _OURS: True,
         }
         write_atomically(mine, json.dumps(content).encode())
         try:
@@ -142,14 +171,18 @@ class FileBackend:
     def _clear_dead(self, path: Path) -> bool:
         """Remove a lock whose process, on this very machine and of this very engine, is no more."""
         holder = _read_lock(path)
-        if holder.get("hostname") != socket.gethostname() or holder.get("username") != _user():
-            return False
-        pid = holder.get("pid")
-        if not isinstance(pid, int) or _alive(pid):
+        if _OURS not in holder or not _is_dead(holder):
             return False
         with suppress(FileNotFoundError):
             path.unlink()
         return True
+
+
+def _is_dead(holder: dict[str, Any]) -> bool:
+    """Whether the process that holds a lock is known to be no more."""
+    pid = holder.get("pid")
+    here = holder.get("hostname") == socket.gethostname() and holder.get("username") == _user()
+    return here and isinstance(pid, int) and not _alive(pid)
 
 
 def _user() -> str:
@@ -179,9 +212,10 @@ def _read_lock(path: Path) -> dict[str, Any]:
 
 def _describe(path: Path) -> str:
     holder = _read_lock(path)
+    dead = ", which is no more, though what it started may still be at work: see that it is not, then `pulumi cancel`"
     return (
         f"created by {holder.get('username')}@{holder.get('hostname')} (pid {holder.get('pid')}) at "
-        f"{holder.get('timestamp')}"
+        f"{holder.get('timestamp')}{dead if _is_dead(holder) else ''}"
         if holder
         else "unreadable"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,9 @@ from typing import Any
 
 import yaml
 
+from engine import goyaml
 from engine.errors import EngineError
+from engine.gojson import go_float, go_json
 from engine.values import Secret, Value
 
 PLACEHOLDER = "[secret]"
@@ -28,10 +29,13 @@ class Project:
 
 @dataclass(frozen=True)
 class StackConfig:
-    """The configuration that a program sees; secrets are wrapped, those that could not be opened are `locked`."""
+    """The configuration that a program sees; secrets are wrapped, those that could not be opened are `locked`, and
+    `empty` are those without a value.
+    """
 
     values: dict[str, Value]
     locked: list[str]
+    empty: list[str] = field(default_factory=list)
 
     @property
     def texts(self) -> dict[str, str]:
@@ -59,7 +63,7 @@ def read_project(folder: Path) -> Project:
             f"{path} has runtime {runtime!r}: the embedded engine runs Python programs; use the `pulumi` command"
         )
     program = (folder / str(body.get("main") or ".")).resolve()
-    return Project(name, folder, program, body.get("config") or {})
+    return Project(name, folder, program, _entries(body, path))
 
 
 def read_config(
@@ -88,25 +92,42 @@ def read_config(
         return PLACEHOLDER if text is None else text
 
     values: dict[str, Value] = {}
+    empty: list[str] = []
     for key, value in project.config.items():
         default = value.get("value", value.get("default")) if isinstance(value, dict) else value
         if default is not None:
             values[_full(key, project.name)] = _text(default)
-    for key, value in (body.get("config") or {}).items():
+    for key, value in _entries(body, path).items():
         full = _full(key, project.name)
+        if value is None:
+            empty.append(full)
         values[full] = _stack_value(full, value, opened)
     values |= {_full(key, project.name): value for key, value in overrides.items()}
-    return StackConfig(values, locked)
+    return StackConfig(values, locked, empty)
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        body = yaml.safe_load(path.read_text()) or {}
-    except (OSError, yaml.YAMLError) as error:
+        body = goyaml.load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise EngineError(f"{path} cannot be read: {error}") from error
+    body = {} if body is None else body
     if not isinstance(body, dict):
         raise EngineError(f"{path} is no mapping: see https://www.pulumi.com/docs/iac/concepts/projects/project-file/")
     return body
+
+
+def _entries(body: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The configuration in a file."""
+    entries = body.get("config")
+    if entries is None:
+        return {}
+    if not isinstance(entries, dict):
+        raise EngineError(f"{path} has config: {entries!r}: write keys and values below it")
+    for key in entries:
+        if not isinstance(key, str):
+            raise EngineError(f"{path} has the configuration key {key!r}, which is no text: quote it")
+    return entries
 
 
 def _full(key: str, project: str) -> str:
@@ -114,11 +135,21 @@ def _full(key: str, project: str) -> str:
 
 
 def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, dict | list):
-        return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if value is None:
+        return ""
+    if isinstance(value, bool | dict | list):
+        return go_json(_with_text_keys(value))
+    if isinstance(value, float):
+        return go_float(value)
     return str(value)
+
+
+def _with_text_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else _text(key): _with_text_keys(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_with_text_keys(item) for item in value]
+    return value
 
 
 def _stack_value(key: str, value: Any, opened: Callable[[str, str], str]) -> Value:

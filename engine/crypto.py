@@ -64,13 +64,25 @@ def _derived(passphrase: bytes, salt: bytes, rounds: int) -> bytes:
     return hashlib.pbkdf2_hmac("sha256", passphrase, salt, rounds, 32)
 
 
+def _raw(salt: str) -> bytes:
+    """The salt's bytes; raises EngineError if it is none."""
+    try:
+        version, text, _ = salt.split(":", 2)
+        return {"v1": base64.b64decode(text)}[version]
+    except (ValueError, KeyError) as error:
+        raise EngineError(
+            f"the salt {salt[:16]!r} is none of Pulumi's (v1:SALT:PROOF): restore the file that holds it, as "
+            "encryptionsalt in a stack file or as salt in a state"
+        ) from error
+
+
 class PassphraseCrypter:
     """Encrypts and decrypts with one passphrase and one salt."""
 
     def __init__(self, passphrase: str, salt: str | None = None) -> None:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-        raw_salt = base64.b64decode(salt.split(":")[1]) if salt else secrets.token_bytes(8)
+        raw_salt = _raw(salt) if salt else secrets.token_bytes(8)
         self._cipher = AESGCM(_derived(passphrase.encode(), raw_salt, _ROUNDS))
         self._known: dict[str, str] = {}
         self.salt = salt or f"v1:{base64.b64encode(raw_salt).decode()}:{self.encrypt(_PROOF)}"

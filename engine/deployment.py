@@ -197,6 +197,7 @@ class Planner:
             import_id=old.import_id if old else "",
             ignore_changes=goal.ignore_changes,
             replace_on_changes=goal.replace_on_changes,
+            extra=dict(old.extra) if old else {},
         )
 
     def _ignore_changes(self, urn: str, goal: Goal, old: ResourceState, inputs: Properties) -> None:
@@ -230,9 +231,11 @@ class Planner:
         if self.replaces.constrained and self.replaces.contains(new.urn):
             difference = self.plugin(new.type).forced(new)
             outcome.explain(difference)
-        if not difference.details and not old.pending_replacement:
+        if not difference.details and not old.pending_replacement and not old.init_errors:
             return [Step("same", outcome, new, old)]
         outcome.note = self._note(new)
+        if old.pending_replacement and not difference.replace_keys:
+            difference = self.plugin(new.type).forced(new)
         if difference.replace_keys or old.pending_replacement:
             return self._replace(goal, outcome, old, new, difference)
         outcome.op = "update"

@@ -42,7 +42,6 @@ class Goal:
     property_dependencies: dict[str, list[str]] = field(default_factory=dict)
     provider: str = ""
     version: str = ""
-    plugin_url: str = ""
     aliases: list[Alias] = field(default_factory=list)
     ignore_changes: list[str] = field(default_factory=list)
     replace_on_changes: list[str] = field(default_factory=list)
@@ -99,7 +98,6 @@ def read_goal(request: Any) -> Goal:
         property_dependencies=of_properties or {key: dependencies for key in inputs if dependencies},
         provider=request.provider,
         version=request.version,
-        plugin_url=request.pluginDownloadURL,
         aliases=[_alias(alias) for alias in request.aliases] + [Alias(urn=urn) for urn in request.aliasURNs],
         ignore_changes=list(request.ignoreChanges),
         replace_on_changes=list(request.replaceOnChanges),

@@ -16,6 +16,11 @@ def go_json(value: Any) -> str:
     return text
 
 
+def go_float(value: float) -> str:
+    """A floating-point number as Go prints it."""
+    return str(_whole(value))
+
+
 def _whole(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e21:
         return int(value)

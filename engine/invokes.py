@@ -94,8 +94,8 @@ class Outside:
         return {
             "project": settings.project,
             "region": settings.region,
-            "zone": "",
-            "accessToken": Secret(""),
+            "zone": settings.zone or "",
+            "accessToken": Secret(self._api.token),
             "id": f"projects/{settings.project}",
         }
 

@@ -246,10 +246,13 @@ class Monitor:
         if self._planner.dry_run:
             return False
         needed = {goal.parent, goal.deleted_with, *goal.dependencies}
-        if self._stopping or needed & self._failed or has_unknown(goal.inputs):
-            self._failed.add(urn)
-            return True
-        return False
+        unknown = sorted(key for key, value in goal.inputs.items() if has_unknown(value))
+        if not (self._stopping or needed & self._failed or unknown):
+            return False
+        if not self._stopping and not self._failed:
+            self._planner.report(Diagnostic("error", _still_unknown(goal, unknown), urn))
+        self._failed.add(urn)
+        return True
 
     def _perform(self, step: Step) -> bool:
         """Whether the step was done. Only steps that call an API wait for one of the slots: others run while the
@@ -321,3 +324,10 @@ class Monitor:
 def _visible(state: ResourceState) -> Properties:
     """What a program sees of a resource: its outputs, without the provider's bookkeeping."""
     return {key: value for key, value in state.outputs.items() if not key.startswith("__") and key != "id"}
+
+
+def _still_unknown(goal: Goal, keys: list[str]) -> str:
+    return (
+        f"{goal.type} {goal.name!r} was skipped: {', '.join(keys)} stayed unknown while applying. Give a value that is "
+        "known once what it comes from is there"
+    )

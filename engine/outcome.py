@@ -105,12 +105,13 @@ class Result:
 
     @property
     def changes(self) -> dict[str, int]:
-        """How many resources are created, updated, replaced, deleted and left as they are; providers that Pulumi
-        makes itself do not count.
+        """How many resources are created, updated, replaced, deleted and left as they are; of a run, those that it came
+        to. Providers that Pulumi makes itself do not count.
         """
         counts: dict[str, int] = dict.fromkeys(COUNTED, 0)
         for outcome in self.outcomes:
-            if outcome.shown and outcome.op in counts and not outcome.error:
+            done = outcome.status == "done" or self.kind not in ("up", "destroy")
+            if outcome.shown and outcome.op in counts and done and not outcome.error:
                 counts[outcome.op] += 1
         return counts if counts["import"] else {op: count for op, count in counts.items() if op != "import"}
 

@@ -342,6 +342,7 @@ def settings_of(inputs: Properties, environment: Mapping[str, str]) -> Settings:
     return Settings(
         project=first("project", "GOOGLE_PROJECT", "GOOGLE_CLOUD_PROJECT", "GCLOUD_PROJECT", "CLOUDSDK_CORE_PROJECT"),
         region=first("region", "GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"),
+        zone=first("zone", "GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"),
         default_labels=labels,
         attribution=attribution not in ("false", False),
     )

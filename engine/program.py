@@ -12,6 +12,7 @@ import os
 import runpy
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -77,7 +78,12 @@ def _run(project: Project, stack: str, config: StackConfig, monitor: Any, dry_ru
         )
     )
     set_all_config(config.texts, config.secret_keys)
-    with asyncio.Runner() as runner, ThreadPoolExecutor(_RPC_THREADS, thread_name_prefix="rpc") as pool:
+    with (
+        warnings.catch_warnings(),
+        asyncio.Runner() as runner,
+        ThreadPoolExecutor(_RPC_THREADS, thread_name_prefix="rpc") as pool,
+        _unawaited(),
+    ):
         runner.get_loop().set_default_executor(pool)
         try:
             runner.run(run_in_stack(_main))
@@ -90,6 +96,18 @@ def _run(project: Project, stack: str, config: StackConfig, monitor: Any, dry_ru
                 raise ProgramError(f"the program ended with exit code {error.code!r}") from error
         except Exception as error:
             raise _program_error(project.program, error) from error
+
+
+@contextlib.contextmanager
+def _unawaited() -> Iterator[None]:
+    """Where a program ends in an error, the SDK leaves coroutines that it never awaits; Python's warnings of these are
+    none of the user's business.
+    """
+    try:
+        yield
+    except EngineError:
+        warnings.filterwarnings("ignore", r"coroutine .* was never awaited", RuntimeWarning)
+        raise
 
 
 def _main() -> None:
@@ -108,14 +126,19 @@ def _program_error(folder: Path, error: BaseException) -> EngineError:
         met.add(id(beneath))
         beneath = beneath.__cause__ or beneath.__context__
     frames = traceback.extract_tb(error.__traceback__)
-    first = next((index for index, frame in enumerate(frames) if _is_own(frame.filename, folder)), 0)
-    text = "".join(traceback.format_list(frames[first:])) + "".join(traceback.format_exception_only(error))
+    first = next((index for index, frame in enumerate(frames) if _is_own(frame.filename, folder)), None)
+    what = "".join(traceback.format_exception_only(error))
+    if first is None:
+        return ProgramError(f"Program failed with an unhandled exception:\n{what.rstrip()}")
+    text = "".join(traceback.format_list(frames[first:])) + what
     return ProgramError(
         f"Program failed with an unhandled exception:\nTraceback (most recent call last):\n{text.rstrip()}"
     )
 
 
 def _is_own(filename: str, folder: Path) -> bool:
+    if filename.startswith("<"):
+        return False
     path = Path(filename)
     path = path if path.is_absolute() else folder / path
     return path.is_relative_to(folder) and "site-packages" not in path.parts

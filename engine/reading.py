@@ -50,7 +50,7 @@ class Reader:
         """What reading found. Any answer but a thing or 404 is reported as an error, and nothing is taken over."""
         resources = self._planner.base.resources
         outcomes = [self._outcome(resource) for resource in resources]
-        if missing := self._missing(resources):
+        if missing := self.missing(resources):
             for reason in missing:
                 self._report(Diagnostic("error", reason))
             return Drift(list(resources), outcomes)
@@ -63,6 +63,16 @@ class Reader:
         replaced = [(old, new) for old, new in zip(resources, kept, strict=True) if new is not old]
         return Drift([new for new in kept if new is not None], outcomes, replaced)
 
+    def again(self, urns: set[str]) -> list[ResourceState]:
+        """All resources, those of the URNs as they are now. One that is gone is marked to be made again; until then it
+        stays in the state, since others need it there. Problems are reported, and what has one is left as it is.
+        """
+        kept: list[ResourceState] = []
+        for resource in self._planner.base.resources:
+            found = self._read(resource, self._outcome(resource)) if resource.urn in urns else resource
+            kept.append(resource.copy(pending_replacement=True) if found is None else found)
+        return kept
+
     def _outcome(self, resource: ResourceState) -> Outcome:
         shown = not hidden(resource)
         return Outcome(resource.urn, "same", parent=resource.parent, shown=shown, old=resource, new=resource)
@@ -72,7 +82,8 @@ class Reader:
         there = resource.custom and not resource.delete and not resource.pending_replacement
         return there and isinstance(plugin, GcpPlugin) and self._planner.targets.contains(resource.urn)
 
-    def _missing(self, resources: list[ResourceState]) -> list[str]:
+    def missing(self, resources: list[ResourceState]) -> list[str]:
+        """Why resources cannot be read: the variables that are not set."""
         needed: dict[str, set[str]] = {}
         for resource in filter(self._readable, resources):
             for variable in self._api.missing(self._planner.plugin(resource.type).services()):

@@ -16,16 +16,18 @@ from engine.graph import deletion_waits
 from engine.journal import Journal
 from engine.monitor import Monitor
 from engine.outcome import Diagnostic, Outcome, Result
+from engine.reading import Drift, Reader
 from engine.registry import Step
 from engine.session import DEFAULT_PARALLEL, Options, Session, stopping_on_signals
 from engine.state import Snapshot
+from engine.targets import Targets
 
 __all__ = ["DEFAULT_PARALLEL", "Options", "destroy", "preview", "up"]
 
 
 def preview(options: Options, display: Display | None = None) -> Result:
     """What `up` would do. Needs no network, no endpoint and no account; `state_file` plans on an exported state."""
-    session = _Run(options, display or Silent())
+    session = _Run(options, display or Silent(), planning=True)
     return session.plan()
 
 
@@ -68,16 +70,28 @@ class _Run(Session):
         self.take_over(drift)
         return drift.found
 
+    def _read_interrupted(self) -> list[str]:
+        """Go on from what is there of what an interrupted run was updating or deleting; why it cannot be read."""
+        base = self.base()
+        urns = {operation.resource.urn for operation in base.pending if operation.type in ("updating", "deleting")}
+        planner = self.planner(base, dry_run=True)
+        planner.targets = Targets()
+        reader = Reader(planner, self.api, self.report, parallel=self.options.parallel)
+        if missing := reader.missing([resource for resource in base.resources if resource.urn in urns]):
+            return missing
+        self.take_over(Drift(reader.again(urns)))
+        return []
+
     # -- planning ----------------------------------------------------------------------------------------------------
 
     def plan(self) -> Result:
         started = time.monotonic()
         drift = self._refreshed()
+        refusals = self._read_interrupted()
         base = self.base()
         result = self.result("preview", base)
         result.drift = drift
         planner = self.planner(base, dry_run=True)
-        refusals: list[str] = []
         performer = Preview(planner, refusals.append, self.api)
         self.display.begin("preview", self.options.stack)
         monitor = self.monitor(planner, performer, dry_run=True)
@@ -91,11 +105,11 @@ class _Run(Session):
     def plan_destroy(self) -> Result:
         started = time.monotonic()
         drift = self._refreshed()
+        refusals = self._read_interrupted()
         base = self.base()
         result = self.result("destroy-preview", base)
         result.drift = drift
         planner = self.planner(base, dry_run=True)
-        refusals: list[str] = []
         performer = Preview(planner, refusals.append, self.api)
         self.display.begin("destroy-preview", self.options.stack)
         monitor = self.monitor(planner, performer, dry_run=True)
@@ -115,10 +129,11 @@ class _Run(Session):
         planner, journal, performer = self._applier(base)
         monitor = self.monitor(planner, performer, dry_run=False)
         try:
-            if self.run(monitor, dry_run=False):
-                steps = planner.deletions.final()
-                if self._may_delete(steps, performer):
-                    self._delete_all(steps, planner, performer, monitor)
+            with stopping_on_signals(monitor, self.report):
+                if self.run(monitor, dry_run=False):
+                    steps = planner.deletions.final()
+                    if self._may_delete(steps, performer):
+                        self._delete_all(steps, planner, performer, monitor)
         finally:
             journal.flush()
         result.outputs = monitor.outputs if monitor.outputs is not None else base.outputs()
@@ -167,7 +182,8 @@ class _Run(Session):
         with ThreadPoolExecutor(self.options.parallel) as pool:
             while doomed or running:
                 if not monitor.stopping:
-                    for identity in [key for key in doomed if not waits[key]]:
+                    ready = [key for key in doomed if not waits[key]]
+                    for identity in ready[: self.options.parallel - len(running)]:
                         running[pool.submit(performer.perform, doomed.pop(identity))] = identity
                 if not running:
                     return

@@ -11,11 +11,11 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import FrameType
 
-from engine.backend import FileBackend, locate
+from engine.backend import FileBackend, locate, stack_name
 from engine.config import Project, StackConfig, read_config, read_project
 from engine.crypto import PassphraseCrypter, SecretsManager, passphrase_of
 from engine.deployment import Planner
@@ -34,6 +34,12 @@ from engine.targets import Targets
 from engine.values import Properties, has_ciphertext, unsealed
 
 DEFAULT_PARALLEL = 16
+_NEXT = {
+    "creating": "What was being created is looked for before it is created again, and taken over if it is as the "
+    "program wants it.",
+    "updating": "What was being updated is read before it is planned.",
+    "deleting": "What was being deleted is read before it is planned, and created again if it is gone and wanted.",
+}
 
 
 @dataclass(frozen=True)
@@ -57,28 +63,44 @@ class Options:
 class Session:
     """One command on one stack: what it reads, what it is allowed to do, and its parts."""
 
-    def __init__(self, options: Options, display: Display, *, sealing: bool = False) -> None:
-        self.options = options
+    def __init__(self, options: Options, display: Display, *, sealing: bool = False, planning: bool = False) -> None:
+        """`sealing`: the state may get its first secret; `planning`: nothing will be applied."""
+        if options.parallel < 1:
+            raise EngineError(f"--parallel {options.parallel} is refused: give the operations at a time, 1 or more")
         self.display = display
         self.environment = options.environment
         self.project: Project = read_project(options.cwd.resolve())
+        self.options = replace(options, stack=stack_name(options.stack, self.project.name))
         self.diagnostics: list[Diagnostic] = []
-        self._backend = self._find_backend()
+        self._backend = self._find_backend(planning=planning)
         self._deployment = self._read_deployment()
-        folder = self._backend.bookkeeping if self._backend else self.project.folder
-        self.secrets = SecretsManager(self.environment, folder, self._deployment.get("secrets_providers"), self.warn)
-        self.secrets.prepare(sealing=sealing)
+        self._sealing = sealing
+        self.secrets = self._find_secrets()
         self._base: Snapshot | None = None
         self.api = Api(self.environment)
         self._config: StackConfig | None = None
 
     # -- reading -----------------------------------------------------------------------------------------------------
 
-    def _find_backend(self) -> FileBackend | None:
-        if not self.environment.get("PULUMI_BACKEND_URL"):
+    def _find_backend(self, *, planning: bool) -> FileBackend | None:
+        url = self.environment.get("PULUMI_BACKEND_URL")
+        if not url:
+            return None
+        if planning and not url.startswith("file://"):
+            if self.options.state_file is None:
+                self.warn(
+                    f"PULUMI_BACKEND_URL={url!r} is no file:// backend, so this plans as if nothing were there: give "
+                    "the output of `pulumi stack export` with --state"
+                )
             return None
         root = locate(self.environment, self.project.folder)
         return FileBackend(root, self.project.name, self.options.stack)
+
+    def _find_secrets(self) -> SecretsManager:
+        folder = self._backend.bookkeeping if self._backend else self.project.folder
+        found = SecretsManager(self.environment, folder, self._deployment.get("secrets_providers"), self.warn)
+        found.prepare(sealing=self._sealing)
+        return found
 
     def backend(self) -> FileBackend:
         if self._backend is None:
@@ -96,9 +118,12 @@ class Session:
         return (self._backend.load() if self._backend else None) or {}
 
     def load(self) -> None:
-        """Read the state again, now that the lock is held."""
+        """Read the state again, now that the lock is held; another run may have given it its first secrets."""
+        before = self._deployment.get("secrets_providers")
         self._deployment = self._read_deployment()
         self._base = None
+        if self._deployment.get("secrets_providers") != before:
+            self.secrets = self._find_secrets()
 
     def base(self) -> Snapshot:
         """A copy of the state as it was read, for a run to change."""
@@ -116,8 +141,9 @@ class Session:
                 f"Attempting to deploy or update resources with {len(base.pending)} pending operations from "
                 "previous deployment.\n"
                 + "\n".join(lines)
-                + "\nWhat was being created is looked for before it is created again,"
-                + " and taken over if it is as the program wants it."
+                + "".join(
+                    f"\n{_NEXT[kind]}" for kind in _NEXT if kind in {operation.type for operation in base.pending}
+                )
             )
 
     def _stack_config(self) -> StackConfig:
@@ -126,6 +152,8 @@ class Session:
             self._config = read_config(
                 self.project, options.stack, options.config_file, dict(options.config), self._unlock
             )
+            for key in self._config.empty:
+                self.warn(f"configuration {key} has no value: the program sees an empty text")
             if self._config.locked:
                 self.warn(
                     f"secret configuration {', '.join(sorted(set(self._config.locked)))} cannot be read (no "

@@ -197,8 +197,10 @@ def manifest() -> dict[str, str]:
     return {"time": timestamp(), "magic": hashlib.sha256(WRITER.encode()).hexdigest(), "version": WRITER}
 
 
-def deployment_of(document: dict[str, Any], *, source: str) -> dict[str, Any]:
+def deployment_of(document: Any, *, source: str) -> dict[str, Any]:
     """The deployment in a backend's file or in the output of `pulumi stack export`."""
+    if not isinstance(document, dict):
+        raise _no_state(source, "it is no JSON object")
     version = document.get("version", FORMAT)
     if version != FORMAT:
         raise EngineError(
@@ -210,13 +212,41 @@ def deployment_of(document: dict[str, Any], *, source: str) -> dict[str, Any]:
             f"{source} needs features {features!r} that this engine does not have; use the pulumi command"
         )
     if "deployment" in document:
-        return document["deployment"] or {}
+        return _checked(document["deployment"], source)
     if "checkpoint" in document:
-        return document["checkpoint"].get("latest") or {}
-    raise EngineError(
-        f"{source} is no Pulumi state: it has neither a checkpoint nor a deployment. Give a file of a Pulumi file "
-        "backend or of `pulumi stack export`"
+        checkpoint = document["checkpoint"]
+        if not isinstance(checkpoint, dict):
+            raise _no_state(source, "its checkpoint is no object")
+        return _checked(checkpoint.get("latest"), source)
+    raise _no_state(source, "it has neither a checkpoint nor a deployment")
+
+
+def _no_state(source: str, reason: str) -> EngineError:
+    return EngineError(
+        f"{source} is no Pulumi state: {reason}. Give a file of a Pulumi file backend or of `pulumi stack export`"
     )
+
+
+def _checked(deployment: Any, source: str) -> dict[str, Any]:
+    """The deployment, as far as its resources are ones."""
+    if deployment is None:
+        return {}
+    if not isinstance(deployment, dict):
+        raise _no_state(source, "its deployment is no object")
+    operations = deployment.get("pending_operations") or []
+    for key, bodies in (
+        ("resources", deployment.get("resources") or []),
+        ("pending_operations", operations),
+    ):
+        if not isinstance(bodies, list) or not all(isinstance(body, dict) for body in bodies):
+            raise _no_state(source, f"its {key} are no list of objects")
+    if not all(isinstance(operation.get("type"), str) for operation in operations):
+        raise _no_state(source, "a pending operation has no type")
+    for body in [*(deployment.get("resources") or []), *(operation.get("resource") for operation in operations)]:
+        for key in ("urn", "type"):
+            if not isinstance(body, dict) or not isinstance(body.get(key), str):
+                raise _no_state(source, f"a resource has no {key}: {str(body)[:100]}")
+    return deployment
 
 
 def read_snapshot(deployment: dict[str, Any], decrypt: Callable[[str], Value] | None) -> Snapshot:

@@ -63,14 +63,13 @@ def variable(service: str) -> str:
 class Api:
     """What a resource type needs of the outside: requests, waiting, and one lock per shared policy."""
 
-    def __init__(self, environment: Mapping[str, str], stopping: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, environment: Mapping[str, str]) -> None:
         self._bases = {
             service: environment[variable(service)] for service in SERVICES if environment.get(variable(service))
         }
-        token = environment.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
+        self.token = token = environment.get("GOOGLE_OAUTH_ACCESS_TOKEN", "")
         agent = {"User-Agent": "embedded-pulumi-engine", "Accept": "application/json"}
         self._client = Client(agent | ({"Authorization": f"Bearer {token}"} if token else {}))
-        self._stopping = stopping
         self.wrote = False
         self._locks: dict[str, threading.Lock] = {}
         self._locks_lock = threading.Lock()
@@ -144,7 +143,7 @@ class Api:
                 ) from error
             except (OSError, HTTPException) as error:
                 raise UnsureError(f"{method} {url}: no answer ({error or type(error).__name__})") from error
-            if answer.status not in _RETRIED or self._stopping() or time.monotonic() + pause > deadline:
+            if answer.status not in _RETRIED or time.monotonic() + pause > deadline:
                 return answer
             time.sleep(pause)
         raise AssertionError("the pauses never end")

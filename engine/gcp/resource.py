@@ -30,6 +30,7 @@ class Settings:
     region: Any = None
     default_labels: Any = None
     attribution: bool = True
+    zone: Any = None
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -67,7 +69,7 @@ def test_a_lock_is_held_as_pulumi_writes_it_and_given_back(backend: FileBackend)
     folder = backend.root / ".pulumi" / "locks" / "organization" / "shop" / "local"
     with backend.lock():
         (path,) = folder.glob("*.json")
-        assert set(json.loads(path.read_text())) == {"pid", "username", "hostname", "timestamp"}
+        assert set(json.loads(path.read_text())) == {"pid", "username", "hostname", "timestamp", "embedded-engine"}
     assert list(folder.iterdir()) == []
 
 
@@ -98,13 +100,54 @@ def test_anothers_lock_is_respected_and_named(workplace: Workplace) -> None:
     assert workplace.up().ok
 
 
-def test_the_lock_of_a_dead_process_of_this_machine_is_cleared(backend: FileBackend) -> None:
-    import getpass
-
+def _lock_of_the_dead(backend: FileBackend, **changes: object) -> Path:
     dead = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True)
-    path = _foreign_lock(backend, pid=int(dead.stdout), hostname=socket.gethostname(), username=getpass.getuser())
+    return _foreign_lock(
+        backend, pid=int(dead.stdout), hostname=socket.gethostname(), username=getpass.getuser(), **changes
+    )
+
+
+def test_the_engines_own_lock_is_cleared_when_its_process_is_dead(backend: FileBackend) -> None:
+    path = _lock_of_the_dead(backend, **{"embedded-engine": True})
     with backend.lock():
         assert not path.exists()
+
+
+def test_the_lock_of_a_killed_pulumi_is_left_for_pulumi_cancel(backend: FileBackend) -> None:
+    path = _lock_of_the_dead(backend)
+    with pytest.raises(LockedError, match=r"which is no more.*`pulumi cancel`"), backend.lock():
+        pass
+    assert path.exists()
+
+
+@pytest.mark.parametrize("stack", ["../../x", "..", ".", "", "a b", "x" * 101, "organization/shop/..", "a/../local"])
+def test_a_stack_name_that_leads_out_of_the_layout_is_refused(workplace: Workplace, stack: str) -> None:
+    with pytest.raises(EngineError, match=r"stack (name )?'.*' is (refused|not of this project)"):
+        workplace.program(pair()).up(stack=stack)
+    assert workplace.google.log == []
+
+
+def test_a_project_name_that_leads_out_of_the_layout_is_refused(workplace: Workplace) -> None:
+    (workplace.folder / "Pulumi.yaml").write_text("name: ../x\nruntime: python\n")
+    with pytest.raises(EngineError, match=re.escape("project name '../x' is refused")):
+        workplace.program(pair()).up()
+
+
+@pytest.mark.parametrize("stack", ["organization/local", "organization/shop/local"])
+def test_a_stack_is_also_given_by_its_qualified_name(workplace: Workplace, stack: str) -> None:
+    assert workplace.program(pair()).up(stack=stack).ok
+    assert workplace.state_path.exists()
+
+
+def test_a_stack_of_another_project_is_refused(workplace: Workplace) -> None:
+    with pytest.raises(EngineError, match="'organization/other/local' is not of this project"):
+        workplace.program(pair()).preview(stack="organization/other/local")
+
+
+@pytest.mark.parametrize("parallel", [0, -1])
+def test_no_operation_at_a_time_is_refused(workplace: Workplace, parallel: int) -> None:
+    with pytest.raises(EngineError, match=f"--parallel {parallel} is refused"):
+        workplace.program(pair()).up(parallel=parallel)
 
 
 def test_an_unreadable_lock_counts_as_a_lock(backend: FileBackend) -> None:
@@ -168,3 +211,60 @@ def test_a_state_whose_resources_are_out_of_order_is_refused(workplace: Workplac
     workplace.state_path.write_text(json.dumps(document))
     with pytest.raises(EngineError, match="the state is damaged"):
         workplace.up()
+
+
+RESOURCE = '{"version": 3, "deployment": {"resources": [%s]}}'
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("[]", "no JSON object"),
+        ('{"version": 3, "checkpoint": []}', "its checkpoint is no object"),
+        ('{"version": 3, "deployment": []}', "its deployment is no object"),
+        ('{"version": 3, "deployment": {"resources": {}, "pending_operations": 3}}', "pending_operations are no list"),
+        (RESOURCE % "3", "its resources are no list of objects"),
+        (RESOURCE % '{"urn": "urn:pulumi:local::shop::a:b:C::d"}', "a resource has no type"),
+        (RESOURCE % '{"type": "a:b:C"}', "a resource has no urn"),
+        ('{"version": 3, "deployment": {"pending_operations": [{"type": "creating"}]}}', "a resource has no urn"),
+        ('{"version": 3, "deployment": {"pending_operations": [{}]}}', "a pending operation has no type"),
+    ],
+)
+def test_a_given_file_that_is_no_state_is_refused(workplace: Workplace, content: str, message: str) -> None:
+    path = workplace.folder / "exported.json"
+    path.write_text(content)
+    with pytest.raises(EngineError, match=message):
+        workplace.program(pair()).preview(state_file=path)
+
+
+def test_a_plan_is_made_without_a_backend_that_the_engine_does_not_know_and_nothing_else_is(
+    workplace: Workplace,
+) -> None:
+    workplace.environment["PULUMI_BACKEND_URL"] = "gs://acme-state"
+    plan = workplace.program(pair()).preview()
+    assert plan.ok
+    assert plan.changes["create"] == 3
+    (warning,) = [item.message for item in plan.diagnostics if item.severity == "warning"]
+    assert "'gs://acme-state' is no file:// backend" in warning
+    for command in (workplace.up, workplace.destroy):
+        with pytest.raises(EngineError, match="'gs://acme-state' is no file:// backend"):
+            command()
+
+
+def test_the_secrets_that_another_run_brought_in_before_the_lock_was_held_are_opened(
+    workplace: Workplace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = 'pulumi.export("key", pulumi.Output.secret("s3cr3t"))'
+    workplace.program(secret).up()
+    salt = workplace.deployment["secrets_providers"]["state"]["salt"]
+    content = workplace.state_path.read_text()
+    workplace.state_path.unlink()
+    lock = FileBackend.lock
+
+    def late(backend: FileBackend) -> object:
+        workplace.state_path.write_text(content)
+        return lock(backend)
+
+    monkeypatch.setattr(FileBackend, "lock", late)
+    assert workplace.up().changes["same"] == 1
+    assert workplace.deployment["secrets_providers"]["state"]["salt"] == salt

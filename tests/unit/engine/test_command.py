@@ -202,3 +202,13 @@ def test_the_commands_on_what_exists(command: Workplace, capsys: pytest.CaptureF
     assert main(["import", *folder, "--yes", "gcp:storage/bucket:Bucket", "three", "acme-three"]) == 1
     assert "'acme-three' does not exist" in capsys.readouterr().err
     assert "two" in command.names()
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_anything_is_applied(
+    command: Workplace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = str(tmp_path / "nowhere" / "report.json")
+    command.program(pair())
+    assert main(["up", "--yes", "-C", str(command.folder), "-s", "local", "--json", report]) == 1
+    assert f"--json {report!r} cannot be written" in capsys.readouterr().err
+    assert command.google.log == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import warnings
 from pathlib import Path
 
 import pytest
@@ -53,6 +55,33 @@ def test_an_exception_is_shown_from_the_programs_first_line(workplace: Workplace
     assert "ValueError: wrong turn" in error
     assert "__main__.py" in error
     assert "site-packages" not in error
+
+
+def test_an_exception_outside_the_programs_own_lines_is_shown_without_a_traceback(workplace: Workplace) -> None:
+    (workplace.folder / "__main__.py").write_text("def broken(:\n")
+    (error,) = workplace.preview().errors
+    assert "SyntaxError" in error
+    assert "runpy" not in error
+    assert "engine/" not in error
+
+
+def test_a_refusal_leaves_no_warning_of_what_was_never_awaited(workplace: Workplace) -> None:
+    program = 'pulumi.export("token", pulumi.StackReference("missing").get_output("token"))'
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        assert not workplace.program(program).preview().ok
+        gc.collect()
+    assert [str(item.message) for item in caught if "never awaited" in str(item.message)] == []
+
+
+def test_a_program_learns_its_token_and_its_zone(workplace: Workplace) -> None:
+    workplace.environment |= {"GOOGLE_OAUTH_ACCESS_TOKEN": "t0ken", "GOOGLE_ZONE": "europe-west1-b"}
+    result = workplace.program("""
+client = gcp.organizations.get_client_config()
+pulumi.export("zone", client.zone)
+pulumi.export("token", client.access_token)
+""").preview()
+    assert result.outputs == {"zone": "europe-west1-b", "token": "t0ken"}
 
 
 def test_an_exception_in_an_apply_is_shown(workplace: Workplace) -> None:
@@ -201,7 +230,7 @@ def test_configuration_values_become_texts_with_defaults_and_secrets(tmp_path: P
     config = read_config(project, "dev", None, {"flag": "false"}, lambda salt, text: f"{salt}/{text}")
     assert config.values == {
         "shop:size": "3",
-        "shop:plain": "true",
+        "shop:plain": "yes",
         "shop:flag": "false",
         "gcp:project": "acme",
         "shop:list": '[1,"a"]',
