@@ -5,6 +5,7 @@ refused without a packet, since nothing here talks to the outside.
 """
 
 import json
+import secrets
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -56,7 +57,7 @@ class Outbound:
         self, method: str, url: str, headers: dict[str, str], data: bytes, account: str, timeout_seconds: float
     ) -> int:
         """Call this very cloud with a token of the account, which ends with the request."""
-        job = f"outbound {account}"
+        job = f"outbound {secrets.token_hex(8)}"
         identity = self._cloud.identity.issue(job=job, email=account, project=_project_of(account))
         try:
             token, _ = self._cloud.identity.access_token(identity.secret)

@@ -158,7 +158,7 @@ class CustomJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("CustomJob", call.object(), "custom_job")
-        act_as(self.cloud, call.caller, body.get("jobSpec", {}).get("serviceAccount", ""), call.params["parent"])
+        act_as(self.cloud, call.caller, body.get("jobSpec", {}).get("serviceAccount", ""))
         return self.shown(self.submit(call.params["parent"], body))
 
     def _cancel(self, call: Call) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.call import Call, Response
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.errors import ApiError, already_exists, failed_precondition, invalid_argument, not_found
+from local.cloud.iam.enforcement import act_as
 from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import PoolSlot
 from local.cloud.masks import mask_paths
@@ -69,6 +70,8 @@ class PersistentResources(Collection):
         body = canonical("PersistentResource", call.object(), "persistent_resource")
         short = call.query.get("persistentResourceId", "")
         check(body, short)
+        account = body.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {}).get("serviceAccount", "")
+        act_as(self.cloud, call.caller, account)
         name = f"{call.params['parent']}/persistentResources/{short}"
         if self.find(name):
             raise already_exists(f"The PersistentResource '{name}' already exists.")

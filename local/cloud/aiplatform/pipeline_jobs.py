@@ -162,9 +162,7 @@ class PipelineJobs(Collection):
         )
 
     def _account(self, job: Resource) -> str:
-        """Whom a run acts as: by default the project's Compute Engine account."""
-        number = self.cloud.projects.number_of(job["name"].split("/")[1])
-        return job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com"
+        return account_of(self.cloud, job, job["name"])
 
     def _surroundings(self, name: str, lineage: RunLineage) -> Surroundings:
         store = self.cloud.store
@@ -236,7 +234,7 @@ class PipelineJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("PipelineJob", call.object(), "pipeline_job")
-        act_as(self.cloud, call.caller, body.get("serviceAccount", ""), call.params["parent"])
+        act_as(self.cloud, call.caller, account_of(self.cloud, body, call.params["parent"]))
         return self.shown(self.submit(call.params["parent"], body, call.query.get("pipelineJobId", "")))
 
     def _cancel(self, call: Call) -> dict[str, Any]:
@@ -280,6 +278,12 @@ class PipelineJobs(Collection):
         self.remove(job["name"])
         self.cloud.store.delete_under(_TASK, f"{job['name']}/tasks/")
         self.cloud.store.delete(_SCHEDULE_TIME, job["name"])
+
+
+def account_of(cloud: "Cloud", job: Resource, name: str) -> str:
+    """Whom a run acts as: by default the Compute Engine account of the project that `name` begins with."""
+    number = cloud.projects.number_of(name.split("/")[1])
+    return job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com"
 
 
 def _given(config: Resource) -> dict[str, Any]:

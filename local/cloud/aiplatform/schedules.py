@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud import cron
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, generated_id
+from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, account_of, generated_id
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
@@ -240,7 +240,8 @@ class Schedules(Collection):
 
     def _act_as(self, call: Call, body: Resource, location: str) -> None:
         job = body.get("createPipelineJobRequest", {}).get("pipelineJob", {})
-        act_as(self.cloud, call.caller, job.get("serviceAccount", ""), location)
+        if job:
+            act_as(self.cloud, call.caller, account_of(self.cloud, job, location))
 
     def _check(self, body: Resource) -> None:
         found = Violations()

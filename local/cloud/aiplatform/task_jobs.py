@@ -57,7 +57,7 @@ class TaskJobs:
     def _check_access(self, job: dict[str, Any]) -> None:
         """What the run's account needs where its task creates a job; a plain container's job is the service's own."""
         self._cloud.access.require(self._principal, "aiplatform.customJobs.create", self._location)
-        act_as(self._cloud, self._principal, job.get("jobSpec", {}).get("serviceAccount", ""), self._location)
+        act_as(self._cloud, self._principal, job.get("jobSpec", {}).get("serviceAccount", ""))
 
     def view(self, name: str) -> JobView | None:
         job = self._jobs.find(name)

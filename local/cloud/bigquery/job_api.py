@@ -94,12 +94,13 @@ class JobApi:
         if body.get("dryRun"):
             configuration["dryRun"] = True
             return _dry(self._jobs.start(project, {"configuration": configuration}, call.principal))
-        job_id = self._of_request(project, body.get("requestId"))
+        request = f"{call.principal}/{body['requestId']}" if body.get("requestId") else None
+        job_id = self._of_request(project, request)
         if job_id is None:
             reference = {"location": body["location"]} if body.get("location") else {}
             job = self._jobs.start(project, {"configuration": configuration, "jobReference": reference}, call.principal)
             job_id = job["jobReference"]["jobId"]
-            self._remember(project, body.get("requestId"), job_id)
+            self._remember(project, request, job_id)
         timeout = body.get("timeoutMs")
         call.query = {**call.query, **_page_options(body)}
         return self._answer(call, job_id, 10_000 if timeout is None else int(timeout), "bigquery#queryResponse")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.call import Call
 from local.cloud.clock import rfc3339
 from local.cloud.errors import invalid_argument, not_found
+from local.cloud.iam.enforcement import account_name
 from local.cloud.routing import Route
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ _ACCOUNT = "iam.serviceAccount"
 def credential_routes(cloud: "Cloud") -> list[Route]:
     def generate(call: Call) -> dict[str, Any]:
         email = call.params["name"].rsplit("/", 1)[-1]
+        call.require("iam.serviceAccounts.getAccessToken", account_name(cloud, email))
         body = call.object()
         if not body.get("scope"):
             raise invalid_argument([("scope", "at least one OAuth 2.0 scope is required")])
@@ -33,7 +35,7 @@ def credential_routes(cloud: "Cloud") -> list[Route]:
         return {"accessToken": token, "expireTime": rfc3339(cloud.clock.now() + timedelta(seconds=seconds))}
 
     name = "/v1/{name=projects/*/serviceAccounts/*}"
-    return [Route("POST", f"{name}:generateAccessToken", generate, "iam.serviceAccounts.getAccessToken")]
+    return [Route("POST", f"{name}:generateAccessToken", generate)]
 
 
 def _seconds(lifetime: str) -> int:

@@ -24,14 +24,6 @@ def holds(expression: str, *, resource: dict[str, str], now: datetime) -> bool:
         raise ConditionError(str(error)) from error
 
 
-def check(expression: str) -> None:
-    """Raises ConditionError for what is no expression."""
-    try:
-        _program(expression)
-    except ValueError as error:
-        raise ConditionError(str(error)) from error
-
-
 @lru_cache(_MOST_KEPT)
 def _program(expression: str) -> Any:
     import cel

@@ -12,47 +12,70 @@ if TYPE_CHECKING:
     from local.cloud.app import Cloud
     from local.cloud.call import Call
 
+_EVERYTHING = "projects/-"
+
 
 def check(call: "Call", service: str) -> None:
     """Raises PERMISSION_DENIED."""
-    permission = call.route.permission
-    if permission and (resource := resource_of(call, service)):
-        call.require(permission, resource)
+    if call.route.permission:
+        for resource in resources_of(call, service):
+            call.require(call.route.permission, resource)
 
 
-def resource_of(call: "Call", service: str) -> str | None:
-    """The name of the resource, None for a query's hidden result, which only the query's author knows."""
+def resources_of(call: "Call", service: str) -> list[str]:
+    """The names of the resources; none for a query's hidden result. A call that names none is about every project,
+    which nobody but the operator has.
+    """
     params = call.params
     if service.startswith("storage"):
-        return _stored(call)
+        return [_stored(call) or _EVERYTHING]
     if service.startswith("bigquery") and "project" in params:
+        if call.method == "GET" and _is_hidden_result(params):
+            return []
         parts = [f"projects/{params['project']}"]
-        if params.get("dataset", "").startswith("_"):
-            return None
         parts += [f"{key}s/{params[key]}" for key in ("dataset", "table") if key in params]
-        return "/".join(parts)
+        return ["/".join(parts)]
     named = next((value for value in params.values() if value.startswith("projects/")), None)
     if named and named.startswith("projects/-/serviceAccounts/"):
-        return account_name(call.cloud, named.rsplit("/", 1)[-1], "-")
+        return [account_name(call.cloud, named.rsplit("/", 1)[-1])]
     if named is None and "project" in params:
-        return f"projects/{params['project']}"
-    return named
+        return [f"projects/{params['project']}"]
+    return [named] if named else _in_body(call) or [_EVERYTHING]
 
 
-def act_as(cloud: "Cloud", principal: Principal, email: str, location: str) -> None:
+def _is_hidden_result(params: dict[str, str]) -> bool:
+    """Whether it is the table of a query's results, whose name only those learn who may follow the query."""
+    return params.get("dataset", "").startswith("_") and params.get("table", "").startswith("anon")
+
+
+def _in_body(call: "Call") -> list[str]:
+    """The projects that a call on log entries names."""
+    body = call.body if isinstance(call.body, dict) else {}
+    entries = body.get("entries")
+    logs = [entry.get("logName") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    names = [*(body.get("resourceNames") or ()), body.get("logName"), *logs]
+    projects = {name.split("/")[1] for name in names if isinstance(name, str) and name.startswith("projects/")}
+    return [f"projects/{call.cloud.projects.id_of(project)}" for project in sorted(projects)]
+
+
+def act_as(cloud: "Cloud", principal: Principal, email: str) -> None:
     """Raises PERMISSION_DENIED unless the principal may run something as this account. "": it names none."""
     if email:
-        resource = account_name(cloud, email, location.split("/")[1])
-        cloud.access.require(principal, "iam.serviceAccounts.actAs", resource)
+        cloud.access.require(principal, "iam.serviceAccounts.actAs", account_name(cloud, email))
 
 
-def account_name(cloud: "Cloud", email: str, project: str) -> str:
-    """The resource name of a service account, whose e-mail tells its project; `project` where it does not."""
-    domain = email.partition("@")[2]
-    if domain.endswith(".iam.gserviceaccount.com") and not domain.startswith("gcp-sa-"):
+def account_name(cloud: "Cloud", email: str) -> str:
+    """The resource name of a service account, whose e-mail tells its project; under `projects/-`, where nobody has a
+    role, if it tells none.
+    """
+    name, _, domain = email.partition("@")
+    project = "-"
+    if domain.startswith("gcp-sa-") and domain.endswith(".iam.gserviceaccount.com"):
+        project = cloud.projects.id_of(name.removeprefix("service-"))
+    elif domain.endswith(".iam.gserviceaccount.com"):
         project = domain.removesuffix(".iam.gserviceaccount.com")
     elif email.endswith("-compute@developer.gserviceaccount.com"):
-        project = cloud.projects.id_of(email.partition("-")[0])
+        project = cloud.projects.id_of(name.removesuffix("-compute"))
     return f"projects/{project}/serviceAccounts/{email}"
 
 

@@ -72,7 +72,7 @@ class AccessLog:
         for path in (self._older, self.path):
             if path.exists():
                 with path.open(encoding="utf-8") as file:
-                    yield from (json.loads(line) for line in file if line.endswith("\n"))
+                    yield from filter(None, map(_entry, file))
 
     def _write(self) -> None:
         if not self._held:
@@ -80,5 +80,12 @@ class AccessLog:
         if self.path.exists() and self.path.stat().st_size > _MOST_BYTES:
             self.path.replace(self._older)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write("\n".join(self._held) + "\n")
+            file.write("\n" + "\n".join(self._held) + "\n")  # a line that a kill has torn ends here
         self._held.clear()
+
+
+def _entry(line: str) -> dict[str, Any] | None:
+    try:
+        return json.loads(line)
+    except ValueError:
+        return None

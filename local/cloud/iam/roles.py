@@ -57,11 +57,6 @@ def predefined() -> dict[str, frozenset[str]]:
     return roles
 
 
-@cache
-def table_date() -> str:
-    return _document()["date"]
-
-
 def predefined_role(name: str) -> dict[str, Any] | None:
     """A predefined role as `roles.get` shows it."""
     held = _document()["roles"].get(name)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.call import Call
 from local.cloud.clock import micros, parse_rfc3339
 from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found, unimplemented
+from local.cloud.iam.enforcement import act_as
 from local.cloud.messages import MESSAGES
 from local.cloud.pubsub import rules
 from local.cloud.pubsub.delivery import Delivery
@@ -64,7 +65,13 @@ class Subscriptions(Resources):
         """A PATCH wraps the subscription: `{subscription, updateMask}`."""
         given = call.object()
         wrapped = given.get("subscription")
-        return self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
+        body = self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
+        self._may_push_as(call, body.get("pushConfig"))
+        return body
+
+    def _may_push_as(self, call: Call, push: dict[str, Any] | None) -> None:
+        """Pushes that carry an account's token need a caller who may act as it."""
+        act_as(self.cloud, call.caller, ((push or {}).get("oidcToken") or {}).get("serviceAccountEmail", ""))
 
     def mask(self, call: Call) -> str | None:
         mask = super().mask(call) or call.object().get("updateMask")
@@ -136,6 +143,7 @@ class Subscriptions(Resources):
         with self.store.transaction():
             subscription = self.named(call.params["subscription"])
             changed = subscription | {"pushConfig": _request(call, "ModifyPushConfig").get("pushConfig") or {}}
+            self._may_push_as(call, changed["pushConfig"])
             found = Violations()
             self.check(found, subscription["name"].rsplit("/", 1)[-1], changed)
             found.refuse()

@@ -13,6 +13,7 @@ from local.cloud.call import Call
 from local.cloud.clock import rfc3339
 from local.cloud.durations import seconds
 from local.cloud.errors import invalid_argument
+from local.cloud.iam.enforcement import act_as
 from local.cloud.resources import Resources
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
@@ -53,6 +54,14 @@ class SchedulerJobs(Resources):
         if prefix != call.params["parent"]:
             raise invalid_argument([("name", f"{name!r} is not below {call.params['parent']}/jobs")])
         return short
+
+    def body(self, call: Call) -> dict[str, Any]:
+        """A job that calls as an account needs a caller who may act as it."""
+        body = super().body(call)
+        for token in ("oauthToken", "oidcToken"):
+            account = ((body.get("httpTarget") or {}).get(token) or {}).get("serviceAccountEmail", "")
+            act_as(self.cloud, call.caller, account)
+        return body
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         found.matches(_ID, resource_id, "name", "must end in 1 to 500 letters, digits, '_' and '-'")

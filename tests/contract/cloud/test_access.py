@@ -157,3 +157,49 @@ def test_the_command_explains_a_refusal_and_a_grant(cloud, account):
     bad = explain("upload")
     assert bad.returncode == 2
     assert "'upload' is not service.resource.verb" in bad.stderr
+
+
+def test_an_account_of_another_project_is_not_impersonated_under_the_callers_own(cloud, account):
+    victim = cloud.account("acme-access-other", "sa-victim")
+    cloud.grant(PROJECT, {"roles/iam.serviceAccountTokenCreator": [f"serviceAccount:{account}"]})
+    path = f"/v1/projects/{PROJECT}/serviceAccounts/{victim}:generateAccessToken"
+    refused = as_(cloud, account, "POST", path, {"scope": ["https://www.googleapis.com/auth/cloud-platform"]})
+    assert refused.status_code == 403
+    assert f"projects/acme-access-other/serviceAccounts/{victim}" in refused.json()["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "email", ["alice@acme.example", "service-1@gcp-sa-aiplatform-cc.iam.gserviceaccount.com", "sa@other.example"]
+)
+def test_nobody_acts_as_what_is_no_account_of_a_project_of_theirs(cloud, account, email):
+    roles = ("roles/aiplatform.user", "roles/iam.serviceAccountUser")
+    cloud.grant(PROJECT, {role: [f"serviceAccount:{account}"] for role in roles})
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": "1", "containerSpec": {"imageUri": "i"}}
+    job = {"displayName": "x", "jobSpec": {"serviceAccount": email, "workerPoolSpecs": [pool]}}
+    assert as_(cloud, account, "POST", f"/v1/{PARENT}/customJobs", job).status_code == 403
+
+
+def test_a_scheduled_call_as_an_account_needs_the_right_to_act_as_it(cloud, account):
+    target = cloud.account(PROJECT, "sa-target")
+    cloud.grant(PROJECT, {"roles/cloudscheduler.admin": [f"serviceAccount:{account}"]})
+    http = {"uri": "https://aiplatform.googleapis.com/v1/x", "oauthToken": {"serviceAccountEmail": target}}
+    job = {"name": f"{PARENT}/jobs/nightly", "schedule": "0 3 * * *", "httpTarget": http}
+    refused = as_(cloud, account, "POST", f"/v1/{PARENT}/jobs", job)
+    assert refused.status_code == 403
+    assert "iam.serviceAccounts.actAs" in refused.json()["error"]["message"]
+
+
+def test_logs_are_read_in_the_projects_that_one_may_read(cloud, account):
+    asked = {"resourceNames": [f"projects/{PROJECT}"]}
+    assert as_(cloud, account, "POST", "/v2/entries:list", asked).status_code == 403
+    assert as_(cloud, account, "POST", "/v2/entries:list", {}).status_code == 403
+    cloud.grant(PROJECT, {"roles/logging.viewer": [f"serviceAccount:{account}"]})
+    assert as_(cloud, account, "POST", "/v2/entries:list", asked).status_code == 200
+    both = {"resourceNames": [f"projects/{PROJECT}", "projects/acme-access-other"]}
+    assert as_(cloud, account, "POST", "/v2/entries:list", both).status_code == 403
+
+
+def test_a_dataset_with_an_underscore_is_guarded_like_any_other(cloud, account):
+    path = f"/bigquery/v2/projects/{PROJECT}/datasets"
+    cloud.json("POST", path, {"datasetReference": {"datasetId": "_hidden"}})
+    assert as_(cloud, account, "GET", f"{path}/_hidden").status_code == 403

@@ -157,3 +157,15 @@ def test_every_permission_of_a_route_is_in_some_predefined_role(cloud: Cloud) ->
     listed = frozenset().union(*predefined().values())
     asked = {route.permission for service in cloud.router.services for route in service.routes if route.permission}
     assert sorted(asked - listed) == []
+
+
+def test_a_line_that_a_kill_has_torn_does_not_spoil_the_log(enforcing: Cloud) -> None:
+    assert not allowed(enforcing, ALICE, "aiplatform.customJobs.list", JOBS)
+    enforcing.access.log.flush()
+    with enforcing.access.log.path.open("a") as file:
+        file.write('{"time":"2026-')
+    assert not allowed(enforcing, ALICE, "aiplatform.customJobs.get", JOBS)
+    assert [entry["permission"] for entry in enforcing.access.log.newest(10)] == [
+        "aiplatform.customJobs.list",
+        "aiplatform.customJobs.get",
+    ]
