@@ -12,8 +12,8 @@ from local.cloud.errors import already_exists, failed_precondition, invalid_argu
 from local.cloud.iam.enforcement import act_as
 from local.cloud.messages import MESSAGES
 from local.cloud.pubsub import rules
+from local.cloud.pubsub.collection import PubSubResources
 from local.cloud.pubsub.delivery import Delivery
-from local.cloud.resources import Resources
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
 
@@ -32,10 +32,11 @@ _DEFAULTS: dict[str, Any] = {
 _FIXED = ("topic", "enableMessageOrdering", "filter")
 
 
-class Subscriptions(Resources):
+class Subscriptions(PubSubResources):
     kind = "pubsub.subscriptions"
     parent = "projects/*"
     collection = "subscriptions"
+    wrapper = "subscription"
     output = ("name", "state", "topicMessageRetentionDuration", "analyticsHubSubscriptionInfo")
     immutable = _FIXED
     policies_by = "GET"
@@ -62,22 +63,13 @@ class Subscriptions(Resources):
         ]
 
     def body(self, call: Call) -> dict[str, Any]:
-        """A PATCH wraps the subscription: `{subscription, updateMask}`."""
-        given = call.object()
-        wrapped = given.get("subscription")
-        body = self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
+        body = super().body(call)
         self._may_push_as(call, body.get("pushConfig"))
         return body
 
     def _may_push_as(self, call: Call, push: dict[str, Any] | None) -> None:
         """Pushes that carry an account's token need a caller who may act as it."""
         act_as(self.cloud, call.caller, ((push or {}).get("oidcToken") or {}).get("serviceAccountEmail", ""))
-
-    def mask(self, call: Call) -> str | None:
-        mask = super().mask(call) or call.object().get("updateMask")
-        if not mask:
-            raise invalid_argument([("updateMask", "is required")])
-        return mask
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         rules.check_subscription(found, resource_id, body)

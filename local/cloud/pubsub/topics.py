@@ -12,8 +12,8 @@ from local.cloud.errors import already_exists, invalid_argument, not_found
 from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.pubsub import rules
+from local.cloud.pubsub.collection import PubSubResources
 from local.cloud.pubsub.delivery import Delivery
-from local.cloud.resources import Resources
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
 
@@ -26,10 +26,11 @@ _MOST_BYTES = 10 * 1000 * 1000
 _MOST_MESSAGES = 1000
 
 
-class Topics(Resources):
+class Topics(PubSubResources):
     kind = "pubsub.topics"
     parent = "projects/*"
     collection = "topics"
+    wrapper = "topic"
     output = ("name", "state", "satisfiesPzs")
     immutable = ("kmsKeyName",)
     policies_by = "GET"
@@ -55,18 +56,6 @@ class Topics(Resources):
             Route("POST", f"{topic}:publish", self._publish, "pubsub.topics.publish"),
             Route("GET", f"{topic}/subscriptions", self._list_subscriptions, "pubsub.topics.attachSubscription"),
         ]
-
-    def body(self, call: Call) -> dict[str, Any]:
-        """A PATCH wraps the topic: `{topic, updateMask}`."""
-        given = call.object()
-        wrapped = given.get("topic")
-        return self.read(wrapped if call.method == "PATCH" and isinstance(wrapped, dict) else given)
-
-    def mask(self, call: Call) -> str | None:
-        mask = super().mask(call) or call.object().get("updateMask")
-        if not mask:
-            raise invalid_argument([("updateMask", "is required")])
-        return mask
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         rules.check_topic(found, resource_id, body)

@@ -7,6 +7,7 @@ from typing import Any
 
 from local.cloud.call import Call, Response, no_content
 from local.cloud.errors import ApiError, invalid_argument
+from local.cloud.iam.enforcement import object_name
 from local.cloud.paging import page_of
 from local.cloud.policies import Policies, answer
 from local.cloud.projects import Projects
@@ -57,7 +58,7 @@ class BucketApi:
                 raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
             self._objects.empty_bucket(name)
             self._buckets.remove(name)
-            self._policies.delete(_policy_name(name))
+            self._policies.delete(object_name(name))
         return no_content()
 
     def lock_retention(self, call: Call) -> dict[str, Any]:
@@ -82,14 +83,14 @@ class BucketApi:
     def get_policy(self, call: Call) -> dict[str, Any]:
         bucket = self._buckets.get(call.params["bucket"])
         version = call.number("optionsRequestedPolicyVersion") or 1
-        return _shown(bucket, self._policies.get(_policy_name(bucket["name"]), default=self._default(bucket)), version)
+        return _shown(bucket, self._policies.get(object_name(bucket["name"]), default=self._default(bucket)), version)
 
     def set_policy(self, call: Call) -> dict[str, Any]:
         bucket = self._buckets.get(call.params["bucket"])
         stale = ApiError(
             412, "The policy's etag is not the present one: read it again and retry", reason="conditionNotMet"
         )
-        name, default = _policy_name(bucket["name"]), self._default(bucket)
+        name, default = object_name(bucket["name"]), self._default(bucket)
         return _shown(bucket, self._policies.set(name, call.object(), stale=stale, default=default), 3)
 
     def test_permissions(self, call: Call) -> dict[str, Any]:
@@ -100,7 +101,7 @@ class BucketApi:
         for permission in asked:
             if not permission.startswith("storage."):
                 raise invalid_argument([("permissions", f"{permission!r} is not a permission of Cloud Storage")])
-        allowed = [each for each in asked if call.may(each, _policy_name(call.params["bucket"]))]
+        allowed = [each for each in asked if call.may(each, object_name(call.params["bucket"]))]
         return {"kind": "storage#testIamPermissionsResponse", **({"permissions": allowed} if allowed else {})}
 
     def _default(self, bucket: dict[str, Any]) -> dict[str, Any]:
@@ -128,10 +129,6 @@ def _check(call: Call, bucket: dict[str, Any], *, reading: bool = False) -> None
     conditions.check_numbers(0, int(bucket["metageneration"]), reading=reading)
 
 
-def _policy_name(bucket: str) -> str:
-    return f"projects/_/buckets/{bucket}"
-
-
 def _shown(bucket: dict[str, Any], policy: dict[str, Any], version: int) -> dict[str, Any]:
-    resource = {"kind": "storage#policy", "resourceId": _policy_name(bucket["name"])}
+    resource = {"kind": "storage#policy", "resourceId": object_name(bucket["name"])}
     return resource | answer(policy, requested_version=version)
