@@ -171,8 +171,7 @@ class TableApi:
         links = {"kind": "bigquery#table", "id": ref.label, "selfLink": f"{_API}/{ref.name}", "etag": etag_of(resource)}
         if resource["type"] == "VIEW":
             return {**links, **resource}
-        with self._bq.warehouse.reading() as cursor:
-            rows = self._bq.tables.rows(record, cursor)
+        rows = self._bq.tables.committed_rows(record)
         size = str(record_bytes(self._bq.tables, record) if rows else 0)
         counts = {"numRows": str(rows), "numBytes": size, "numLongTermBytes": "0"}
         return {**links, **resource, **counts, "numTotalLogicalBytes": size, "numActiveLogicalBytes": size}
