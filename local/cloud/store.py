@@ -42,6 +42,7 @@ class Store:
         self._touched: set[Key] = set()
         self._touched_under: list[Key] = []
         self._derived = Derived()
+        self._versions: dict[str, int] = {}
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self.script(_SCHEMA)
@@ -57,6 +58,12 @@ class Store:
         if self._writer == threading.get_ident() and self._has_touched(kind, name):
             return make(self.get(kind, name))
         return self._derived.of((kind, name), make, lambda: self.get(kind, name))
+
+    def version(self, kind: str) -> int:
+        """A number that rises with each committed change of a kind's resources: what was read since it was is right
+        while it stays.
+        """
+        return self._versions.get(kind, 0)
 
     def put(self, kind: str, name: str, body: dict[str, Any], *, parent: str | None = None) -> dict[str, Any]:
         """Create or overwrite. `parent` defaults to the name without its last collection and id."""
@@ -128,6 +135,8 @@ class Store:
             self._writer = 0
             touched, self._touched = self._touched, set()
             under, self._touched_under = self._touched_under, []
+            for kind in {kind for kind, _ in (*touched, *under)}:
+                self._versions[kind] = self._versions.get(kind, 0) + 1
             if touched:
                 self._derived.forget(touched)
             for kind, prefix in under:
