@@ -11,6 +11,7 @@ from local.cloud import admin, batch, bigquery, compute, control, metadata_serve
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import ManualClock
+from local.cloud.console import service as console
 from local.cloud.faults import api as fault_commands
 from local.cloud.faults.faults import Faults
 from local.cloud.iam import commands as access_commands
@@ -102,7 +103,7 @@ class Cloud:
         return timedelta(seconds=(self.store.get("clock", "ahead") or {}).get("seconds", 0.0))
 
     def _services(self) -> list[Service]:
-        local = [admin.service(), access_commands.service(), fault_commands.service(self)]
+        local = [admin.service(), access_commands.service(), fault_commands.service(self), console.service(self)]
         core = [*local, metadata_server.service(), batch.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]
