@@ -24,7 +24,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit install check format test test-unit conformance bench-start chaos lock clean
+.PHONY: help up stop down plan submit console install check format test test-unit conformance bench-start chaos lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ endif
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+
+console: install ## Open the local cloud's page, and start the local cloud if it does not run
+	@$(PY) -m local.stack console
 
 install: $(STAMP) ## Install everything into .venv/ [PYTHON=python3.11 or python3.12]
 

@@ -1,4 +1,4 @@
-"""`python -m local.cloud`: serve a cloud, print how clients find it, open its console, or let something go wrong on it."""
+"""`python -m local.cloud`: serve a cloud, print how clients find it, open its console, or let something go wrong."""
 
 import argparse
 import json

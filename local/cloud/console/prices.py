@@ -21,7 +21,7 @@ def replica_usd_per_hour(pool: dict[str, Any]) -> float | None:
     machine, disk = pool.get("machineSpec", {}), pool.get("diskSpec", {})
     family, _, cpus = machine.get("machineType", "").rpartition("-")
     accelerators = int(machine.get("acceleratorCount", 0) or 0)
-    each = _ACCELERATOR_HOUR.get(machine.get("acceleratorType", ""), None) if accelerators else 0.0
+    each = _ACCELERATOR_HOUR.get(machine.get("acceleratorType", "")) if accelerators else 0.0
     gigabyte = _GB_MONTH.get(disk.get("bootDiskType") or "pd-ssd")
     if family not in _VCPU_HOUR or not cpus.isdigit() or each is None or gigabyte is None:
         return None
