@@ -257,10 +257,8 @@ def main() -> int:
     options, layout = _parser().parse_args(), Layout()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends this command as Ctrl-C does
     try:
-        if options.verb == "stop":
-            return stop(layout)
-        if options.verb == "console":
-            return console(layout)
+        if options.verb in ("stop", "console"):
+            return (stop if options.verb == "stop" else console)(layout)
         if options.verb == "plan":
             return plan(layout, state=options.state)
         with turn(layout, options.verb):

@@ -28,6 +28,7 @@ def _resource(
     cloud: "Cloud", resource: dict[str, Any], age: dict[str, Any], jobs: list[dict[str, Any]], now: datetime
 ) -> dict[str, Any]:
     name = resource["name"]
+    jobs = sorted(jobs, key=lambda job: job["createTime"])
     here = [job for job in jobs if _location(job["name"]) == _location(name) and _wants(job) == last(name)]
     pools = [_pool(cloud, name, each) for each in resource["resourcePools"]]
     hourly = [each["usd_per_hour"] for each in pools]
@@ -39,7 +40,7 @@ def _resource(
         **{"created": resource["createTime"], "age_days": age["ageDays"], "too_old": age["tooOld"]},
         "age_share": min(1.0, max(0.0, age["ageDays"] / _OLD_DAYS)),
         "recreate_before": age["recreateBefore"],
-        "waiting": sorted((j for j in here if j["state"] in _WAITING), key=lambda job: job["createTime"]),
+        "waiting": [job for job in here if job["state"] in _WAITING],
         "running": [job for job in here if job["state"] not in _WAITING],
         "usd_per_day": None if together is None else together * 24,
         "usd_so_far": None if together is None else together * max(exists, 0.0),
