@@ -1,7 +1,7 @@
 """The faults in force and a form for each kind; the forms are made from the kinds' own models."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 from local.cloud.errors import invalid_argument
 from local.cloud.faults.kinds import KINDS, Fault
@@ -51,6 +51,7 @@ def _form(name: str, model: type[Fault]) -> dict[str, Any]:
             "help": field.description or "",
             "required": field.is_required(),
             "default": "" if field.is_required() or field.default is None else str(field.default),
+            "choices": get_args(field.annotation) if get_origin(field.annotation) is Literal else (),
             "is_number": "float" in str(field.annotation) or "int" in str(field.annotation),
         }
         for key, field in model.model_fields.items()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.clock import parse_rfc3339
 from local.cloud.console import prices
 from local.cloud.console.history import History
-from local.cloud.console.words import last
+from local.cloud.console.words import between, last
 from local.cloud.jobs.spec import PoolSlot
 
 if TYPE_CHECKING:
@@ -37,7 +37,11 @@ def _resource(
     return {
         **{"name": name, "short": last(name), "state": resource["state"], "error": resource.get("error", {})},
         **{"location": name.split("/")[3], "project": name.split("/")[1], "pools": pools},
-        **{"created": resource["createTime"], "age_days": age["ageDays"], "too_old": age["tooOld"]},
+        **{
+            "created": resource["createTime"],
+            "age_seconds": between(age["machinesSince"], None, now),
+            "too_old": age["tooOld"],
+        },
         "age_share": min(1.0, max(0.0, age["ageDays"] / _OLD_DAYS)),
         "recreate_before": age["recreateBefore"],
         "waiting": [job for job in here if job["state"] in _WAITING],

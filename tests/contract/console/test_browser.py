@@ -176,7 +176,7 @@ def test_the_keyboard_adds_and_removes_a_fault(page: chromium.Tab, shop_cloud: S
 
 def test_tab_reaches_every_link_button_and_field_in_the_order_of_the_page(page: chromium.Tab) -> None:
     page.evaluate("document.getElementById('pause').click()")
-    ways = "a[href], button, input:not([type=hidden]), summary, [tabindex='0']"
+    ways = "a[href], button, input:not([type=hidden]), select, summary, [tabindex='0']"
     seen = (
         f"[...document.querySelectorAll({ways!r})].filter((e) => e.checkVisibility() || e.classList.contains('skip'))"
     )
