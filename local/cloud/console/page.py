@@ -21,6 +21,7 @@ class Page:
         self._cloud = cloud
         self._history = History(cloud.store)
         self._runs = runs.Runs(cloud, self._history)
+        self._storage = artifacts.Storage(cloud)
 
     def show(self, view: View, *, problem: str = "", status: int = 200) -> Response:
         """`problem` is why what was asked for by a form was refused."""
@@ -33,7 +34,7 @@ class Page:
             "jobs": self._runs.jobs(view, now),
             "experiments": experiments.experiments(cloud, view),
             "boards": experiments.boards(cloud, view),
-            "storage": artifacts.storage(cloud, view),
+            "storage": self._storage.shown(view),
             "models": artifacts.models(cloud),
             "resources": resources.resources(cloud, view),
             "access": cloud.access.log.recent(_ACCESS_ROWS, refused=view.access == "refused"),
