@@ -178,8 +178,8 @@ def console(layout: Layout) -> int:
     from local.cloud.console.command import tell
     from local.cloud.console.sessions import PATH
 
+    address = server.find(layout)
     try:
-        address = server.find(layout)
         if address is None:
             with turn(layout, "console"):
                 address = server.ensure_started(layout)
@@ -188,7 +188,7 @@ def console(layout: Layout) -> int:
         _say(str(error), error=True)
         return _FAILED
     except OSError as error:
-        _say(f"The local cloud at {address.url} gives no link ({error}): `make stop`, then again", error=True)
+        _say(f"The local cloud gives no link ({error}). End it with `make stop`, then try again", error=True)
         return _FAILED
     tell(link, open_it=None)
     return 0
