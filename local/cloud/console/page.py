@@ -68,7 +68,8 @@ class Page:
         unpriced = len(pool_list) - len(known)
         due = next((each for each in values["schedules"] if each["next"]), None)
         next_run = relative(due["next"][0], self._cloud.clock.now()) if due else "none"
-        refused = sum(not each["granted"] for each in values["access"])
+        calls = self._cloud.access.log.recent(_ACCESS_ROWS)
+        refused = sum(not each["granted"] for each in calls)
         return [
             _tile("Runs", str(running), f"running, {waiting} waiting, {values['runs']['pages'].total} in all", "runs"),
             _tile("Jobs", str(jobs), f"running, {queued} in the queue", "jobs"),
@@ -76,7 +77,7 @@ class Page:
             _tile("Pools, a day", cost, f"list price{f', {unpriced} not priced' if unpriced else ''}", "pools"),
             _tile("Next schedule", next_run, due["shown"] if due else "nothing is due", "schedules"),
             _tile("Faults in force", str(len(values["faults"]["rules"])), f"seed {values['faults']['seed']}", "faults"),
-            _tile("Without permission", str(refused), f"of the {len(values['access'])} newest calls", "access"),
+            _tile("Without permission", str(refused), f"of the {len(calls)} newest calls", "access"),
         ]
 
 

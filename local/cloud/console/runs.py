@@ -54,7 +54,7 @@ class Runs:
         records = [TaskRecord.of_json(body) for _, body in self._cloud.store.list(_TASK, run["name"])]
         box = graph.picture(PipelineSpec(run["pipelineSpec"]), records, now)
         paths = {each.path for each in box.everything() if each.path}
-        path = view.task if view.task in paths else _of_interest(records, now)
+        path = view.task if graph.place_of(view.task) in paths else _of_interest(records, now)
         config = run.get("runtimeConfig", {})
         return {
             **_row(run, now),
@@ -69,21 +69,24 @@ class Runs:
         }
 
     def _task(self, path: str, records: list[TaskRecord], now: datetime) -> dict[str, Any]:
-        """A task of the graph; of a loop's, the newest iteration in full."""
-        found = [each for each in records if graph.place_of(each.path) == path]
-        if not found:
-            return {"path": path, "name": last(path), "state": "", "record": None, "others": [], "job": None}
-        found.sort(key=lambda each: (each.create_time, each.path))
-        record = next((each for each in found if each.state is TaskState.FAILED), found[-1])
+        """A task of the graph; of a loop's, the iteration that is asked for, else one that failed, else the newest."""
+        place = graph.place_of(path)
+        found = [each for each in records if graph.place_of(each.path) == place]
+        leaves = [each for each in found if each.path.rsplit("/", 1)[-1].isdigit()] or found
+        if not leaves:
+            return {"place": place, "name": last(place), "state": "", "record": None, "iterations": [], "job": None}
+        leaves.sort(key=lambda each: (each.create_time, each.path))
+        failed = next((each for each in leaves if each.state is TaskState.FAILED), leaves[-1])
+        record = next((each for each in leaves if each.path == path), failed)
         job = self._cloud.vertex.jobs.find(record.job) if record.job else None
         given, left = record.values_in(), record.values_out()
         return {
-            **{"path": path, "name": record.name or last(path), "state": record.state.value, "record": record},
+            **{"place": place, "name": record.name or last(place), "state": record.state.value, "record": record},
+            "iterations": leaves[-_MOST_SHOWN:] if len(leaves) > 1 else [],
             **{
                 "seconds": between(record.start_time, record.end_time, now),
                 "error": (record.error or {}).get("message"),
             },
-            "others": [(each.path, each.state.value) for each in found if each is not record][-_MOST_SHOWN:],
             "inputs": _values(given.parameters),
             "outputs": _values(left.parameters),
             "artifacts": [*_artifacts("in", given.artifacts), *_artifacts("out", left.artifacts)],
@@ -112,6 +115,7 @@ def _row(body: dict[str, Any], now: datetime) -> dict[str, Any]:
         **{"name": body["name"], "short": last(body["name"]), "shown": body.get("displayName") or last(body["name"])},
         **{"state": body["state"], "created": body["createTime"], "body": body},
         "seconds": between(start, body.get("endTime"), now),
+        "took": "took" if body.get("endTime") else "for",
         "error": body.get("error", {}).get("message", ""),
         "where": f"{body['name'].split('/')[1]} · {body['name'].split('/')[3]}",
         "pool": body.get("jobSpec", {}).get("persistentResourceId", ""),

@@ -12,7 +12,6 @@ import secrets
 import threading
 import time
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 
 from local.cloud.store import Store
 
@@ -63,12 +62,14 @@ class Sessions:
 
 
 def secret_in(headers: Mapping[str, str], port: str) -> str:
-    """The session's secret that a request carries, "" for none."""
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(_cookie(port))
-    except CookieError:
-        return ""
-    return found.value if found else ""
+    """The session's secret that a request carries, "" for none; other servers' cookies beside it may look like
+    anything.
+    """
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == _cookie(port):
+            return value
+    return ""
 
 
 def set_cookie(secret: str, port: str) -> str:

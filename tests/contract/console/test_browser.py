@@ -1,11 +1,14 @@
 """The console in a real browser: it is live, by keyboard, in the dark and in the light, and on a narrow screen."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
 from . import chromium
-from .conftest import PATH, Shop
+from .conftest import BUCKET, PATH, Shop
 
 pytestmark = pytest.mark.skipif(chromium.find() is None, reason="no Chromium on PATH: apt-get install chromium")
 
@@ -210,6 +213,21 @@ def test_no_width_makes_the_page_scroll_sideways(page: chromium.Tab, shop_cloud:
     assert page.evaluate(
         "[...document.querySelectorAll('section')].every((each) => each.offsetWidth > innerWidth * 0.8)"
     )
+
+
+def test_an_artifact_is_saved_and_not_opened(page: chromium.Tab, shop_cloud: Shop, tmp_path: Path) -> None:
+    behaviour = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    page.send("Browser.setDownloadBehavior", **behaviour)
+    folder = quote('pages/"><script>alert(1)</')
+    page.open(f"{shop_cloud.cloud.url}{PATH}?bucket={BUCKET}&prefix={folder}")
+    before = page.evaluate("location.href")
+    page.evaluate("document.querySelector('#storage .files a').click()")
+    deadline = time.monotonic() + 20
+    while not (saved := [each for each in tmp_path.iterdir() if each.suffix == ".html"]):
+        assert time.monotonic() < deadline, list(tmp_path.iterdir())
+        time.sleep(0.05)
+    assert saved[0].read_bytes() == b"<script>1</script>"
+    assert page.evaluate("location.href") == before
 
 
 def test_harmful_names_stay_text(page: chromium.Tab) -> None:

@@ -93,6 +93,18 @@ def test_a_task_shows_its_values_and_its_own_log(reader: Reader, shop_cloud: Sho
     assert f"workerpool0-0 {HARM}" in told
 
 
+def test_each_iteration_of_a_loop_shows_its_own_log(reader: Reader, shop_cloud: Shop) -> None:
+    markup = reader.markup("runs", run=shop_cloud.run)
+    loop = next(path for path in re.findall(r'data-soft data-key="([^"]*)"', markup) if path.endswith("/announce-2"))
+    chosen = reader.markup("runs", run=shop_cloud.run, task=loop)
+    iterations = re.findall(r'data-soft data-key="([^"]*/\d+/announce-2)"', chosen)
+    assert len(iterations) == 2
+    for path, letter in zip(sorted(iterations), "ab", strict=True):
+        told = reader.section("runs", run=shop_cloud.run, task=path)
+        assert f"Output {letter.upper()}" in told
+        assert f"workerpool0-0 {letter} " in told
+
+
 def test_a_job_shows_its_log_and_the_curve_of_its_metrics(reader: Reader, shop_cloud: Shop) -> None:
     markup = reader.markup("jobs", job=shop_cloud.job)
     assert 'aria-label="train_loss: 20 points, step 1 to 20, between 0.1 and 2, last 0.1"' in markup

@@ -64,6 +64,12 @@ def test_the_operators_token_opens_it_too(cloud: CloudProcess) -> None:
     assert "Pipeline runs" in reader.get().text
 
 
+def test_cookies_of_other_servers_on_the_loopback_are_in_nobodys_way(cloud: CloudProcess, inside: Reader) -> None:
+    kept = "; ".join(f"{name}={value}" for name, value in inside.session.cookies.items())
+    headers = {"cookie": f'_xsrf=2|{{"a"}}|[,]; bare; username="2|1:0|x=="; {kept}; =; after="'}
+    assert requests.get(f"{cloud.url}{PATH}", headers=headers, timeout=10).status_code == 200
+
+
 def test_a_session_ends_when_its_reader_leaves(cloud: CloudProcess, inside: Reader) -> None:
     kept = dict(inside.session.cookies)
     assert inside.post("/leave").status_code == 303
