@@ -19,7 +19,7 @@ from local.cloud.iam.access import Access
 from local.cloud.iam.google_accounts import implied_bindings
 from local.cloud.iam.log import AccessLog
 from local.cloud.iam.members import Members
-from local.cloud.iam.roles import Roles
+from local.cloud.iam.roles import Roles, included_permissions
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
 from local.cloud.logging import Logging
@@ -82,11 +82,11 @@ class Cloud:
         return Access(
             mode,
             bindings_of=lambda name: [
-                *self.policies.in_force(name).get("bindings", ()),
+                *(self.policies.in_force(name) or ()),
                 *implied_bindings(name, self.projects),
             ],
             project_of_bucket=lambda bucket: self.objects.buckets.owner(bucket),  # noqa: PLW0108 (objects open later)
-            roles=Roles(lambda name: self.store.get("iam.role", name)),
+            roles=Roles(lambda name: self.store.derived("iam.role", name, included_permissions)),
             members=Members(self.store),
             clock=self.clock,
             log=log,

@@ -65,6 +65,8 @@ def answer(
 
 def _query(query_string: str) -> dict[str, list[str]]:
     lists: dict[str, list[str]] = {}
+    if not query_string:
+        return lists
     for name, value in parse_qsl(query_string, keep_blank_values=True):
         lists.setdefault(name, []).append(value)
     return lists

@@ -116,13 +116,15 @@ class Identity:
         name, expiry = parts[0].removeprefix("ya29."), int(parts[1])
         if not hmac.compare_digest(parts[2].encode(), self._sign(name, expiry).encode()):
             return None
-        body = self._store.get(_KIND, name)
-        if body is None or expiry < self._clock.millis() // 1000:
-            return None
-        return Principal(body["email"], job=body["job"])
+        principal = self._store.derived(_KIND, name, _principal)
+        return None if expiry < self._clock.millis() // 1000 else principal
 
     def _sign(self, name: str, expiry: int) -> str:
-        return hmac.new(self._key, f"{name}.{expiry}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, f"{name}.{expiry}".encode(), "sha256").hex()
+
+
+def _principal(issued: dict[str, Any] | None) -> Principal | None:
+    return Principal(issued["email"], job=issued["job"]) if issued else None
 
 
 def _refuse_operator(email: str) -> None:

@@ -14,7 +14,7 @@ from local.cloud.background import Background
 from local.cloud.call import Call
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, aborted, not_found
-from local.cloud.paging import page_of
+from local.cloud.paging import stored_page
 from local.cloud.routing import Route
 from local.cloud.store import Store
 
@@ -141,10 +141,7 @@ class Operations:
         return {}
 
     def _list_route(self, call: Call) -> dict[str, Any]:
-        return page_of(call, "operations", self._list(call.params["name"]))
-
-    def _list(self, parent: str) -> list[tuple[str, dict[str, Any]]]:
-        return [(name, record["operation"]) for name, record in self._store.list(_KIND, parent)]
+        return stored_page(call, "operations", _KIND, call.params["name"], render=lambda record: record["operation"])
 
     def _record(self, name: str) -> dict[str, Any]:
         record = self._store.get(_KIND, name)

@@ -12,6 +12,7 @@ from local.cloud.store import Store
 _GROUP = "iam.group"
 _BASIC_ROLE = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 _ACCOUNT_DOMAINS = (".gserviceaccount.com",)
+_EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
 class Members:
@@ -30,17 +31,21 @@ class Members:
         return self._store.put(_GROUP, group, {"group": group, "members": members}, parent="")
 
     def _is(self, member: str, own: str, email: str, bindings_of: Callable[[str], Iterable[dict[str, Any]]]) -> bool:
-        kind, _, value = member.partition(":")
-        if member in ("allUsers", "allAuthenticatedUsers", own):
+        if member == own or member in _EVERYBODY:
             return True
+        kind, _, value = member.partition(":")
         if kind == "domain":
             return own.startswith("user:") and email.endswith(f"@{value}")
         if kind == "group":
-            return own in (self._store.get(_GROUP, value) or {"members": []})["members"]
+            return own in self._store.derived(_GROUP, value, _members)
         if role := _BASIC_ROLE.get(kind):
             holders = (binding["members"] for binding in bindings_of(f"projects/{value}") if binding["role"] == role)
             return any(own in each for each in holders)
         return False
+
+
+def _members(group: dict[str, Any] | None) -> frozenset[str]:
+    return frozenset(group["members"]) if group else frozenset()
 
 
 def member_of(email: str) -> str:
