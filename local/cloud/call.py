@@ -47,7 +47,12 @@ class Call:
         self.cloud.access.require(self.caller, permission, resource)
 
     def may(self, permission: str, resource: str) -> bool:
+        """What testIamPermissions answers, in every mode."""
         return self.cloud.access.allows(self.caller, permission, resource)
+
+    def sees(self, permission: str, resource: str) -> bool:
+        """Whether a list shows what this permission is for: all of it where nobody is refused anything."""
+        return self.cloud.access.tolerates(self.caller, permission, resource)
 
     def object(self) -> dict[str, Any]:
         """The body, which must be a JSON object; an absent one is the empty object, as for protos."""

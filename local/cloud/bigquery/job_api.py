@@ -50,7 +50,7 @@ class JobApi:
     def list(self, call: Call) -> dict[str, Any]:
         """In order of creation, the newest first; a page's token is the position of its end."""
         states = {state.upper() for state in call.query_lists.get("stateFilter", [])}
-        all_users = call.may("bigquery.jobs.list", f"projects/{call.params['project']}")
+        all_users = call.sees("bigquery.jobs.list", f"projects/{call.params['project']}")
         found = [
             each
             for each in self._jobs.of_project(call.params["project"])

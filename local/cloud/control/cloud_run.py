@@ -32,6 +32,7 @@ def run_routes(cloud: "Cloud") -> list[Route]:
 class Declared(LongRunning):
     version = "v2"
     policies_by = "GET"
+    operations_kind = "run.operations"
     etag_form = '"{}"'
     deleted_is_empty = False
     whole_without_mask = True
@@ -54,7 +55,9 @@ class Declared(LongRunning):
         body = self.body(call)
         self.check(found, self.new_id(call, body), body)
         found.refuse()
-        return self.cloud.operations.done(call.params["parent"], body, response_type=self.message)
+        return self.cloud.operations.done(
+            call.params["parent"], body, kind=self.operations_kind, response_type=self.message
+        )
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         found.matches(_ID, resource_id, self.id_field, _ID_RULE)

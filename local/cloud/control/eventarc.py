@@ -29,6 +29,7 @@ class Triggers(LongRunning):
     output = ("name", "uid", "createTime", "updateTime", "etag", "conditions", "satisfiesPzs")
     immutable = ("transport", "channel")
     policies_by = "GET"
+    operations_kind = "eventarc.operations"
     etag_form = '"{}"'
     deleted_is_empty = False
     message = "google.cloud.eventarc.v1.Trigger"

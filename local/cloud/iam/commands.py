@@ -51,6 +51,7 @@ def _explain(call: Call) -> dict[str, Any]:
     _by_operator(call)
     body = call.object()
     principal, permission, resource = (str(body.get(key, "")) for key in ("principal", "permission", "resource"))
+    resource = call.cloud.projects.with_id(resource)
     found = Violations()
     found.unless("@" in principal, "principal", f"{principal!r} is not an e-mail address")
     found.unless(permission.count(".") >= 2, "permission", f"{permission!r} is not service.resource.verb")

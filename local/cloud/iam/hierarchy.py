@@ -50,6 +50,12 @@ def carriers(resource: str, project_of_bucket: Callable[[str], str | None]) -> I
     yield "/".join(segments)
 
 
+def project_of(carrier: str, project_of_bucket: Callable[[str], str | None]) -> str | None:
+    """The id of the project that a carrier lies in."""
+    segments = carrier.split("/")
+    return project_of_bucket(segments[3]) if carrier.startswith("projects/_/buckets/") else segments[1]
+
+
 def attributes(resource: str) -> dict[str, str]:
     """`resource.name`, `.service` and `.type` of a condition."""
     segments = resource.split("/")

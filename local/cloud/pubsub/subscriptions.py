@@ -103,6 +103,8 @@ class Subscriptions(PubSubResources):
         given = dict(body)
         if isinstance(given.get("topic"), str):
             given["topic"] = self.cloud.projects.with_id(given["topic"])
+            if given["topic"].startswith("projects/"):
+                call.require("pubsub.topics.attachSubscription", given["topic"])
             if given["topic"].startswith("projects/") and not self.store.get(_TOPICS, given["topic"]):
                 raise not_found(f"Resource not found (resource={given['topic'].rsplit('/', 1)[-1]}).")
         return self.make(call, parent, short, given)

@@ -61,6 +61,11 @@ class SchedulerJobs(Resources):
         for token in ("oauthToken", "oidcToken"):
             account = ((body.get("httpTarget") or {}).get(token) or {}).get("serviceAccountEmail", "")
             act_as(self.cloud, call.caller, account)
+        topic = self.cloud.projects.with_id(str((body.get("pubsubTarget") or {}).get("topicName") or ""))
+        project = next(value for value in call.params.values() if value.startswith("projects/")).split("/")[1]
+        if topic.startswith("projects/") and topic.split("/")[1] != project:
+            rule = f"{topic!r} is not a topic of the job's own project, {project}"
+            raise invalid_argument([("pubsubTarget.topicName", rule)])
         return body
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:

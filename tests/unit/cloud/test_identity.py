@@ -15,6 +15,7 @@ def _bearer(token):
 @pytest.fixture
 def enforcing(tmp_path, clock):
     cloud = Cloud(tmp_path / "cloud", iam="enforce", clock=clock)
+    cloud.store.put("iam.serviceAccount", SA, {"email": SA, "uniqueId": "1"}, parent="projects/acme-recsys")
     yield cloud
     cloud.stop()
 
