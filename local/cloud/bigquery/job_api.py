@@ -178,7 +178,7 @@ class JobApi:
         return Response(self._load(session["project"], session["body"], call.principal, path))
 
     def _start_upload(self, call: Call) -> Response:
-        body, project = json_object(b"".join(call.stream)), call.params["project"]
+        body, project = json_object(call.whole()), call.params["project"]
         upload = secrets.token_urlsafe(24)
         session = {"project": project, "body": body, "file": secrets.token_hex(16)}
         (self._uploads / session["file"]).touch()

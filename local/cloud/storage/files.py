@@ -55,11 +55,11 @@ class Files:
 
     def path_of(self, bucket: str, name: str) -> Path | None:
         """Where a file of that name would lie; None for a name that can be no path."""
-        segments = name.split("/")
+        segments = [bucket, *name.split("/")]
         bad = any(
             part in ("", ".", "..") or "\0" in part or len(part.encode()) > _MOST_SEGMENT_BYTES for part in segments
         )
-        return None if bad else self.tree.joinpath(bucket, *segments)
+        return None if bad else self.tree.joinpath(*segments)
 
     def kept_path(self, generation: int) -> Path:
         return self._kept / str(generation)

@@ -88,7 +88,7 @@ class UploadApi:
     # Resumable
 
     def _start(self, call: Call) -> Response:
-        body = json_object(b"".join(call.stream))
+        body = json_object(call.whole())
         name, bucket = self._destination(call, body), call.params["bucket"]
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():

@@ -116,7 +116,8 @@ def test_common_table_expressions_are_seen_where_they_are_declared(call):
     sql = """
         WITH RECURSIVE steps AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM steps WHERE n < 3),
         Twice AS (SELECT steps.n * 2 AS m FROM steps)
-        SELECT a.m, TWICE.m AS k FROM twice AS a JOIN TWICE ON a.m = twice.m WHERE a.m IN (SELECT m FROM Twice) ORDER BY 1
+        SELECT a.m, TWICE.m AS k FROM twice AS a JOIN TWICE ON a.m = twice.m
+        WHERE a.m IN (SELECT m FROM Twice) ORDER BY 1
     """
     answer = run(call, sql).json()
     assert [row["f"][1]["v"] for row in answer["rows"]] == ["2", "4", "6"]
