@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from local.cloud.call import Call
+from local.cloud.iam.enforcement import act_as
 from local.cloud.resources import LongRunning
 from local.cloud.routing import Route
 from local.cloud.validation import Violations, as_int
@@ -69,6 +70,12 @@ class Declared(LongRunning):
         now = self.cloud.clock.timestamp()
         identity = {"uid": str(uuid.uuid4()), "generation": "1", "createTime": now}
         return self._ready({"name": name, "launchStage": "GA", **body, **identity}, now)
+
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        """Whoever deploys may act as the identity of what is deployed, where it names one."""
+        template = resource["template"]
+        act_as(self.cloud, call.caller, (template.get("template") or template).get("serviceAccount") or "")
+        return resource
 
     def refill(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         return self._ready(

@@ -59,13 +59,12 @@ class Subscriptions(PubSubResources):
             Route("POST", f"{subscription}:modifyAckDeadline", self._modify_deadline, consume),
             Route("POST", f"{subscription}:modifyPushConfig", self._modify_push, "pubsub.subscriptions.update"),
             Route("POST", f"{subscription}:seek", self._seek, consume),
-            Route("POST", f"{subscription}:detach", self._detach, "pubsub.topics.detachSubscription"),
+            Route("POST", f"{subscription}:detach", self._detach),
         ]
 
-    def body(self, call: Call) -> dict[str, Any]:
-        body = super().body(call)
-        self._may_push_as(call, body.get("pushConfig"))
-        return body
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        self._may_push_as(call, resource.get("pushConfig"))
+        return resource
 
     def _may_push_as(self, call: Call, push: dict[str, Any] | None) -> None:
         """Pushes that carry an account's token need a caller who may act as it."""
@@ -159,6 +158,7 @@ class Subscriptions(PubSubResources):
     def _detach(self, call: Call) -> dict[str, Any]:
         with self.store.transaction():
             subscription = self.named(call.params["subscription"])
+            call.require("pubsub.topics.detachSubscription", subscription["topic"])
             self._delivery.forget(subscription["name"])
             self.keep(subscription | {"detached": True})
         return {}

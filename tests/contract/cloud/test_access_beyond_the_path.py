@@ -206,6 +206,69 @@ def test_a_scheduled_message_goes_to_a_topic_of_the_jobs_own_project(call):
     assert "pubsubTarget.topicName" in refusal(call("POST", f"/v1/{PARENT}/jobs", job), 400)
 
 
+def test_the_logs_of_another_project_are_read_under_no_other_name(cloud, call, grant):
+    entry = {"logName": f"projects/{OTHER}/logs/x", "resource": {"type": "global"}, "textPayload": "hush"}
+    cloud.json("POST", "/v2/entries:write", {"entries": [entry]})
+    grant("roles/logging.viewer")
+    for name in (f"folders/{OTHER}", f"organizations/{OTHER}", f"//logging.googleapis.com/projects/{OTHER}"):
+        answer = call("POST", "/v2/entries:list", {"resourceNames": [f"projects/{PROJECT}", name]})
+        assert name in refusal(answer, 400)
+
+
+def policy_of(cloud, account, role, *members):
+    policy = {"bindings": [{"role": role, "members": list(members)}]}
+    cloud.json("POST", f"/iam/v1/projects/{PROJECT}/serviceAccounts/{account}:setIamPolicy", {"policy": policy})
+
+
+@pytest.mark.usefixtures("user")
+def test_a_call_as_an_account_is_turned_elsewhere_only_by_those_who_may_act_as_it(cloud, account, call):
+    caller = cloud.account(PROJECT, f"sa-{uuid.uuid4().hex[:12]}")
+    name = f"{PARENT}/jobs/j{uuid.uuid4().hex[:8]}"
+    http = {"uri": "https://storage.googleapis.com/x", "oauthToken": {"serviceAccountEmail": caller}}
+    cloud.json("POST", f"/v1/{PARENT}/jobs", {"name": name, "schedule": "0 3 * * *", "httpTarget": http})
+    topic = f"projects/{PROJECT}/topics/t{uuid.uuid4().hex[:8]}"
+    subscription = f"projects/{PROJECT}/subscriptions/s{uuid.uuid4().hex[:8]}"
+    cloud.json("PUT", f"/v1/{topic}", {})
+    push = {"pushEndpoint": "https://run.googleapis.com/x", "oidcToken": {"serviceAccountEmail": caller}}
+    cloud.json("PUT", f"/v1/{subscription}", {"topic": topic, "pushConfig": push})
+
+    def changes():
+        job = {"httpTarget": {"uri": "https://storage.googleapis.com/y"}}
+        yield call("PATCH", f"/v1/{name}?updateMask=httpTarget.uri", job)
+        endpoint = {"pushConfig": {"pushEndpoint": "https://run.googleapis.com/y"}}
+        body = {"subscription": endpoint, "updateMask": "pushConfig.pushEndpoint"}
+        yield call("PATCH", f"/v1/{subscription}", body)
+
+    for answer in changes():
+        assert f"serviceAccounts/{caller}" in refusal(answer)
+    policy_of(cloud, caller, "roles/iam.serviceAccountUser", f"serviceAccount:{account}")
+    for answer in changes():
+        assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("path", ["/v2/{parent}/jobs?jobId=", "/v2/{parent}/services?serviceId="])
+def test_whoever_deploys_may_act_as_what_is_deployed(cloud, account, call, grant, path):
+    grant("roles/run.admin")
+    runner = cloud.account(PROJECT, f"sa-{uuid.uuid4().hex[:12]}")
+    inner = {"serviceAccount": runner, "containers": [{"image": "europe-docker.pkg.dev/p/r/i"}]}
+    body = {"template": {"template": inner} if "jobs" in path else inner}
+    where = path.format(parent=PARENT) + f"d{uuid.uuid4().hex[:8]}"
+    assert f"serviceAccounts/{runner}" in refusal(call("POST", where, body))
+    policy_of(cloud, runner, "roles/iam.serviceAccountUser", f"serviceAccount:{account}")
+    assert call("POST", where, body).status_code == 200
+
+
+def test_a_subscription_is_detached_by_those_who_may_do_it_to_its_topic(cloud, call, grant):
+    grant("roles/pubsub.editor")
+    topic = f"projects/{OTHER}/topics/t{uuid.uuid4().hex[:8]}"
+    subscription = f"projects/{PROJECT}/subscriptions/s{uuid.uuid4().hex[:8]}"
+    cloud.json("PUT", f"/v1/{topic}", {})
+    cloud.json("PUT", f"/v1/{subscription}", {"topic": topic})
+    assert f"pubsub.googleapis.com/{topic}" in refusal(call("POST", f"/v1/{subscription}:detach", {}))
+    grant("roles/pubsub.editor", project=OTHER)
+    assert call("POST", f"/v1/{subscription}:detach", {}).status_code == 200
+
+
 # Objects
 
 
