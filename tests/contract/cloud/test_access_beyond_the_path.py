@@ -326,6 +326,8 @@ def test_a_deleted_or_disabled_accounts_token_stops_working_at_once(cloud, accou
     assert call("GET", listing).status_code == 200
     cloud.json("DELETE", path)
     assert call("GET", listing).status_code == 401
+    no_token = cloud.json("POST", "/_local/access/tokens", {"principal": account}, status=404)
+    assert account in no_token["error"]["message"]
     cloud.account(PROJECT, account.partition("@")[0])
     assert call("GET", listing).status_code == 401  # another account of the same name
 

@@ -221,3 +221,13 @@ def test_a_condition_of_a_policy_runs_no_code(cloud, tmp_path):
     token = cloud.token_of("eve@acme.example")
     assert _status(f"{cloud.url}/crm/v1/projects/{PROJECT}-x", authorization=f"Bearer {token}") == 403
     assert not mark.exists()
+
+
+def test_the_name_of_a_pool_is_no_path(cloud, tmp_path):
+    short, name = f"p{uuid.uuid4().hex[:8]}", f"x/../../../../escaped-{uuid.uuid4().hex}"
+    pool = {"id": name, "machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": "1"}
+    cloud.json("POST", f"/v1/{PARENT}/persistentResources?persistentResourceId={short}", {"resourcePools": [pool]})
+    job = submit(cloud, args=["x"], env={"TELL": str(tmp_path / "tell"), "LET_GO": "/"}, persistentResourceId=short)
+    assert ended(cloud, job)["state"] == "JOB_STATE_SUCCEEDED"
+    found = [path for path in cloud.root.parent.rglob("*escaped-*") if path.is_file()]
+    assert [path.parent for path in found] == [cloud.root / "jobs" / "keepers"]
