@@ -12,7 +12,16 @@ from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.lineage import RunLineage
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.metadata import Metadata
-from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, proto, without_output_only
+from local.cloud.aiplatform.resources import (
+    Collection,
+    Resource,
+    done,
+    kind_of,
+    new_id,
+    proto,
+    refuse_outside,
+    without_output_only,
+)
 from local.cloud.aiplatform.task_details import task_detail
 from local.cloud.aiplatform.task_jobs import TaskJobs
 from local.cloud.call import Call
@@ -242,7 +251,7 @@ class PipelineJobs(Collection):
         return {}
 
     def _cancel_many(self, call: Call) -> dict[str, Any]:
-        jobs = [self.get(name) for name in call.object().get("names", [])]
+        jobs = self._named_jobs(call)
         for job in jobs:
             self.cancel(job["name"])
         answer = {"pipelineJobs": [self.shown(self.get(job["name"])) for job in jobs]}
@@ -253,7 +262,7 @@ class PipelineJobs(Collection):
         return done(call, "Delete", None)
 
     def _delete_many(self, call: Call) -> dict[str, Any]:
-        jobs = [self.get(name) for name in call.object().get("names", [])]
+        jobs = self._named_jobs(call)
         for job in jobs:
             self._remove(job["name"])
         return self._many(
@@ -263,10 +272,17 @@ class PipelineJobs(Collection):
             {"pipelineJobs": [self.shown(job) for job in jobs]},
         )
 
+    def _named_jobs(self, call: Call) -> list[Resource]:
+        """Of a batch: jobs of the call's own location."""
+        names = call.object().get("names", [])
+        refuse_outside(self.cloud, "names", names, call.params["parent"])
+        return [self.get(name) for name in names]
+
     def _many(self, call: Call, response: str, metadata: str, answer: dict[str, Any]) -> dict[str, Any]:
         return self.cloud.operations.done(
             call.params["parent"],
             answer,
+            kind=kind_of(call),
             response_type=proto(call, response),
             metadata_type=proto(call, metadata),
         )
