@@ -36,8 +36,7 @@ class Leaf(Node):
         self._component = component
         self._asked_to_end = False
         self._executor = run.spec.executor(component)
-        base = f"{run.context.root.rstrip('/')}/{run.context.project_number}/{run.context.id}"
-        self._base = f"{base}/{record.name}_{record.id}"
+        self._base = f"{run.context.folder}/{record.name}_{record.id}"
         self._bindings, self._told = self._bound(given)
 
     def advance(self) -> bool:
