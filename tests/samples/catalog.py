@@ -56,7 +56,6 @@ _INTENTS: Mapping[str, Intent] = {
     "pipeline_with_task_using_ignore_upstream_failure": _FAILS,
     "local_execution_pipeline_with_ignore_upstream_failure": _FAILS,
     "pipeline_with_task_final_status": _FAILS,
-    "pipeline_with_task_final_status_yaml": _FAILS,
     "no_name": Intent("REFUSED", "its pipeline has no name"),
     "invalid_yaml": Intent("REFUSED", "its components are misspelt"),
     "take_nap_pipeline_root_compiled": Intent(parameters={"naptime_secs": 1}),

@@ -69,13 +69,13 @@ def _is_here(text):
     from importlib.metadata import PackageNotFoundError, version
 
     try:
-        from pip._vendor.packaging.requirements import InvalidRequirement, Requirement
+        from pip._vendor.packaging.requirements import Requirement
 
         wanted = Requirement(text)
         if wanted.marker and not wanted.marker.evaluate():
             return True
         return str(wanted.specifier).startswith("==") and wanted.specifier.contains(version(wanted.name))
-    except (ImportError, InvalidRequirement, PackageNotFoundError):
+    except (ImportError, ValueError, PackageNotFoundError):
         return False
 
 
