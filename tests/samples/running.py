@@ -38,6 +38,7 @@ class Runs:
         self._cloud = cloud
         self._names: dict[str, str] = {}
         cloud.json("POST", f"/storage/v1/b?project={PROJECT}", {"name": BUCKET})
+        cloud.json("POST", f"/v1/{PARENT}/metadataStores?metadataStoreId=default", {})
         os.environ["STORAGE_EMULATOR_HOST"] = cloud.url
         credentials = Credentials(token=cloud.token)  # type: ignore[no-untyped-call]
         aiplatform.init(

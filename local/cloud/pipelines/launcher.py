@@ -6,6 +6,7 @@ Source: google_cloud_pipeline_components.container.v1.custom_job
 """
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,6 +23,13 @@ _NOTIFICATION = f"{_COMPONENTS}v1.vertex_notification_email.executor"
 # Components that ask the API with plain requests, which reach this cloud.
 _HERE = tuple(f"{_COMPONENTS}v1.{name}." for name in ("bigquery.query_job", "endpoint", "model"))
 _E2_CORES = (4, 8, 16, 32)
+_E2_GB_A_CORE = 4
+_UNITS = {
+    "": 1.0,
+    "m": 1e-3,
+    **{f"{name}{i}": base**power for i, base in (("", 1000), ("i", 1024)) for power, name in enumerate("KMGT", 1)},
+}
+_QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(|m|[KMGT]i?)")
 
 
 def is_launcher(container: Mapping[str, Any]) -> bool:
@@ -72,7 +80,7 @@ def container_job(container: Mapping[str, Any], bindings: Bindings, context: Run
     env = {entry["name"]: bindings.argv([entry.get("value", "")])[0] for entry in container.get("env", [])}
     env.setdefault("VERTEX_AI_PIPELINES_RUN_LABELS", labels)
     pool = {
-        "machineSpec": {"machineType": _machine_type(container.get("resources", {}))},
+        "machineSpec": {"machineType": _machine_type(container.get("resources", {}), bindings)},
         "replicaCount": "1",
         "containerSpec": {
             "imageUri": str(bindings.resolve(container["image"])),
@@ -102,11 +110,16 @@ def _option(words: Sequence[str], name: str) -> str | None:
     return words[words.index(name) + 1] if name in words and words.index(name) + 1 < len(words) else None
 
 
-def _machine_type(resources: Mapping[str, Any]) -> str:
-    """The smallest e2 machine with the cores that a task asks for. Accelerators and memory are not looked at."""
-    text = str(resources.get("resourceCpuLimit") or resources.get("cpuLimit") or 0)
-    try:
-        cores = float(text[:-1]) / 1000 if text.endswith("m") else float(text)
-    except ValueError:
-        cores = 0
-    return f"e2-standard-{next((size for size in _E2_CORES if size >= cores), _E2_CORES[-1])}"
+def _machine_type(resources: Mapping[str, Any], bindings: Bindings) -> str:
+    """The smallest e2 machine with the cores and the memory that a task asks for. Accelerators are not looked at."""
+    cores = _quantity(bindings.resolve(resources.get("resourceCpuLimit") or resources.get("cpuLimit") or 0))
+    asked = bindings.resolve(resources.get("resourceMemoryLimit"))
+    gigabytes = _quantity(asked) / 1e9 if asked else _quantity(resources.get("memoryLimit") or 0)
+    enough = (size for size in _E2_CORES if size >= cores and size * _E2_GB_A_CORE >= gigabytes)
+    return f"e2-standard-{next(enough, _E2_CORES[-1])}"
+
+
+def _quantity(asked: Any) -> float:
+    """A number as Kubernetes writes it: 500m, 4G, 15Gi; 0 for what is none."""
+    found = _QUANTITY.fullmatch(str(asked).strip())
+    return float(found[1]) * _UNITS[found[2]] if found else 0.0
