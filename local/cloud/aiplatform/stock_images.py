@@ -46,9 +46,6 @@ def is_stock(image: str) -> bool:
 
 def stock_runtime(image: str, folder: Path) -> RuntimeManifest | None:
     """What stands for a stock image, with `folder` for its environment; None for any other image."""
-    if re.fullmatch(_COMPONENTS + _VERSION, image):
-        runtime = stock_python(folder)
-        return runtime.model_copy(update={"env": {**runtime.env, "TASK_GOOGLE_HOSTS": "1"}})
     if _PYTHON.fullmatch(image):
         return stock_python(folder)
     return stock_system(image, folder) if _SYSTEM.fullmatch(image) else None

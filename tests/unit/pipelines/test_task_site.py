@@ -102,7 +102,6 @@ def test_requests_for_google_reach_the_cloud(tmp_path: Path) -> None:
     env = {
         "PATH": os.environ["PATH"],
         "PYTHONPATH": str(SITE),
-        "TASK_GOOGLE_HOSTS": "1",
         "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{server.server_port}",
     }
     done = subprocess.run([sys.executable, "-c", script], env=env, check=True, capture_output=True, text=True)

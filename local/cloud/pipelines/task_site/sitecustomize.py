@@ -31,10 +31,10 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 if os.environ.get("KFP_GCS_MOUNT"):
     sys.meta_path.insert(0, _Finder())
-if os.environ.get("TASK_GOOGLE_HOSTS") and os.environ.get("STORAGE_EMULATOR_HOST"):
+if os.environ.get("STORAGE_EMULATOR_HOST"):
     import google_hosts
 
-    sys.meta_path.insert(0, google_hosts.Redirect(os.environ["STORAGE_EMULATOR_HOST"]))
+    google_hosts.install(os.environ["STORAGE_EMULATOR_HOST"])
 if os.environ.get("TASK_PACKAGES"):
     import inner_environment
 
