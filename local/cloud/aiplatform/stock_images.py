@@ -14,11 +14,12 @@ import re
 import shutil
 import sys
 import sysconfig
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from local.cloud.jobs.images import RuntimeManifest
 
+TASK_SITE = Path(__file__).resolve().parents[1] / "pipelines" / "task_site"
 _DOCKER_HUB = r"(?:(?:index\.)?docker\.io/|public\.ecr\.aws/docker/|mirror\.gcr\.io/)?(?:library/)?"
 _COMPONENTS = r"gcr\.io/ml-pipeline/google-cloud-pipeline-components"
 _RED_HAT = r"registry\.(?:access\.)?redhat\.(?:com|io)/"
@@ -61,6 +62,12 @@ def stock_system(image: str, folder: Path) -> RuntimeManifest:
     return RuntimeManifest(interpreter=str(commands / "no-python-in-this-image"), workdir=str(folder))
 
 
+def stock_runtimes(images: Iterable[str], folder: Path) -> dict[str, RuntimeManifest]:
+    """What stands for those of a job's images that are stock, each in a folder of its own below `folder`."""
+    found = {image: stock_runtime(image, folder / str(number)) for number, image in enumerate(sorted(set(images)))}
+    return {image: runtime for image, runtime in found.items() if runtime is not None}
+
+
 def stock_python(folder: Path) -> RuntimeManifest:
     """A fresh environment over the cloud's interpreter: its packages can be imported, new ones are installed apart."""
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
@@ -81,7 +88,8 @@ def stock_python(folder: Path) -> RuntimeManifest:
         pip.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
         pip.chmod(0o755)
     env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "TASK_PACKAGES": str(packages), **_installing(os.environ)}
-    return RuntimeManifest(interpreter=str(commands / "python"), workdir=str(folder), env=env)
+    python = str(commands / "python")
+    return RuntimeManifest(interpreter=python, workdir=str(folder), pythonpath=[str(TASK_SITE)], env=env)
 
 
 def _installing(operator: Mapping[str, str]) -> dict[str, str]:

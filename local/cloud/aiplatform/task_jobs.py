@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.stock_images import stock_runtime
+from local.cloud.aiplatform.stock_images import TASK_SITE, stock_runtime
 from local.cloud.errors import ApiError
 from local.cloud.iam.enforcement import act_as
 from local.cloud.identity import Principal
@@ -22,8 +22,6 @@ from local.cloud.pipelines.surroundings import JobRefusedError, JobView
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
-
-_SITE = Path(__file__).resolve().parents[1] / "pipelines" / "task_site"
 
 
 class TaskJobs:
@@ -73,10 +71,9 @@ class TaskJobs:
                 runtime = runtime_of(image, self._cloud.images.find)
         if runtime is None:
             return None
+        path = list(dict.fromkeys([*runtime.pythonpath, str(TASK_SITE)]))
         mount = {"KFP_GCS_MOUNT": f"{self._objects}/"}
-        return runtime.model_copy(
-            update={"pythonpath": [*runtime.pythonpath, str(_SITE)], "env": {**runtime.env, **mount}, "preload": []}
-        )
+        return runtime.model_copy(update={"pythonpath": path, "env": {**runtime.env, **mount}, "preload": []})
 
 
 def _images(job: dict[str, Any]) -> set[str]:

@@ -145,5 +145,5 @@ def test_an_image_that_is_not_here_fails_its_task_and_says_what_to_do(vertex: Ve
     failed = tasks(job)["foreign"]
     assert failed.state == State.FAILED
     assert "Failed to pull image 'acme/pytorch:2'" in failed.error.message
-    assert "stock images" in failed.error.message
+    assert "Stock images" in failed.error.message
     assert _logs(vertex, failed.executor_detail.container_detail.main_job)
