@@ -204,12 +204,14 @@ class LongRunning(Resources):
 
     metadata: ClassVar[str] = ""
     deleted_is_empty: ClassVar[bool] = True  # the response of a delete is Empty, not the resource
+    operations_kind: ClassVar[str] = ""  # run.operations, where operations have permissions of their own
 
     def answer(self, call: Call, method: str, resource: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         empty = method == "delete" and self.deleted_is_empty
         return self.cloud.operations.done(
             self.operations_parent(resource["name"]),
             {} if empty else self.show(resource),
+            kind=self.operations_kind or self.kind,
             response_type="google.protobuf.Empty" if empty else self.message,
             metadata_type=self.metadata or self.message,
         )

@@ -172,14 +172,28 @@ def done(call: Call, method: str, resource: Resource | None, message: str = "", 
     return call.cloud.operations.done(
         name,
         resource or {},
+        kind=kind_of(call),
         response_type=response_type,
         metadata_type=proto(call, f"{method}OperationMetadata"),
     )
 
 
+def kind_of(call: Call) -> str:
+    """The collection that a call is about, as its route's permission names it: `aiplatform.models`."""
+    return (call.route.permission or "").rpartition(".")[0]
+
+
 def location_of(name: str) -> str:
     """`projects/P/locations/L` of any name below it."""
     return "/".join(name.split("/")[:4])
+
+
+def refuse_outside(cloud: "Cloud", field: str, names: Iterable[str], parent: str) -> None:
+    """Names in a body must lie below the resource that the path names, for which the caller's rights were checked."""
+    above = f"{cloud.projects.with_id(parent)}/"
+    wrong = [name for name in names if not cloud.projects.with_id(str(name)).startswith(above)]
+    if wrong:
+        raise invalid_argument([(field, f"{name!r} is not below {parent}") for name in wrong])
 
 
 def without_output_only(body: Resource, *more: str) -> Resource:

@@ -66,7 +66,7 @@ class JobApi:
     def _selection(self, call: Call) -> Callable[[dict[str, Any]], bool]:
         """Whether a job is among those that a list asks for and its caller may see."""
         states = {state.upper() for state in call.query_lists.get("stateFilter", [])}
-        all_users = call.may("bigquery.jobs.list", f"projects/{call.params['project']}")
+        all_users = call.sees("bigquery.jobs.list", f"projects/{call.params['project']}")
         first, last = call.number("minCreationTime"), call.number("maxCreationTime")
 
         def selects(job: dict[str, Any]) -> bool:
@@ -191,7 +191,7 @@ class JobApi:
         return Response(self._load(session["project"], session["body"], call.principal, path))
 
     def _start_upload(self, call: Call) -> Response:
-        body, project = json_object(b"".join(call.stream)), call.params["project"]
+        body, project = json_object(call.whole()), call.params["project"]
         upload = secrets.token_urlsafe(24)
         session = {"project": project, "body": body, "file": secrets.token_hex(16)}
         (self._uploads / session["file"]).touch()

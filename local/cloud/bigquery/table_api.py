@@ -34,7 +34,10 @@ class DatasetApi:
         return dataset_resource(self._bq.datasets.get(_dataset(call)))
 
     def list(self, call: Call) -> dict[str, Any]:
+        """Hidden datasets, whose names begin with an underscore, only where `all` are asked for."""
         found = self._bq.datasets.of_project(call.params["project"])
+        if not call.flag("all"):
+            found = [(name, body) for name, body in found if not name.rpartition("/")[2].startswith("_")]
         wanted = call.query.get("filter", "")
         items = [(name, body) for name, body in found if _has_labels(body, wanted)]
         return {"kind": "bigquery#datasetList"} | page_of(call, "datasets", items, default=50, render=dataset_item)
@@ -66,7 +69,7 @@ class TableApi:
         ref = TableRef(dataset.project, dataset.dataset, reference.get("tableId") or "")
         with self._bq.warehouse.writing():
             self._bq.tables.create(ref, body)
-            self._fill_view(ref)
+            self._fill_view(ref, call.principal)
         return self._resource(ref)
 
     def get(self, call: Call) -> dict[str, Any]:
@@ -143,15 +146,15 @@ class TableApi:
         ref = _table(call)
         with self._bq.warehouse.writing():
             self._bq.tables.change(ref, call.object(), whole=whole, if_match=call.headers.get("if-match", ""))
-            self._fill_view(ref)
+            self._fill_view(ref, call.principal)
         return self._resource(ref)
 
-    def _fill_view(self, ref: TableRef) -> None:
+    def _fill_view(self, ref: TableRef, user: str) -> None:
         if self._bq.tables.get(ref)["resource"]["type"] == "VIEW":
             from local.cloud.bigquery.ddl import fill_view_schema
             from local.cloud.bigquery.query_job import finder
 
-            fill_view_schema(self._bq, ref, finder(self._bq))
+            fill_view_schema(self._bq, ref, finder(self._bq), user)
 
     def _resource(self, ref: TableRef) -> dict[str, Any]:
         record = self._bq.tables.get(ref)

@@ -9,6 +9,7 @@ code.
 """
 
 import json
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -130,10 +131,10 @@ class Warehouse:
             self._pending[kind, name] = None
 
     def new_physical(self) -> str:
-        """A name for a table of DuckDB that none has had."""
+        """A name for a table of DuckDB that none has had, and that nobody can guess."""
         with self.writing() as cursor:
             row = cursor.execute("select nextval('_meta.physical')").fetchone()
-            return f"t{row[0] if row else 0}"
+            return f"t{row[0] if row else 0}_{secrets.token_hex(8)}"
 
     # What jobs have done
 

@@ -56,7 +56,8 @@ class Files:
 
     def path_of(self, bucket: str, name: str) -> Path | None:
         """Where a file of that name would lie; None for a name that can be no path."""
-        return self.tree.joinpath(bucket, *name.split("/")) if _is_path(name) else None
+        path = f"{bucket}/{name}"
+        return self.tree.joinpath(path) if _is_path(path) else None
 
     def kept_path(self, generation: int) -> Path:
         return self._kept / str(generation)
@@ -66,7 +67,7 @@ class Files:
 
     def stamp(self, bucket: str, name: str) -> Stamp | None:
         """Of the regular file at the name's path; None where there is none, or a symbolic link leads there."""
-        if not _is_path(name):
+        if not _is_path(f"{bucket}/{name}"):
             return None
         try:
             found = os.lstat(f"{self._tree}/{bucket}/{name}")

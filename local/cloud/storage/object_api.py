@@ -140,6 +140,7 @@ class ObjectApi:
     def restore(self, call: Call) -> dict[str, Any]:
         held = self._soft_deleted(call)
         conditions = Preconditions.of(call.query)
+        self._may_write(call, held.bucket, held.name)
         record = self._copy_from(held, held.bucket, held.name, _writable_meta(held), conditions)
         return object_resource(record, call.url_base)
 

@@ -217,3 +217,11 @@ def test_a_line_that_a_kill_has_torn_does_not_spoil_the_log(enforcing: Cloud) ->
         "aiplatform.customJobs.list",
         "aiplatform.customJobs.get",
     ]
+
+
+@pytest.mark.parametrize("place", ["global", "regions/europe-west1", "zones/europe-west1-b"])
+def test_a_role_on_the_project_counts_for_compute_engines_resources(enforcing: Cloud, place: str) -> None:
+    grant(enforcing, PROJECT, "roles/compute.networkAdmin", "user:alice@acme.example")
+    assert allowed(enforcing, ALICE, "compute.networks.get", f"{PROJECT}/{place}/networks/shared")
+    assert allowed(enforcing, ALICE, "compute.networks.list", f"{PROJECT}/{place}")
+    assert not allowed(enforcing, TRAINER, "compute.networks.get", f"{PROJECT}/{place}/networks/shared")
