@@ -7,7 +7,18 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from local.cloud import admin, batch, bigquery, compute, control, metadata_server, monitoring, scheduler, storage
+from local.cloud import (
+    admin,
+    batch,
+    bigquery,
+    compute,
+    control,
+    discovery,
+    metadata_server,
+    monitoring,
+    scheduler,
+    storage,
+)
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import ManualClock
@@ -103,7 +114,7 @@ class Cloud:
 
     def _services(self) -> list[Service]:
         local = [admin.service(), access_commands.service(), fault_commands.service(self)]
-        core = [*local, metadata_server.service(), batch.service()]
+        core = [*local, metadata_server.service(), batch.service(), discovery.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]
         observed = [*self.logging.services(), *monitoring.services(self)]
