@@ -32,6 +32,7 @@ from local.cloud.iam.members import Members
 from local.cloud.iam.roles import Roles
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
+from local.cloud.locations import location_routes
 from local.cloud.logging import Logging
 from local.cloud.operations import Operations
 from local.cloud.policies import Policies
@@ -121,4 +122,6 @@ class Cloud:
         declared = [*control.services(self), *compute.services(self)]
         services = [*core, *data, *events, *observed, *declared, *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
-        return [*services, Service("operations", self.operations.routes(), prefixes=public)]
+        versions = {"v1": ("v1", "v1beta1", "v1beta2", "v2")}
+        shared = Service("locations", location_routes(self), prefixes=public, versions=versions)
+        return [*services, shared, Service("operations", self.operations.routes(), prefixes=public)]

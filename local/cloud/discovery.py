@@ -86,7 +86,7 @@ def _of_host(call: Call) -> dict[str, Any]:
 
 def _of_prefix(call: Call) -> dict[str, Any]:
     api = call.params["api"]
-    return document(api, call.query.get("version", _VERSIONS.get(api, ("",))[-1]), call.url_base)
+    return document(api, call.query.get("version") or _VERSIONS.get(api, ("",))[-1], call.url_base)
 
 
 def _of_directory(call: Call) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.bytes_fields import same_bytes
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
 from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
 _KIND = "iam.serviceAccount"
+KEYS = "iam.serviceAccount.key"  # they go with the account, so that a new one of its name does not inherit them
 _DELETED = "iam.serviceAccount.deleted"
 _UNDELETE_DAYS = 30
 _DOMAIN = ".iam.gserviceaccount.com"
@@ -82,7 +84,7 @@ class Accounts:
         return _shown(account)
 
     def get(self, call: Call) -> dict[str, Any]:
-        return _shown(self._named(call.params["name"]))
+        return _shown(self.named(call.params["name"]))
 
     def list(self, call: Call) -> dict[str, Any]:
         accounts = self._store.list(_KIND, call.params["name"])
@@ -101,8 +103,9 @@ class Accounts:
 
     def delete(self, call: Call) -> dict[str, Any]:
         with self._store.transaction():
-            account = self._named(call.params["name"])
+            account = self.named(call.params["name"])
             self._store.delete(_KIND, account["email"])
+            self._store.delete_under(KEYS, f"{account['name']}/")
             self._cloud.policies.delete(account["name"])
             deleted = account | {"deleteTime": self._cloud.clock.timestamp()}
             self._store.put(_DELETED, account["uniqueId"], deleted, parent="")
@@ -130,7 +133,7 @@ class Accounts:
         return self._switch(call, disabled=True)
 
     def resource(self, call: Call) -> str:
-        return self._named(call.params["resource"])["name"]
+        return self.named(call.params["resource"])["name"]
 
     def problem_with_member(self, member: str) -> str | None:
         """Why a policy cannot name this member: an account of a project of this cloud that does not exist."""
@@ -143,12 +146,16 @@ class Accounts:
             return None
         return f"Service account {email} does not exist."
 
-    def _named(self, name: str) -> dict[str, Any]:
+    def named(self, name: str) -> dict[str, Any]:
         _, project, _, wanted = name.split("/")
-        account = self._store.get(_KIND, wanted) if "@" in wanted else self._by_unique_id(wanted)
+        account = self.find(wanted)
         if account is None or project not in ("-", account["projectId"]):
             raise not_found(f"Unknown service account: {wanted}")
         return account
+
+    def find(self, wanted: str) -> dict[str, Any] | None:
+        """By e-mail or unique id."""
+        return self._store.get(_KIND, wanted) if "@" in wanted else self._by_unique_id(wanted)
 
     def _by_unique_id(self, unique: str) -> dict[str, Any] | None:
         return next((body for _, body in self._store.list(_KIND) if body["uniqueId"] == unique), None)
@@ -158,8 +165,8 @@ class Accounts:
         _check(found, wanted)
         found.refuse()
         with self._store.transaction():
-            account = self._named(call.params["name"])
-            if wanted.get("etag") not in (None, "", _etag(account)):
+            account = self.named(call.params["name"])
+            if wanted.get("etag") and not same_bytes(wanted["etag"], _etag(account)):
                 raise aborted(
                     f"Service account {account['email']} was changed in the meantime: read it again and retry"
                 )
@@ -170,7 +177,7 @@ class Accounts:
 
     def _switch(self, call: Call, *, disabled: bool) -> dict[str, Any]:
         with self._store.transaction():
-            account = self._named(call.params["name"])
+            account = self.named(call.params["name"])
             account.pop("disabled", None)
             changed = account | ({"disabled": True} if disabled else {})
             self._store.put(_KIND, account["email"], changed, parent=f"projects/{account['projectId']}")
