@@ -186,11 +186,12 @@ def _testable(call: Call) -> list[str]:
     its service, and on a project those of all.
     """
     name = str(call.object().get("fullResourceName") or "")
-    service, _, rest = name.removeprefix("//").partition(".googleapis.com/")
+    host, _, rest = name.removeprefix("//").partition("/")
     if not name.startswith("//") or not rest:
         raise invalid_argument([("fullResourceName", f"{name!r} is not //SERVICE.googleapis.com/RESOURCE")])
     known = sorted({permission for permissions in predefined().values() for permission in permissions})
-    prefix = "" if service == "cloudresourcemanager" else f"{service}."
+    service, googles, _ = host.partition(".googleapis.com")
+    prefix = f"{service}." if googles and service != "cloudresourcemanager" else ""  # gcloud names the host it calls
     return [permission for permission in known if permission.startswith(prefix)]
 
 
