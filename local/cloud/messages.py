@@ -135,7 +135,8 @@ def _timestamp(value: Any) -> str | None:
 
 def _enum(numbers: dict[str, int], value: Any) -> str | None:
     if isinstance(value, str):
-        return value if value in numbers else None
+        name = value if value in numbers else value.upper().replace("-", "_")  # Google's front ends take either case
+        return name if name in numbers else None
     return next((each for each, number in numbers.items() if number == value and not isinstance(value, bool)), None)
 
 

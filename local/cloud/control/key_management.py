@@ -141,6 +141,7 @@ class Keys(Resources):
     def _encrypt(self, call: Call) -> dict[str, Any]:
         body, key = _request(call, "Encrypt"), self.rotated(self.named(call.params["name"]))
         plaintext, extra = _bytes(body, "plaintext"), _bytes(body, "additionalAuthenticatedData")
+        told = [each for each in ("plaintext", "additionalAuthenticatedData") if f"{each}Crc32c" in body]
         version = self._versions.usable(key.get("primary", ""))
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._versions.cipher(version).encrypt(nonce, plaintext, extra)
@@ -150,6 +151,7 @@ class Keys(Resources):
             "name": version["name"],
             "ciphertext": base64.b64encode(ciphertext).decode(),
             "ciphertextCrc32c": str(google_crc32c.value(ciphertext)),
+            **{f"verified{field[0].upper()}{field[1:]}Crc32c": True for field in told},
             "protectionLevel": version["protectionLevel"],
         }
 

@@ -11,6 +11,7 @@ from local.cloud.storage.bucket_api import BucketApi, default_policy
 from local.cloud.storage.buckets import Buckets
 from local.cloud.storage.bulk_restore import BulkRestores
 from local.cloud.storage.hmac_keys import project_routes
+from local.cloud.storage.managed_folders import managed_folder_routes
 from local.cloud.storage.notifications import notification_routes
 from local.cloud.storage.object_api import ObjectApi
 from local.cloud.storage.objects import Objects
@@ -38,7 +39,12 @@ def services(cloud: "Cloud") -> list[Service]:
     uploads = UploadApi(cloud.objects, cloud.clock)
     sweep = Sweep(cloud.objects, uploads, cloud.clock)
     cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
-    beside = [*access_control_routes(cloud), *notification_routes(cloud), *project_routes(cloud)]
+    beside = [
+        *access_control_routes(cloud),
+        *notification_routes(cloud),
+        *managed_folder_routes(cloud),
+        *project_routes(cloud),
+    ]
     return [
         Service("storage", [*routes(cloud, uploads), *beside], prefixes=("/storage/v1",), bare=False),
         Service("storage-download", download_routes(cloud), prefixes=("/download/storage/v1",), bare=False),
