@@ -64,7 +64,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     root = options.root.resolve()
+    os.umask(0o077)  # what this cloud and its jobs write is their user's alone
     with RootLock(root) as lock:
+        root.chmod(0o700)
         lock.end_process_when_lost()
         try:
             server = Server(Cloud(root, iam=options.iam), options.port)

@@ -7,7 +7,7 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, without_output_only
+from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, refuse_outside, without_output_only
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument, not_found
 from local.cloud.routing import Route
@@ -154,6 +154,8 @@ class Tensorboards:
 
     def _create_many_series(self, call: Call) -> dict[str, Any]:
         body = canonical("BatchCreateTensorboardTimeSeriesRequest", call.object(), "request")
+        runs = [each.get("parent", "") for each in body.get("requests", [])]
+        refuse_outside(self._cloud, "requests.parent", runs, call.params["parent"])
         with self._cloud.store.transaction():
             made = []
             for each in body.get("requests", []):
@@ -169,6 +171,8 @@ class Tensorboards:
 
     def _write_experiment(self, call: Call) -> dict[str, Any]:
         body = canonical("WriteTensorboardExperimentDataRequest", call.object(), "request")
+        runs = [each.get("tensorboardRun", "") for each in body.get("writeRunDataRequests", [])]
+        refuse_outside(self._cloud, "writeRunDataRequests.tensorboardRun", runs, call.params["tensorboardExperiment"])
         for each in body.get("writeRunDataRequests", []):
             self._write(each.get("tensorboardRun", ""), each)
         return {}

@@ -8,7 +8,6 @@ import json
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_HELD = 256
 _RECENT_BYTES = 2 * 1024 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class AccessLog:
@@ -42,8 +42,10 @@ class AccessLog:
             "refused": refused,
         }
         if grant:
-            entry["binding"] = asdict(grant)
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+            condition = grant.condition
+            binding = {"carrier": grant.carrier, "role": grant.role, "member": grant.member, "condition": condition}
+            entry["binding"] = binding
+        line = _encode(entry)
         with self._lock:
             self._held.append(line)
             if len(self._held) >= _MOST_HELD:
