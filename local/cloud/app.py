@@ -12,6 +12,7 @@ from local.cloud import admin, batch, bigquery, compute, control, metadata_serve
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import ManualClock
+from local.cloud.console import service as console
 from local.cloud.faults import api as fault_commands
 from local.cloud.faults.faults import Faults
 from local.cloud.iam import commands as access_commands
@@ -20,7 +21,7 @@ from local.cloud.iam.google_accounts import implied_bindings
 from local.cloud.iam.known_accounts import use_of
 from local.cloud.iam.log import AccessLog
 from local.cloud.iam.members import Members
-from local.cloud.iam.roles import Roles
+from local.cloud.iam.roles import Roles, included_permissions
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
 from local.cloud.logging import Logging
@@ -85,11 +86,11 @@ class Cloud:
         return Access(
             mode,
             bindings_of=lambda name: [
-                *self.policies.in_force(name).get("bindings", ()),
+                *(self.policies.in_force(name) or ()),
                 *implied_bindings(name, self.projects),
             ],
             project_of_bucket=lambda bucket: self.objects.buckets.owner(bucket),  # noqa: PLW0108 (objects open later)
-            roles=Roles(lambda name: self.store.get("iam.role", name)),
+            roles=Roles(lambda name: self.store.derived("iam.role", name, included_permissions)),
             members=Members(self.store),
             clock=self.clock,
             log=log,
@@ -109,7 +110,7 @@ class Cloud:
         return timedelta(seconds=(self.store.get("clock", "ahead") or {}).get("seconds", 0.0))
 
     def _services(self) -> list[Service]:
-        local = [admin.service(), access_commands.service(), fault_commands.service(self)]
+        local = [admin.service(), access_commands.service(), fault_commands.service(self), console.service(self)]
         core = [*local, metadata_server.service(), batch.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]

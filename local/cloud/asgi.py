@@ -32,6 +32,7 @@ _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _LOOPBACK_HOST = re.compile(rf"(?:{'|'.join(map(re.escape, _LOOPBACK))})(?::\d{{1,5}})?")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _HANDLER_THREADS = 64
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class HttpApp:
@@ -148,7 +149,7 @@ class _Exchange:
         body, headers = response.body, dict(response.headers)
         if isinstance(body, (dict, list)):
             headers.setdefault("content-type", "application/json; charset=UTF-8")
-            body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            body = _encode(body).encode()
         elif body is not None:
             headers.setdefault("content-type", response.media_type)
         if body is None:

@@ -78,6 +78,8 @@ def _refuse_no_text(path: str) -> None:
 def _query(query_string: str) -> dict[str, list[str]]:
     _refuse_no_text(query_string)
     lists: dict[str, list[str]] = {}
+    if not query_string:
+        return lists
     for name, value in parse_qsl(query_string, keep_blank_values=True):
         lists.setdefault(name, []).append(value)
     return lists

@@ -142,15 +142,21 @@ class Identity:
         name, expiry = parts[0].removeprefix("ya29."), int(parts[1])
         if not hmac.compare_digest(parts[2].encode(), self._sign(name, expiry).encode()):
             return None
-        body = self._store.get(_KIND, name)
-        if body is None or expiry < self._clock.millis() // 1000:
+        issued = self._store.derived(_KIND, name, _issued)
+        if issued is None or expiry < self._clock.millis() // 1000:
             return None
-        if self.mode == "enforce" and ((use := self._use_of(body["email"])) is None or use != body.get("use")):
+        principal, use = issued
+        if self.mode == "enforce" and ((held := self._use_of(principal.email)) is None or held != use):
             return None  # the account is deleted, disabled, or another one of the same name
-        return Principal(body["email"], job=body["job"])
+        return principal
 
     def _sign(self, name: str, expiry: int) -> str:
-        return hmac.new(self._key, f"{name}.{expiry}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, f"{name}.{expiry}".encode(), "sha256").hex()
+
+
+def _issued(body: dict[str, Any] | None) -> tuple[Principal, str | None] | None:
+    """Whom a token speaks for, and which use of the account's name."""
+    return (Principal(body["email"], job=body["job"]), body.get("use")) if body else None
 
 
 def _refuse_operator(email: str) -> None:

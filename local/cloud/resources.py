@@ -13,7 +13,7 @@ from local.cloud.call import Call
 from local.cloud.errors import aborted, already_exists, invalid_argument, not_found
 from local.cloud.masks import masked_update
 from local.cloud.messages import MESSAGES
-from local.cloud.paging import page_of
+from local.cloud.paging import stored_page
 from local.cloud.policy_routes import policy_routes
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
@@ -121,8 +121,9 @@ class Resources:
         return self.show(self.named(call.params["name"]))
 
     def list(self, call: Call) -> dict[str, Any]:
-        items = self.store.list(self.kind, call.params["parent"])
-        return page_of(call, self.collection, items, default=self.page_size, render=self.show)
+        return stored_page(
+            call, self.collection, self.kind, call.params["parent"], default=self.page_size, render=self.show
+        )
 
     def patch(self, call: Call) -> dict[str, Any]:
         wanted = self.body(call)

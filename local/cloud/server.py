@@ -44,6 +44,7 @@ class Server:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
             server_header=False,
+            proxy_headers=False,
         )
         self._server = _Uvicorn(config)
         cloud.request_stop = self.request_stop

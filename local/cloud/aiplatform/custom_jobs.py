@@ -5,9 +5,11 @@ processes (jobs/).
 Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, require_running, seconds, slots_on
@@ -24,6 +26,7 @@ from local.cloud.aiplatform.resources import (
     without_output_only,
 )
 from local.cloud.aiplatform.settings import SettingsStore
+from local.cloud.aiplatform.stock_images import stock_runtimes
 from local.cloud.call import Call
 from local.cloud.errors import ApiError, failed_precondition
 from local.cloud.iam.enforcement import act_as
@@ -83,7 +86,8 @@ class CustomJobs(Collection):
         slots, account = self._place(parent, body, new=True)
         wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
         job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
-        stand_ins = {image: runtime.model_dump() for image, runtime in (runtimes or {}).items()}
+        runtimes = {**self._stock(job, known=runtimes or {}), **(runtimes or {})}
+        stand_ins = {image: runtime.model_dump() for image, runtime in runtimes.items()}
         self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})
         self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
         return job
@@ -106,6 +110,8 @@ class CustomJobs(Collection):
             if update.error:
                 job["error"] = {"code": update.error.code, "message": update.error.message}
 
+        if update.state.final:
+            shutil.rmtree(self._stock_folder(name), ignore_errors=True)
         if self.find(name) is None:
             return  # deleted meanwhile
         job = self.update(name, change)
@@ -158,7 +164,17 @@ class CustomJobs(Collection):
         runtimes = {image: RuntimeManifest.model_validate(body) for image, body in run["runtimes"].items()}
         self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
 
+    def _stock(self, job: Resource, *, known: Mapping[str, RuntimeManifest]) -> dict[str, RuntimeManifest]:
+        """What stands for the stock images of a job, where whoever submits it has said nothing of them."""
+        containers = [pool.get("containerSpec", {}) for pool in job["jobSpec"]["workerPoolSpecs"]]
+        images = {each["imageUri"] for each in containers if each.get("imageUri")} - known.keys()
+        return stock_runtimes(images, self._stock_folder(job["name"]))
+
+    def _stock_folder(self, name: str) -> Path:
+        return self.cloud.root / "stock" / name.rsplit("/", 1)[-1]
+
     def _end(self, name: str, state: JobState, code: int, message: str) -> None:
+        shutil.rmtree(self._stock_folder(name), ignore_errors=True)
         now = self.cloud.clock.timestamp()
         error = {"code": code, "message": message}
         job = self.update(name, lambda each: each.update(state=state.value, endTime=now, error=error))

@@ -74,8 +74,7 @@ class Results:
     def rows(self, ref: TableRef) -> int:
         if ref.anonymous:
             return self._kept(ref)["rows"]
-        with self._tables.warehouse.reading() as cursor:
-            return self._tables.rows(self._tables.get(ref), cursor)
+        return self._tables.committed_rows(self._tables.get(ref))
 
     def page(self, call: Call, ref: TableRef, *, selected: str = "") -> dict[str, Any]:
         """`rows` and `pageToken` of what a call asks for, and `totalRows`."""

@@ -33,5 +33,8 @@ def use_of(store: Store, email: str) -> str | None:
     """
     if not email.endswith(DOMAIN) or _AGENTS in email:
         return ""
-    found = store.get(KIND, email)
-    return None if found is None or found.get("disabled") else found.get("uniqueId", "")
+    return store.derived(KIND, email, _use)
+
+
+def _use(account: dict[str, Any] | None) -> str | None:
+    return None if account is None or account.get("disabled") else account.get("uniqueId", "")

@@ -14,6 +14,7 @@ HoldsRole = Callable[[str, str], bool]
 _GROUP = "iam.group"
 _BASIC_ROLE = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 _ACCOUNT_DOMAINS = (".gserviceaccount.com",)
+_EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
 def _nobody(project: str, role: str) -> bool:  # noqa: ARG001
@@ -37,15 +38,19 @@ class Members:
         return self._store.put(_GROUP, group, {"group": group, "members": members}, parent="")
 
     def _is(self, member: str, own: str, email: str, holds_role: HoldsRole) -> bool:
-        kind, _, value = member.partition(":")
-        if member in ("allUsers", "allAuthenticatedUsers", own):
+        if member == own or member in _EVERYBODY:
             return True
+        kind, _, value = member.partition(":")
         if kind == "domain":
             return own.startswith("user:") and email.endswith(f"@{value}")
         if kind == "group":
-            return own in (self._store.get(_GROUP, value) or {"members": []})["members"]
+            return own in self._store.derived(_GROUP, value, _members)
         role = _BASIC_ROLE.get(kind)
         return role is not None and holds_role(value, role)
+
+
+def _members(group: dict[str, Any] | None) -> frozenset[str]:
+    return frozenset(group["members"]) if group else frozenset()
 
 
 def member_of(email: str) -> str:

@@ -57,7 +57,7 @@ def media(call: Call, record: Record, content: Content) -> Response:
     headers["content-length"] = str(end - start)
     if asked:
         headers["content-range"] = f"bytes {start}-{end - 1}/{record.size}"
-    return Response(content, 206 if asked else 200, headers)
+    return Response(content.whole() if content.is_small else content, 206 if asked else 200, headers)
 
 
 def _range(header: str, size: int) -> tuple[int, int] | None:

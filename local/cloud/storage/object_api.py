@@ -52,7 +52,7 @@ class ObjectApi:
 
     def list(self, call: Call) -> dict[str, Any]:
         bucket, query = call.params["bucket"], call.query
-        self._objects.buckets.get(bucket)
+        self._objects.buckets.require(bucket)
         if not query.get("pageToken"):
             self._objects.notice_all(bucket, query.get("prefix", ""))
         states: tuple[State, ...] = ("live", "noncurrent") if call.flag("versions") else ("live",)
