@@ -83,7 +83,7 @@ class RunLineage:
         for found in artifacts.values():
             for artifact in found:
                 known = self._metadata.artifacts.find(artifact.get("name", ""))
-                if known:
+                if known and known["name"].startswith(f"{self._store}/"):
                     self._metadata.edges.add_event(execution, known["name"], {"type": kind, "eventTime": now})
 
     def _context(self, short: str, schema: str, display: str) -> Resource:

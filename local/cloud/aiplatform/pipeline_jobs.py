@@ -13,7 +13,17 @@ from local.cloud.aiplatform.lineage import RunLineage
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.metadata import Metadata
 from local.cloud.aiplatform.pipeline_inputs import inputs_of
-from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, proto, without_output_only
+from local.cloud.aiplatform.resources import (
+    Collection,
+    Resource,
+    done,
+    kind_of,
+    location_of,
+    new_id,
+    proto,
+    refuse_outside,
+    without_output_only,
+)
 from local.cloud.aiplatform.task_details import task_detail
 from local.cloud.aiplatform.task_jobs import TaskJobs
 from local.cloud.call import Call
@@ -245,7 +255,7 @@ class PipelineJobs(Collection):
         return {}
 
     def _cancel_many(self, call: Call) -> dict[str, Any]:
-        jobs = [self.get(name) for name in call.object().get("names", [])]
+        jobs = self._named_jobs(call)
         for job in jobs:
             self.cancel(job["name"])
         answer = {"pipelineJobs": [self.shown(self.get(job["name"])) for job in jobs]}
@@ -256,7 +266,7 @@ class PipelineJobs(Collection):
         return done(call, "Delete", None)
 
     def _delete_many(self, call: Call) -> dict[str, Any]:
-        jobs = [self.get(name) for name in call.object().get("names", [])]
+        jobs = self._named_jobs(call)
         for job in jobs:
             self._remove(job["name"])
         return self._many(
@@ -266,10 +276,17 @@ class PipelineJobs(Collection):
             {"pipelineJobs": [self.shown(job) for job in jobs]},
         )
 
+    def _named_jobs(self, call: Call) -> list[Resource]:
+        """Of a batch: jobs of the call's own location."""
+        names = call.object().get("names", [])
+        refuse_outside(self.cloud, "names", names, call.params["parent"])
+        return [self.get(name) for name in names]
+
     def _many(self, call: Call, response: str, metadata: str, answer: dict[str, Any]) -> dict[str, Any]:
         return self.cloud.operations.done(
             call.params["parent"],
             answer,
+            kind=kind_of(call),
             response_type=proto(call, response),
             metadata_type=proto(call, metadata),
         )

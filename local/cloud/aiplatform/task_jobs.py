@@ -14,7 +14,6 @@ from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.stock_images import TASK_SITE, stock_runtime
 from local.cloud.errors import ApiError
-from local.cloud.iam.enforcement import act_as
 from local.cloud.identity import Principal
 from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 from local.cloud.pipelines.records import TaskRecord
@@ -50,7 +49,7 @@ class TaskJobs:
     def _check_access(self, job: dict[str, Any]) -> None:
         """What the run's account needs where its task creates a job; a plain container's job is the service's own."""
         self._cloud.access.require(self._principal, "aiplatform.customJobs.create", self._location)
-        act_as(self._cloud, self._principal, job.get("jobSpec", {}).get("serviceAccount", ""))
+        self._jobs.may_submit(self._principal, self._location, job)
 
     def view(self, name: str) -> JobView | None:
         job = self._jobs.find(name)
