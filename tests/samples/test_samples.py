@@ -72,6 +72,19 @@ def test_every_file_is_listed_with_why_it_is_skipped(folder: Path) -> None:
     }
 
 
+def test_without_an_index_a_sample_that_installs_more_than_kfp_is_skipped(tmp_path: Path) -> None:
+    for name, packages in (("plain", []), ("more", ["yapf==0.40"])):
+        component = dsl.component(base_image="python:3.11", packages_to_install=packages)(print_word)
+        (tmp_path / f"{name}.yaml").write_text(yaml.safe_dump(compiled(component)))
+    found = {each.name: each for each in samples_in(tmp_path, online=False)}
+    assert found["plain.yaml"].why_not == ""
+    assert found["more.yaml"].why_not == "installs yapf==0.40, and the package index cannot be reached"
+    assert samples_in(tmp_path)[0].why_not == ""
+
+
+def print_word(word: str): ...
+
+
 def test_parameters_without_a_default_are_given_by_their_type(folder: Path) -> None:
     says_sample = next(each for each in samples_in(folder) if each.name == "says.yaml")
     assert says_sample.control_flow
@@ -91,7 +104,7 @@ def sdk(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_samples_are_run_and_one_that_ends_otherwise_is_a_failure(folder: Path, tmp_path: Path) -> None:
     def run(only: str) -> tuple[int, dict[str, Any]]:
         out = tmp_path / "out.json"
-        status = main([f"SAMPLES={folder}", "--only", only, "--out", str(out)])
+        status = main([f"SAMPLES={folder}", "--offline", "--only", only, "--out", str(out)])
         return status, {each["name"]: each for each in json.loads(out.read_text())}
 
     status, outcomes = run("s")
