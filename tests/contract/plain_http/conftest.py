@@ -42,11 +42,8 @@ class PlainHttp:
     def call(self, service, method, path, body=None, *, params=None, headers=None, data=None):
         if not self._credentials.token:
             self._credentials.refresh(google.auth.transport.requests.Request())
-        told = {
-            "authorization": f"Bearer {self._credentials.token}",
-            "x-goog-api-client": "cred-type/u",
-            **(headers or {}),
-        }
+        told = {"authorization": f"Bearer {self._credentials.token}", "x-goog-user-project": self.project}
+        told |= headers or {}
         url, query = f"{self.url(service)}{path}", _GCLOUD | (params or {})
         return self._session.request(method, url, json=body, params=query, headers=told, data=data, timeout=60)
 
@@ -58,6 +55,7 @@ class PlainHttp:
     def client(self, api: str, version: str):
         """A client that google-api-python-client makes from the server's own discovery document."""
         http = httplib2.Http(proxy_info=None) if self.cloud else httplib2.Http()
+        http.redirect_codes -= {308}  # which says that a resumable upload goes on
         options = {"cache_discovery": False, "static_discovery": False}
         if self.cloud:
             options["discoveryServiceUrl"] = f"{self.cloud.url}/discovery/v1/apis/{{api}}/{{apiVersion}}/rest"

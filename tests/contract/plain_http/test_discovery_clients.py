@@ -108,4 +108,4 @@ def test_vertex_refuses_with_details_that_name_the_field(plain):
         jobs.create(parent=plain.location, body={"displayName": "", "jobSpec": {"workerPoolSpecs": []}}).execute()
     error = json.loads(refused.value.content)["error"]
     assert (error["code"], error["status"]) == (400, "INVALID_ARGUMENT")
-    assert [each for each in error["details"] if each["@type"].endswith("BadRequest")][0]["fieldViolations"]
+    assert next(each for each in error["details"] if each["@type"].endswith("BadRequest"))["fieldViolations"]
