@@ -22,6 +22,7 @@ from local.cloud.clock import parse_rfc3339
 from local.cloud.control import signing
 from local.cloud.control.accounts import KEYS, Accounts
 from local.cloud.errors import failed_precondition, invalid_argument, not_found
+from local.cloud.iam.known_accounts import find
 from local.cloud.identity import Principal
 from local.cloud.routing import Route
 
@@ -140,7 +141,7 @@ class AccountKeys:
         try:
             head, body, signature = token.split(".")
             header, claims = json.loads(from_base64(head)), json.loads(from_base64(body))
-            account = self._accounts.find(str(claims["iss"]))
+            account = find(self._store, str(claims["iss"]))
             key = self._store.get(KEYS, f"{account['name']}/keys/{header['kid']}") if account else None
             if account is None or key is None or account.get("disabled") or key.get("disabled"):
                 return None
@@ -173,7 +174,7 @@ class AccountKeys:
     def _named(self, call: Call, verb: str) -> dict[str, Any]:
         """The key of a call that may do that with keys of its account."""
         named, _, key_id = call.params["name"].partition("/keys/")
-        account = self._accounts.find(named.rsplit("/", 1)[-1])
+        account = find(self._store, named.rsplit("/", 1)[-1])
         resource = account["name"] if account else named
         call.require(f"iam.serviceAccountKeys.{verb}", resource)
         account = self._accounts.named(named)

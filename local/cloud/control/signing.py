@@ -23,6 +23,7 @@ from local.cloud.call import Call
 from local.cloud.control.accounts import Accounts
 from local.cloud.errors import invalid_argument, not_found
 from local.cloud.iam.enforcement import account_name
+from local.cloud.iam.known_accounts import find
 from local.cloud.routing import Route
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def signing_routes(cloud: "Cloud") -> list[Route]:
 
     def account_of(call: Call, permission: str) -> dict[str, Any]:
         email = call.params["name"].rsplit("/", 1)[-1]
-        held = accounts.find(email)
+        held = find(cloud.store, email)
         call.require(permission, held["name"] if held else account_name(cloud, email))
         if held is None or held.get("disabled"):
             raise not_found(f"Not found; Gaia id not found for email {email}")
