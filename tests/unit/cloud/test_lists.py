@@ -82,8 +82,10 @@ def test_a_token_of_what_has_gone_is_refused(cloud: Cloud, jobs: list[str]) -> N
 
 
 def test_operations_are_listed_page_by_page(cloud: Cloud) -> None:
-    names = sorted(cloud.operations.done(PARENT, {"n": number})["name"] for number in range(5))
-    cloud.operations.done("projects/acme-recsys/locations/us-central1", {})
+    names = sorted(
+        cloud.operations.done(PARENT, {"n": number}, kind="aiplatform.models")["name"] for number in range(5)
+    )
+    cloud.operations.done("projects/acme-recsys/locations/us-central1", {}, kind="aiplatform.models")
     found = [[item["name"] for item in page] for page in pages(cloud, "operations", pageSize=2)]
     assert found == [names[:2], names[2:4], names[4:]]
     assert [len(page) for page in pages(cloud, "operations", pageSize=5)] == [5]
