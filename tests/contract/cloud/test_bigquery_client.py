@@ -321,7 +321,7 @@ def test_parameters_are_typed_values_never_text(client):
         ("SELECT FOO(1)", BadRequest, "Function not found: FOO"),
         ("SELECT 1 AS a, 2 AS a", BadRequest, "Duplicate column names"),
         ("SELECT 1/0", BadRequest, "division by zero"),
-        ("SELECT CAST('x' AS INT64)", BadRequest, "'x'"),
+        ("SELECT CAST('x' AS INT64)", BadRequest, "Bad int64 value: x"),
         ("SELECT 1; SELECT 2", BadRequest, "does not support this: a script"),
         ("DECLARE x INT64", BadRequest, "does not support this"),
         ("SELECT * FROM read_csv('/etc/passwd')", BadRequest, "does not support this"),
