@@ -261,8 +261,6 @@ def _settings(tree: exp.Create) -> dict[str, Any]:
             settings["timePartitioning"] = _partitioning(each.this)
         elif isinstance(each, exp.ClusterProperty):
             settings["clustering"] = {"fields": [column.name for column in each.expressions]}
-        elif isinstance(each, exp.TemporaryProperty):
-            raise unsupported("temporary tables")
     options = _options(properties) if properties else {}
     if days := options.pop("partition_expiration_days", None):
         settings.setdefault("timePartitioning", {})["expirationMs"] = str(int(float(days) * 86_400_000))

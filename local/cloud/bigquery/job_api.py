@@ -54,7 +54,9 @@ class JobApi:
         found = [
             each
             for each in self._jobs.of_project(call.params["project"])
-            if (not states or each["status"]["state"] in states) and (all_users or each["user_email"] == call.principal)
+            if (not states or each["status"]["state"] in states)
+            and (all_users or each["user_email"] == call.principal)
+            and each["statistics"].get("parentJobId") == call.query.get("parentJobId")
         ]
         start, size = int(last_name(call) or 0), page_size(call, default=50, most=1000)
         page = found[start : start + size]

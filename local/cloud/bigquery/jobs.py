@@ -97,8 +97,7 @@ class Jobs:
         """Begin no more; what is running is interrupted."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         for job in list(self._running.values()):
-            if job.cursor is not None:
-                job.cursor.interrupt()
+            job.interrupt()
 
     def _resource(self, job: Job) -> dict[str, Any]:
         now = str(self._clock.millis())
@@ -124,6 +123,7 @@ class Jobs:
         except Exception as failure:
             _log.exception("job %s failed", job.name)
             error = problem("backendError", f"Internal error of the local cloud: {type(failure).__name__}: {failure}")
+        outcome.children = getattr(error, "children", outcome.children)
         if job.cancelled and error is not None:
             error = problem("stopped", "Job execution was cancelled: User requested cancellation")
         job.cursor = None
@@ -138,8 +138,19 @@ class Jobs:
                 _finish(record["resource"], outcome, str(self._clock.millis()), error)
                 record["result"] = outcome.result.api() if outcome.result else None
                 self._write(name, record)
+                self._keep_children(record["resource"], outcome)
             self._running.pop(name, None)
             self._ended.notify_all()
+
+    def _keep_children(self, parent: dict[str, Any], outcome: Outcome) -> None:
+        """The statements of a script, as jobs of their own."""
+        now = str(self._clock.millis())
+        for child, done, error in outcome.children:
+            resource = self._resource(child)
+            resource["statistics"] |= {"parentJobId": parent["jobReference"]["jobId"]}
+            resource["statistics"]["creationTime"] = parent["statistics"]["creationTime"]
+            _finish(resource, done, now, error)
+            self._write(child.name, {"resource": resource, "result": done.result.api() if done.result else None})
 
     def recover(self) -> None:
         """Jobs that the last process left running: done if their mark is there, else failed."""
@@ -197,8 +208,7 @@ class Jobs:
     def _interrupt(self, job: Job) -> None:
         """Until it has ended: it may not have begun its query yet."""
         while job.name in self._running:
-            if job.cursor is not None:
-                job.cursor.interrupt()
+            job.interrupt()
             time.sleep(_INTERRUPT_SECONDS)
 
     def delete(self, project: str, job_id: str) -> None:

@@ -74,7 +74,7 @@ def _extract(node: Any) -> Node:
         return cast(cast(of, "TIMESTAMP"), {"DATETIME": "TIMESTAMP"}.get(part, part))
     if part == "WEEK":
         return call("bq_week", of, number(0))
-    return _part({"ISOWEEK": "week", "DAYOFYEAR": "doy"}.get(part, part.lower()), of)
+    return _part({"ISOWEEK": "week", "DAYOFYEAR": "doy"}.get(part) or part.lower(), of)
 
 
 def _part(part: str, of: Node) -> Node:

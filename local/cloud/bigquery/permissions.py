@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 def require(bq: "BigQuery", user: str, permission: str, ref: "TableRef | DatasetRef | str") -> None:
     """Raises accessDenied. `ref` as text is a resource's name."""
-    if isinstance(ref, TableRef) and ref.anonymous:
-        return  # a query's hidden result, which only the query's author knows
+    if isinstance(ref, (TableRef, DatasetRef)) and (
+        ref.dataset.startswith("_script") or getattr(ref, "anonymous", False)
+    ):
+        return  # a query's hidden result or a script's own tables, whose names only their author knows
     bq.cloud.access.require(Principal(user), f"bigquery.{permission}", ref if isinstance(ref, str) else ref.name)
 
 

@@ -161,7 +161,7 @@ class TableApi:
     def _fill_view(self, ref: TableRef) -> None:
         if self._bq.tables.get(ref)["resource"]["type"] == "VIEW":
             from local.cloud.bigquery.ddl import fill_view_schema
-            from local.cloud.bigquery.query_job import finder
+            from local.cloud.bigquery.naming import finder
 
             fill_view_schema(self._bq, ref, finder(self._bq))
 

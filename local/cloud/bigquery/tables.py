@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = "table"
+INGESTED = "_PARTITIONTIME"
 _OUTPUT = (
     "kind",
     "id",
@@ -111,7 +112,7 @@ class Tables:
             record = {"resource": numbers_as_strings(resource), "physical": ""}
             fields = (resource.get("schema") or {}).get("fields")
             if fields and resource["type"] == "TABLE":
-                record["physical"] = self._make(cursor, fields)
+                record["physical"] = self._make(cursor, fields, resource)
             return self.warehouse.put(TABLE, ref.name, record)
 
     def change(self, ref: TableRef, body: dict[str, Any], *, whole: bool, if_match: str = "") -> dict[str, Any]:
@@ -242,14 +243,18 @@ class Tables:
             cursor.execute(f"drop table {quoted(record['physical'])}")
         held = record["resource"].get("schema", {}).get("fields", [])
         described = [redescribed(each, find_field(held, each["name"])) for each in fields]
-        record["physical"] = self._make(cursor, described)
+        record["physical"] = self._make(cursor, described, record["resource"])
         record["resource"]["schema"] = {"fields": described}
         check_table(record["resource"])
         return record
 
-    def _make(self, cursor: "duckdb.DuckDBPyConnection", fields: list[Field]) -> str:
+    def _make(self, cursor: "duckdb.DuckDBPyConnection", fields: list[Field], resource: dict[str, Any]) -> str:
+        """A table that is partitioned by the time of ingestion has a column for it that no schema shows."""
         physical = self.warehouse.new_physical()
         columns = ", ".join(column_definition(each) for each in fields)
+        if is_ingestion_time(resource):
+            unit = resource["timePartitioning"]["type"].lower()
+            columns += f", {quoted(INGESTED)} TIMESTAMPTZ default date_trunc('{unit}', now())"
         cursor.execute(f"create table {quoted(physical)} ({columns})")
         return physical
 
@@ -259,7 +264,7 @@ class Tables:
         """Bring the engine's table to a changed schema. Raises for a change that BigQuery does not make."""
         physical, held = record["physical"], record["resource"].get("schema", {}).get("fields", [])
         if not physical:
-            return self._make(cursor, fields) if fields else ""
+            return self._make(cursor, fields, record["resource"]) if fields else ""
         for each in held:
             refuse_incompatible(ref, each, find_field(fields, each["name"]))
         name = quoted(physical)
@@ -281,6 +286,11 @@ class Tables:
             cursor.execute(f"drop table if exists {quoted(record['physical'])}")
         if record:
             self.warehouse.delete(TABLE, ref.name)
+
+
+def is_ingestion_time(resource: dict[str, Any]) -> bool:
+    time = resource.get("timePartitioning")
+    return bool(time) and not time.get("field")
 
 
 def _partition_field(resource: dict[str, Any]) -> str:

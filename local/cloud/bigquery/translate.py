@@ -22,6 +22,7 @@ from local.cloud.errors import ApiError
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _MOST_VIEWS_DEEP = 16
+_MOST_CALLS_DEEP = 16
 _KINDS: dict[type[exp.Expr], str] = {
     exp.Insert: "INSERT",
     exp.Update: "UPDATE",
@@ -35,6 +36,24 @@ _KINDS: dict[type[exp.Expr], str] = {
 _DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE")
 
 
+@dataclass(slots=True)
+class Names:
+    """What a script has defined so far, by names in lower case."""
+
+    variables: dict[str, exp.Expr] = field(default_factory=dict)
+    functions: dict[str, "Function"] = field(default_factory=dict)
+    tables: dict[str, TableRef] = field(default_factory=dict)
+    system: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function in SQL: its parameters, with their types where they have one, and what it gives."""
+
+    parameters: tuple[tuple[str, exp.DataType | None], ...]
+    body: exp.Expr
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """Whose names a query's are: the project, and the dataset of a bare table's name."""
@@ -42,6 +61,7 @@ class Context:
     project: str
     dataset: DatasetRef | None = None
     user: str = ""
+    names: "Names" = field(default_factory=Names)
 
 
 @dataclass(slots=True)
@@ -70,6 +90,9 @@ class Found:
     view: str = ""
     context: Context | None = None
     filter_columns: tuple[str, ...] = ()  # the query must filter on one of them
+    source: str = ""  # a query of the engine that stands for the table
+    pseudo: tuple[str, ...] = ()  # columns of `source` that `*` does not show
+    tables: tuple[TableRef, ...] | None = None  # what is read, where it is not the table itself
 
 
 Finder = Callable[[TableRef], Found]
@@ -77,15 +100,68 @@ Finder = Callable[[TableRef], Found]
 
 def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, Any]] | None = None) -> Statement:
     """Raises invalidQuery for what is no GoogleSQL or is not supported, notFound for tables that are not there."""
-    tree = parse(sql)
-    bind(tree, parameters or [])
-    _refuse_unknown_functions(tree)
+    tree = prepared(parse(sql), context.names, parameters or [])
     statement = Statement(_kind(tree), tree)
     if statement.is_dml:
         statement.target = _target(tree, context)
     if statement.is_query or statement.is_dml:
         statement.tree = _resolve(tree, context, find, statement.tables)
     return statement
+
+
+def prepared(tree: exp.Expr, names: "Names", parameters: list[dict[str, Any]]) -> exp.Expr:
+    """With functions, variables and parameters replaced by what they stand for."""
+    holder = exp.Paren(this=tree)
+    expand_functions(holder, names.functions)
+    _put_variables(holder, names.variables)
+    bind(holder, parameters, names.system)
+    _refuse_unknown_functions(holder)
+    return holder.this.pop()
+
+
+def expand_functions(tree: exp.Expr, functions: "dict[str, Function]") -> None:
+    for _ in range(_MOST_CALLS_DEEP):
+        calls = [node for node in tree.find_all(exp.Anonymous) if functions and node.name.lower() in functions]
+        if not calls:
+            return
+        for node in reversed(calls):
+            node.replace(_called(functions[node.name.lower()], node))
+    raise invalid_query(f"Functions call one another deeper than {_MOST_CALLS_DEEP} levels")
+
+
+def _called(function: "Function", node: exp.Anonymous) -> exp.Expr:
+    if len(node.expressions) != len(function.parameters):
+        raise invalid_query(f"Number of arguments does not match for function {node.name}")
+    arguments = {
+        name: exp.Cast(this=given.copy(), to=kind.copy()) if kind is not None else exp.Paren(this=given.copy())
+        for (name, kind), given in zip(function.parameters, node.expressions, strict=True)
+    }
+    body = exp.Paren(this=function.body.copy())
+    _put_variables(body, arguments)
+    return body
+
+
+def _put_variables(tree: exp.Expr, variables: dict[str, exp.Expr]) -> None:
+    """A name that stands alone, or the field of a record."""
+    for node in list(tree.find_all(exp.Column)) if variables else []:
+        table, name = node.text("table").lower(), node.name.lower()
+        if not table and name in variables and not _is_target(node):
+            value = variables[name].copy()
+            projected = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+            node.replace(exp.alias_(value, node.name) if projected else value)
+        elif table in variables and isinstance(variables[table], exp.Struct):
+            node.replace(exp.Dot(this=exp.Paren(this=variables[table].copy()), expression=node.this.copy()))
+
+
+def _is_target(node: exp.Expr) -> bool:
+    """The left of `UPDATE … SET name = …`, which is a column."""
+    parent = node.parent
+    return (
+        isinstance(parent, exp.EQ)
+        and parent.this is node
+        and isinstance(parent.parent, exp.Update)
+        and node.parent.arg_key == "expressions"
+    )
 
 
 def parse(sql: str) -> exp.Expr:
@@ -117,6 +193,11 @@ def table_of(node: exp.Expr | None, context: Context) -> TableRef:
         shown = node.sql("bigquery") if node is not None else ""
         raise unsupported(f"{shown} where a table's name is expected")
     dataset, project = node.text("db"), node.text("catalog")
+    if node.name.upper() == "INFORMATION_SCHEMA.SCHEMATA" and not dataset:
+        return TableRef(context.project, "", node.name)
+    temporary = context.names.tables.get(node.name.lower())
+    if temporary and dataset.lower() in ("", "_session"):
+        return temporary
     if not dataset and context.dataset:
         return TableRef(context.dataset.project, context.dataset.dataset, node.name)
     if not dataset:
@@ -165,8 +246,9 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         _refuse_odd(node)
         ref = table_of(node, context)
         found = find(ref)
-        if ref not in tables:
-            tables.append(ref)
+        named = (ref,) if found.tables is None else found.tables
+        tables.extend(each for each in named if each not in tables)
+        _hide_pseudo(node, found.pseudo)
         _refuse_unfiltered(ref, found, node)
         _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
     return tree
@@ -177,15 +259,33 @@ def _replace(node: exp.Table, ref: TableRef, found: Found, expand: Callable[[str
     is_target = isinstance(node.parent, (exp.Insert, exp.Schema, exp.TruncateTable))
     if alias is None and not is_target:
         alias = exp.TableAlias(this=exp.to_identifier(ref.table, quoted=True))
-    if found.view:
+    if found.source and not is_target and not _is_changed(node):
+        new: exp.Expr = exp.Subquery(this=sqlglot.parse_one(found.source, read="duckdb"), alias=alias)
+    elif found.view:
         query = expand(found.view, found.context or Context(ref.project))
-        new: exp.Expr = exp.Subquery(this=query, alias=alias)
+        new = exp.Subquery(this=query, alias=alias)
     else:
         new = exp.Table(this=exp.to_identifier(found.physical, quoted=True), alias=None if is_target else alias)
         new.set("sample", node.args.get("sample"))
     for join in node.args.get("joins") or []:
         new.append("joins", join)
     node.replace(new)
+
+
+def _is_changed(node: exp.Table) -> bool:
+    """Whether it is the table that a statement changes."""
+    return isinstance(node.parent, (exp.Update, exp.Delete, exp.Merge)) and node.arg_key == "this"
+
+
+def _hide_pseudo(node: exp.Table, pseudo: tuple[str, ...]) -> None:
+    select = node.find_ancestor(exp.Select)
+    if not pseudo or select is None:
+        return
+    for each in select.expressions:
+        star = each.this if isinstance(each, exp.Column) and isinstance(each.this, exp.Star) else each
+        if isinstance(star, exp.Star):
+            hidden = [exp.to_identifier(name, quoted=True) for name in pseudo]
+            star.set("except_", [*(star.args.get("except_") or []), *hidden])
 
 
 def _is_path(node: exp.Table) -> bool:
@@ -210,10 +310,6 @@ def _refuse_odd(node: exp.Table) -> None:
         raise unsupported(f"{node.this.sql('bigquery')} in FROM")
     if node.args.get("version") is not None:
         raise unsupported("time travel (FOR SYSTEM_TIME AS OF)")
-    if node.name.endswith("*"):
-        raise unsupported(f"wildcard tables ({node.name})")
-    if "INFORMATION_SCHEMA" in f"{node.text('db')}.{node.name}".upper():
-        raise unsupported("INFORMATION_SCHEMA")
 
 
 def _refuse_unfiltered(ref: TableRef, found: Found, node: exp.Table) -> None:
