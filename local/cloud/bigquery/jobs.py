@@ -233,9 +233,9 @@ def _runner(kind: str) -> Callable[[BigQuery, Job], Outcome]:
         from local.cloud.bigquery.query_job import run_query
 
         return run_query
-    from local.cloud.bigquery import transfer_jobs
+    from local.cloud.bigquery import export, transfer_jobs
 
-    return {"load": transfer_jobs.run_load, "extract": transfer_jobs.run_extract, "copy": transfer_jobs.run_copy}[kind]
+    return {"load": transfer_jobs.run_load, "extract": export.run_extract, "copy": transfer_jobs.run_copy}[kind]
 
 
 def _finish(resource: dict[str, Any], outcome: Outcome, now: str, error: ApiError | None = None) -> None:

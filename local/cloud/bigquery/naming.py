@@ -7,11 +7,11 @@ https://cloud.google.com/bigquery/docs/querying-wildcard-tables and …/querying
 from typing import Any
 
 from local.cloud.bigquery.information_schema import source_of
+from local.cloud.bigquery.partitions import INGESTED, is_ingestion_time
 from local.cloud.bigquery.problems import invalid_query, not_found
 from local.cloud.bigquery.references import TableRef
 from local.cloud.bigquery.schema import Field, duckdb_type, find_field, quoted
 from local.cloud.bigquery.service import BigQuery
-from local.cloud.bigquery.tables import INGESTED, is_ingestion_time
 from local.cloud.bigquery.translate import Context, Finder, Found
 
 
@@ -45,7 +45,8 @@ def _table(ref: TableRef, record: dict[str, Any]) -> Found:
     moment = quoted(INGESTED)
     source = f'select {names}, {moment}, cast({moment} as date) as "_PARTITIONDATE" from {quoted(record["physical"])}'  # noqa: S608
     pseudo = (INGESTED, "_PARTITIONDATE")
-    return Found(physical=record["physical"], source=source, pseudo=pseudo, filter_columns=columns)
+    shown = tuple(each["name"] for each in resource["schema"]["fields"])
+    return Found(physical=record["physical"], source=source, pseudo=pseudo, columns=shown, filter_columns=columns)
 
 
 def _wildcard(bq: BigQuery, ref: TableRef) -> Found:

@@ -20,6 +20,7 @@ def require(bq: "BigQuery", user: str, permission: str, ref: "TableRef | Dataset
         ref.dataset.startswith("_script") or getattr(ref, "anonymous", False)
     ):
         return  # a query's hidden result or a script's own tables, whose names only their author knows
+    ref = ref.whole if isinstance(ref, TableRef) else ref
     bq.cloud.access.require(Principal(user), f"bigquery.{permission}", ref if isinstance(ref, str) else ref.name)
 
 
@@ -30,7 +31,7 @@ def may_read(bq: "BigQuery", user: str, tables: Iterable[TableRef]) -> None:
 
 def may_write(bq: "BigQuery", user: str, ref: TableRef) -> None:
     """To a table that is there, or to one that the job creates."""
-    if bq.tables.find(ref) is None:
+    if bq.tables.find(ref.whole) is None:
         require(bq, user, "tables.create", ref.parent)
     require(bq, user, "tables.updateData", ref)
 

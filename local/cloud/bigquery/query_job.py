@@ -6,12 +6,14 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigur
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.bigquery import ddl, permissions
+from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
+from local.cloud.bigquery.export import export_data
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.naming import finder
 from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
 from local.cloud.bigquery.references import DatasetRef, TableRef
-from local.cloud.bigquery.schema import Field, duckdb_type, field_of, quoted
+from local.cloud.bigquery.schema import Field
 from local.cloud.bigquery.script import is_script, is_temporary, steps_of
 from local.cloud.bigquery.script_job import Means, define_function, run_script
 from local.cloud.bigquery.service import BigQuery
@@ -20,7 +22,7 @@ from local.cloud.bigquery.tables import Write
 from local.cloud.bigquery.translate import Context, Statement, read
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 _TURNS = 4
 
@@ -89,6 +91,8 @@ def _run(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
         outcome = _select(bq, job, statement)
     elif statement.is_dml:
         outcome = _change(bq, job, statement)
+    elif statement.kind == "EXPORT_DATA":
+        outcome = export_data(bq, job, statement)
     else:
         outcome = ddl.carry_out(bq, job, statement, context, finder(bq, job.user))
     outcome.total_bytes = total
@@ -122,27 +126,6 @@ def context_of(job: Job) -> Context:
     default = job.configuration["query"].get("defaultDataset")
     dataset = DatasetRef(default.get("projectId") or job.project, default["datasetId"]) if default else None
     return Context(job.project, dataset, job.user)
-
-
-def described(cursor: "duckdb.DuckDBPyConnection", sql: str) -> tuple[list[Field], str]:
-    """The columns of a query's result, and the query with its columns in BigQuery's types."""
-    relation = cursor.sql(sql)
-    try:
-        fields = [field_of(name, kind) for name, kind in zip(relation.columns, relation.types, strict=True)]
-    except ValueError as error:
-        raise invalid_query(str(error)) from None
-    lowered = [each["name"].lower() for each in fields]
-    twice = sorted({name for name in lowered if lowered.count(name) > 1})
-    if twice:
-        raise invalid_query(
-            f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(twice)}"
-        )
-    if all(str(kind) == duckdb_type(each) for each, kind in zip(fields, relation.types, strict=True)):
-        return fields, sql
-    columns = ", ".join(
-        f"cast({quoted(each['name'])} as {duckdb_type(each)}) as {quoted(each['name'])}" for each in fields
-    )
-    return fields, f"select {columns} from ({sql})"  # noqa: S608
 
 
 def _dry_run(bq: BigQuery, statement: Statement) -> Outcome:
@@ -202,8 +185,8 @@ def _change(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
     target = statement.target
     if target is None:
         raise invalid_query("the statement changes no table")
-    if bq.tables.get(target)["resource"]["type"] != "TABLE":
-        raise invalid_query(f"{target.label} is a view: its rows cannot be changed")
+    if (kind := bq.tables.get(target)["resource"]["type"]) != "TABLE":
+        raise invalid_query(f"{target.label} is a {kind.lower()}: its rows cannot be changed")
     sql = in_duckdb(statement.tree)
     with bq.warehouse.reading() as cursor:
         job.cursor = cursor

@@ -127,8 +127,8 @@ class TableApi:
         rows = body.get("rows")
         if not isinstance(rows, list) or not rows:
             raise problem("required", "Required parameter is missing: rows", location="rows")
-        if body.get("templateSuffix"):
-            raise problem("notImplemented", "The local cloud's BigQuery has no template tables (templateSuffix)")
+        if suffix := body.get("templateSuffix"):
+            ref = self._of_template(ref, str(suffix))
         fresh = [(index, each) for index, each in enumerate(rows) if not self._repeated(ref, each.get("insertId"))]
         skip, ignore = bool(body.get("skipInvalidRows")), bool(body.get("ignoreUnknownValues"))
         errors = insert_rows(self._bq, ref, fresh, skip_invalid=skip, ignore_unknown=ignore)
@@ -137,6 +137,16 @@ class TableApi:
             self._note(ref, [each.get("insertId") for index, each in fresh if index not in bad])
         answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
         return answer | ({"insertErrors": errors} if errors else {})
+
+    def _of_template(self, ref: TableRef, suffix: str) -> TableRef:
+        """The table of a template's name and a suffix, made like the template when the first rows come."""
+        table = TableRef(ref.project, ref.dataset, f"{ref.table}{suffix}")
+        with self._bq.warehouse.writing():
+            if self._bq.tables.find(table) is None:
+                template = self._bq.tables.get(ref)["resource"]
+                kept = ("schema", "timePartitioning", "rangePartitioning", "clustering")
+                self._bq.tables.create(table, {key: template[key] for key in kept if key in template})
+        return table
 
     def _repeated(self, ref: TableRef, insert_id: str | None) -> bool:
         with self._inserting:

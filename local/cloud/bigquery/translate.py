@@ -32,6 +32,7 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Create: "CREATE",
     exp.Drop: "DROP",
     exp.Alter: "ALTER_TABLE",
+    exp.Export: "EXPORT_DATA",
 }
 _DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE")
 
@@ -72,6 +73,7 @@ class Statement:
     tree: exp.Expr
     tables: list[TableRef] = field(default_factory=list)
     target: TableRef | None = None
+    options: dict[str, Any] = field(default_factory=dict)  # of EXPORT DATA, whose query is `tree`
 
     @property
     def is_query(self) -> bool:
@@ -92,6 +94,7 @@ class Found:
     filter_columns: tuple[str, ...] = ()  # the query must filter on one of them
     source: str = ""  # a query of the engine that stands for the table
     pseudo: tuple[str, ...] = ()  # columns of `source` that `*` does not show
+    columns: tuple[str, ...] = ()  # of a table that has pseudo columns
     tables: tuple[TableRef, ...] | None = None  # what is read, where it is not the table itself
 
 
@@ -104,7 +107,10 @@ def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, An
     statement = Statement(_kind(tree), tree)
     if statement.is_dml:
         statement.target = _target(tree, context)
-    if statement.is_query or statement.is_dml:
+    if isinstance(tree, exp.Export):
+        statement.options = options_of(tree.args["options"]) if tree.args.get("options") else {}
+        tree = tree.this.pop()
+    if statement.is_query or statement.is_dml or statement.options:
         statement.tree = _resolve(tree, context, find, statement.tables)
     return statement
 
@@ -249,6 +255,8 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         named = (ref,) if found.tables is None else found.tables
         tables.extend(each for each in named if each not in tables)
         _hide_pseudo(node, found.pseudo)
+        if found.pseudo and node is (tree.this.this if isinstance(tree.this, exp.Schema) else tree.this):
+            _name_targets(tree, found)
         _refuse_unfiltered(ref, found, node)
         _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
     return tree
@@ -305,6 +313,16 @@ def _is_path(node: exp.Table) -> bool:
     return True
 
 
+def _name_targets(tree: exp.Expr, found: Found) -> None:
+    """The table that a statement changes is the engine's own, which has columns that GoogleSQL hides or lacks."""
+    if isinstance(tree, exp.Insert) and not isinstance(tree.this, exp.Schema) and found.columns:
+        columns = [exp.to_identifier(name, quoted=True) for name in found.columns]
+        tree.set("this", exp.Schema(this=tree.this, expressions=columns))
+    for column in list(tree.find_all(exp.Column)) if isinstance(tree, (exp.Update, exp.Delete, exp.Merge)) else []:
+        if column.name.upper() == "_PARTITIONDATE":
+            column.replace(exp.cast(exp.column("_PARTITIONTIME", table=column.args.get("table")), "DATE"))
+
+
 def _refuse_odd(node: exp.Table) -> None:
     if not isinstance(node.this, exp.Identifier):
         raise unsupported(f"{node.this.sql('bigquery')} in FROM")
@@ -352,3 +370,30 @@ def _name_columns(tree: exp.Expr) -> None:
             name = f"f{number}_"
             number += 1
             each.replace(exp.alias_(each.copy(), name))
+
+
+def options_of(properties: exp.Properties) -> dict[str, Any]:
+    options: dict[str, Any] = {}
+    for each in properties.expressions:
+        if isinstance(each, exp.LocationProperty):
+            options["location"] = each.name
+        elif isinstance(each, exp.FileFormatProperty):
+            options["format"] = each.name
+        elif type(each) is exp.Property:
+            options[each.name.lower()] = constant(each.args["value"])
+    return options
+
+
+def constant(node: exp.Expr) -> Any:
+    if isinstance(node, exp.Boolean):
+        return bool(node.this)
+    if isinstance(node, exp.Null):
+        return None
+    if isinstance(node, exp.Cast):
+        return constant(node.this)
+    if isinstance(node, exp.Array) and all(isinstance(each, exp.Literal) for each in node.expressions):
+        return [each.name for each in node.expressions] if node.expressions else {}
+    if isinstance(node, exp.Array):
+        pairs = [[part.name for part in each.find_all(exp.Literal)] for each in node.expressions]
+        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
+    return node.name
