@@ -84,7 +84,12 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     settings = _settings(tree)
     if kind == "VIEW":
         query = tree.expression.sql("bigquery")
-        bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
+        properties = tree.args.get("properties")
+        if properties and properties.find(exp.MaterializedProperty):
+            bq.tables.create(ref, {**settings, "materializedView": {"query": query}})
+            statement = "CREATE_MATERIALIZED_VIEW"
+        else:
+            bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
         fill_view_schema(bq, ref, find)
     elif like := _alike(tree):
         _create_alike(bq, ref, table_of(like, context), settings, context.user, rows=bool(tree.args.get("clone")))
@@ -140,7 +145,8 @@ def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder) -> None:
     from local.cloud.bigquery.translate import parse
 
     record = bq.tables.get(ref)
-    query, _ = resolve_query(parse(record["resource"]["view"]["query"]), Context(ref.project), find)
+    view = record["resource"].get("view") or record["resource"]["materializedView"]
+    query, _ = resolve_query(parse(view["query"]), Context(ref.project), find)
     with bq.warehouse.reading() as cursor:
         fields, _ = described(cursor, in_duckdb(query))
     held = {each["name"].lower(): each for each in record["resource"].get("schema", {}).get("fields", [])}
@@ -179,6 +185,8 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     record = bq.tables.find(ref)
     if record is None and tree.args.get("exists"):
         return _outcome(statement, "SKIP", target)
+    if tree.args.get("materialized"):
+        kind = "MATERIALIZED_VIEW"
     if (record or bq.tables.get(ref))["resource"]["type"] != kind:
         raise invalid_query(f"{ref.label} is not a {kind.lower()}")
     bq.tables.remove(ref)

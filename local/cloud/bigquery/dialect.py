@@ -150,6 +150,41 @@ def _bracket(node: Any) -> Node:
     return call("bq_offset" if offset == 0 else "bq_ordinal", node.this, node.expressions[0])
 
 
+def _array(node: Any) -> Node:
+    """`[STRUCT(1 AS a), (2)]`: what follows has the names of the first."""
+    items = node.expressions
+    if not items or not isinstance(items[0], exp.Struct):
+        return node
+    names = [each.this for each in items[0].expressions if isinstance(each, exp.PropertyEQ)]
+    for each in items[1:]:
+        if isinstance(each, (exp.Tuple, exp.Struct)) and len(each.expressions) == len(names):
+            values = [one.expression if isinstance(one, exp.PropertyEQ) else one for one in each.expressions]
+            pairs = zip(names, values, strict=True)
+            each.replace(exp.Struct(expressions=[exp.PropertyEQ(this=n.copy(), expression=v) for n, v in pairs]))
+    return node
+
+
+def _unnested_records(node: Any) -> Node:
+    """Records of a literal array become rows of their fields."""
+    items = node.expressions[0] if len(node.expressions) == 1 else None
+    if not isinstance(items, exp.Array) or not items.expressions or not isinstance(items.expressions[0], exp.Struct):
+        return node
+    if not isinstance(node.parent, (exp.From, exp.Join)):
+        return node
+    alias = node.args.get("alias")
+    name = alias.columns[0] if alias and alias.columns else alias.this if alias else exp.to_identifier("_records")
+    deep = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=number(2))
+    select = exp.Select(expressions=[call("unnest", items, deep)])
+    return exp.Subquery(this=select, alias=exp.TableAlias(this=name))
+
+
+def _insert(node: Any) -> Node:
+    """INSERT ROW of a MERGE."""
+    if isinstance(node.this, exp.Var) and node.this.name.upper() == "ROW":
+        node.set("this", exp.Var(this="*"))
+    return node
+
+
 # Text
 
 
@@ -189,7 +224,7 @@ def _unnest(node: Any) -> Node:
     """BigQuery's offsets begin at 0, DuckDB's ordinality at 1."""
     offset = node.args.get("offset")
     if not isinstance(offset, Node):
-        return node
+        return _unnested_records(node)
     name = offset.name or "offset"
     alias = node.args.get("alias")
     item = alias.columns[0].name if alias and alias.columns else "_item"
@@ -206,6 +241,7 @@ def _unnest(node: Any) -> Node:
 _RULES: dict[type[Node], Rule] = {
     **moments.RULES,
     exp.ApproxQuantiles: _quantiles,
+    exp.Array: _array,
     exp.ApproxTopK: renamed("bq_top_count"),
     exp.ApproxTopSum: renamed("bq_top_sum"),
     exp.ArrayAgg: _array_agg,
@@ -228,6 +264,7 @@ _RULES: dict[type[Node], Rule] = {
     exp.GroupConcat: _string_agg,
     exp.IgnoreNulls: _nulls,
     exp.Int64: renamed("bq_json_int64"),
+    exp.Insert: _insert,
     exp.IntDiv: renamed("bq_int_div"),
     exp.JSONBool: renamed("bq_json_bool"),
     exp.JSONFormat: _json_format,

@@ -146,9 +146,8 @@ def export_data(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
     options = statement.options
     unknown = sorted(options.keys() - _EXPORT_OPTIONS.keys() - {"overwrite"})
     if unknown or not {"uri", "format"} <= options.keys():
-        raise invalid_query(
-            f"EXPORT DATA needs the options uri and format; it does not know {', '.join(unknown) or '-'}"
-        )
+        rule = "EXPORT DATA needs the options uri and format"
+        raise invalid_query(f"{rule}, and does not know {', '.join(unknown)}" if unknown else rule)
     config = {_EXPORT_OPTIONS[key]: value for key, value in options.items() if key != "overwrite"}
     config["destinationFormat"] = _FORMATS.get(str(config["destinationFormat"]).upper(), config["destinationFormat"])
     config.setdefault("printHeader", False)

@@ -77,7 +77,7 @@ def _own_words(message: str) -> str:
         return message.partition("GoogleSQL: ")[2].rpartition("' to INT64")[0]
     if "ValueError: " in message:
         return message.partition("ValueError: ")[2]
-    return _BAD_CAST.sub(r"Bad \2 value: \1", message)
+    return _BAD_CAST.sub(lambda found: f"Bad {found.group(2).lower()} value: {found.group(1)}", message)
 
 
 def _of_a_name(text: str) -> ApiError | None:

@@ -17,6 +17,7 @@ from local.cloud.paging import page_of
 
 _API = "https://bigquery.googleapis.com/bigquery/v2"
 _REPEAT_SECONDS = 60.0
+_VIEWS = ("VIEW", "MATERIALIZED_VIEW")
 _LISTED = ("tableReference", "type", "friendlyName", "labels", "timePartitioning", "rangePartitioning", "clustering")
 _LISTED_TOO = ("creationTime", "expirationTime", "view", "requirePartitionFilter")
 
@@ -169,7 +170,7 @@ class TableApi:
         return self._resource(ref)
 
     def _fill_view(self, ref: TableRef) -> None:
-        if self._bq.tables.get(ref)["resource"]["type"] == "VIEW":
+        if self._bq.tables.get(ref)["resource"]["type"] in _VIEWS:
             from local.cloud.bigquery.ddl import fill_view_schema
             from local.cloud.bigquery.naming import finder
 
@@ -179,7 +180,7 @@ class TableApi:
         record = self._bq.tables.get(ref)
         resource = record["resource"]
         links = {"kind": "bigquery#table", "id": ref.label, "selfLink": f"{_API}/{ref.name}", "etag": etag_of(resource)}
-        if resource["type"] == "VIEW":
+        if resource["type"] in _VIEWS:
             return {**links, **resource}
         with self._bq.warehouse.reading() as cursor:
             rows = self._bq.tables.rows(record, cursor)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = "table"
+_KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW"}
 _OUTPUT = (
     "kind",
     "id",
@@ -105,7 +106,11 @@ class Tables:
                 "creationTime": str(now),
                 "lastModifiedTime": str(now),
                 "location": dataset["location"],
-                "type": "VIEW" if wanted.get("view") else "TABLE",
+                "type": "VIEW"
+                if wanted.get("view")
+                else "MATERIALIZED_VIEW"
+                if wanted.get("materializedView")
+                else "TABLE",
             }
             _inherit_expiry(resource, dataset, now)
             check_table(resource)

@@ -105,6 +105,7 @@ def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, An
     """Raises invalidQuery for what is no GoogleSQL or is not supported, notFound for tables that are not there."""
     tree = prepared(parse(sql), context.names, parameters or [])
     statement = Statement(_kind(tree), tree)
+    _check_statement(tree)
     if statement.is_dml:
         statement.target = _target(tree, context)
     if isinstance(tree, exp.Export):
@@ -145,6 +146,20 @@ def _called(function: "Function", node: exp.Anonymous) -> exp.Expr:
     body = exp.Paren(this=function.body.copy())
     _put_variables(body, arguments)
     return body
+
+
+def _check_statement(tree: exp.Expr) -> None:
+    """UPDATE and DELETE must say of which rows; a SELECT of one value shows its fields."""
+    if isinstance(tree, (exp.Update, exp.Delete)) and not tree.args.get("where"):
+        raise invalid_query(f"{tree.key.upper()} must have a WHERE clause at [1:1]")
+    if isinstance(tree, exp.Select) and str(tree.args.get("kind")).upper() in ("STRUCT", "VALUE"):
+        if tree.args["kind"].upper() == "VALUE" and isinstance(tree.expressions[0], exp.Struct):
+            pairs = tree.expressions[0].expressions
+            fields = [
+                exp.alias_(each.expression, each.name) if isinstance(each, exp.PropertyEQ) else each for each in pairs
+            ]
+            tree.set("expressions", fields)
+        tree.set("kind", None)
 
 
 def _put_variables(tree: exp.Expr, variables: dict[str, exp.Expr]) -> None:
