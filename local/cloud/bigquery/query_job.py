@@ -157,7 +157,7 @@ def _select(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
             filled = {"destinationTable": ref.api(), "writeDisposition": "WRITE_TRUNCATE"}
             return Outcome({"query": statistics}, ref, {"query": filled})
         ref = TableRef.of(destination, job.project)
-        outcome = Outcome({"query": statistics}, ref)
+        outcome = Outcome({"query": statistics}, ref.whole)
         with bq.warehouse.writing(cursor):
             bq.tables.write(write_of(config, ref, "WRITE_EMPTY"), fields, sql, cursor)
             bq.warehouse.mark_applied(job.name, outcome.body())

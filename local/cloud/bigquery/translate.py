@@ -355,7 +355,9 @@ def _refuse_unfiltered(ref: TableRef, found: Found, node: exp.Table) -> None:
     conditions = [*wheres, *(join.args.get("on") for join in joins)]
     found_in = [column for each in conditions if each is not None for column in each.find_all(exp.Column)]
     columns = {column.name.lower() for column in found_in}
-    if not columns & {name.lower() for name in found.filter_columns} and not isinstance(node.parent, exp.Insert):
+    if not columns & {name.lower() for name in found.filter_columns} and not isinstance(
+        node.parent, (exp.Insert, exp.Schema)
+    ):
         named = f"'{found.filter_columns[0]}'"
         table = f"'{ref.project}.{ref.dataset}.{ref.table}'"
         rule = f"without a filter over column(s) {named} that can be used for partition elimination"
