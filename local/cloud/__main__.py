@@ -1,4 +1,4 @@
-"""`python -m local.cloud`: serve a cloud, print how clients find it, or let something go wrong on it."""
+"""`python -m local.cloud`: serve a cloud, print how clients find it, open its console, or let something go wrong."""
 
 import argparse
 import json
@@ -18,6 +18,10 @@ def main(argv: list[str] | None = None) -> int:
         from local.cloud.faults import command
 
         return command.main(words[1:])
+    if words[:1] == ["console"]:
+        from local.cloud.console import command as console_command
+
+        return console_command.main(words[1:])
     options = _parser().parse_intermixed_args(words)
     if options.command == "env":
         return _print_environment(options.root)
@@ -30,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.cloud",
         description="Google Cloud's APIs on the loopback, on files.",
-        epilog="python -m local.cloud fault --help: let something go wrong on a running cloud",
+        epilog="python -m local.cloud console --help: the link to a running cloud's page; "
+        "python -m local.cloud fault --help: let something go wrong on it",
     )
     parser.add_argument(
         "command",
@@ -59,7 +64,9 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     root = options.root.resolve()
+    os.umask(0o077)  # what this cloud and its jobs write is their user's alone
     with RootLock(root) as lock:
+        root.chmod(0o700)
         lock.end_process_when_lost()
         try:
             server = Server(Cloud(root, iam=options.iam), options.port)

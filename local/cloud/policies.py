@@ -49,13 +49,15 @@ class Policies:
         held = self._store.get(_KIND, resource) or default or {}
         return _stamped(resource, held)
 
-    def in_force(self, resource: str, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The policy by which calls are allowed now: `get` tells at once what was set, this when it has propagated."""
-        pending = self._store.get(_PENDING, resource)
-        if pending is None:
-            return self.get(resource, default=default)
+    def in_force(self, resource: str) -> list[dict[str, Any]] | None:
+        """The bindings by which calls are allowed now, None where none were ever set; not to be changed. `get` tells
+        at once what was set, this when it has propagated.
+        """
+        pending = self._store.derived(_PENDING, resource, _changes)
+        if not pending:
+            return self._store.derived(_KIND, resource, _bindings)
         now = self._clock.millis()
-        return [entry["policy"] for entry in pending["policies"] if entry["from"] <= now][-1]
+        return [policy for since, policy in pending if since <= now][-1].get("bindings")
 
     def set(
         self,
@@ -107,6 +109,15 @@ class Policies:
         self._store.delete_under(_PENDING, f"{resource}/")
         self._store.delete(_KIND, resource)
         self._store.delete_under(_KIND, f"{resource}/")
+
+
+def _changes(pending: dict[str, Any] | None) -> list[tuple[int, dict[str, Any]]]:
+    """Policies and since when each counts, of one that has not propagated."""
+    return [(entry["from"], entry["policy"]) for entry in pending["policies"]] if pending else []
+
+
+def _bindings(policy: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    return None if policy is None else policy.get("bindings", [])
 
 
 def answer(policy: dict[str, Any], *, requested_version: int = 1) -> dict[str, Any]:

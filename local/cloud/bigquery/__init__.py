@@ -26,6 +26,10 @@ def services(cloud: "Cloud") -> list[Service]:
     bq = cloud.warehouse
     jobs = Jobs(bq)
     cloud.access.sources["datasets"] = lambda name: bindings_of(bq, name)
+    cloud.access.sources["tables"] = lambda name: [
+        *(cloud.policies.in_force(name) or ()),
+        *bq.results.bindings_of(name),
+    ]
     api = JobApi(bq, jobs)
     cloud.on_start.append(jobs.recover)
     cloud.on_start.append(api.forget_uploads)

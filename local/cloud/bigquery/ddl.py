@@ -11,12 +11,13 @@ from local.cloud.bigquery import permissions
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.options import options_of
 from local.cloud.bigquery.problems import duplicate, invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.schema import Field, quoted
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.tables import TABLE, Write
-from local.cloud.bigquery.translate import Context, Finder, Statement, options_of, resolve_query, table_of
+from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of
 from local.cloud.bigquery.values import timestamp
 from local.cloud.clock import micros
 
@@ -90,7 +91,7 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
             statement = "CREATE_MATERIALIZED_VIEW"
         else:
             bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
-        fill_view_schema(bq, ref, find)
+        fill_view_schema(bq, ref, find, context.user)
     elif like := _alike(tree):
         _create_alike(bq, ref, table_of(like, context), settings, context.user, rows=bool(tree.args.get("clone")))
     elif tree.expression is None:
@@ -140,13 +141,14 @@ def _create_as(
         bq.tables.write(Write(ref, settings=settings), fields, sql, cursor)
 
 
-def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder) -> None:
-    """A view has the schema of its query, which must therefore be one that runs."""
+def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder, user: str) -> None:
+    """A view has the schema of its query, which must therefore be one that runs, and that its author may run."""
     from local.cloud.bigquery.translate import parse
 
     record = bq.tables.get(ref)
     view = record["resource"].get("view") or record["resource"]["materializedView"]
-    query, _ = resolve_query(parse(view["query"]), Context(ref.project), find)
+    query, tables = resolve_query(parse(view["query"]), Context(ref.project), find)
+    permissions.may_read(bq, user, tables)
     with bq.warehouse.reading() as cursor:
         fields, _ = described(cursor, in_duckdb(query))
     held = {each["name"].lower(): each for each in record["resource"].get("schema", {}).get("fields", [])}
@@ -190,6 +192,7 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     if (record or bq.tables.get(ref))["resource"]["type"] != kind:
         raise invalid_query(f"{ref.label} is not a {kind.lower()}")
     bq.tables.remove(ref)
+    bq.cloud.policies.delete(ref.name)
     return _outcome(statement, "DROP", target)
 
 
@@ -200,6 +203,7 @@ def _drop_schema(bq: BigQuery, tree: exp.Drop, ref: DatasetRef, user: str) -> Ou
         return _outcome("DROP_SCHEMA", "SKIP", target)
     bq.datasets.get(ref)
     remove_dataset(bq, ref, contents=bool(tree.args.get("cascade")))
+    bq.cloud.policies.delete(ref.name)
     return _outcome("DROP_SCHEMA", "DROP", target)
 
 

@@ -31,9 +31,9 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
     if config.get("sourceModel"):
         raise problem("notImplemented", "The local cloud's BigQuery has no models to extract")
     ref = TableRef.of(config.get("sourceTable") or {}, job.project)
-    uris = config.get("destinationUris") or [config.get("destinationUri")]
+    uris = [str(uri) for uri in config.get("destinationUris") or [config.get("destinationUri")]]
     permissions.require(bq, job.user, "tables.export", ref)
-    permissions.may_write_objects(bq, job.user, uris)
+    may_write_first(bq, job.user, uris)
     if not ref.anonymous and bq.tables.get(ref)["resource"]["type"] != "TABLE":
         raise problem("invalid", f"{ref.label} is a view: only tables are extracted")
     fields = bq.results.schema(ref)
@@ -43,7 +43,7 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
     return Outcome({"extract": {"destinationUriFileCounts": counts, "inputBytes": str(table_bytes(bq.tables, ref))}})
 
 
-def write_files(bq: BigQuery, ref: TableRef, fields: list[Field], config: dict[str, Any], uris: list[Any]) -> list[str]:
+def write_files(bq: BigQuery, ref: TableRef, fields: list[Field], config: dict[str, Any], uris: list[str]) -> list[str]:
     """How many files each URI got."""
     kind = str(config.get("destinationFormat") or "CSV").upper()
     if kind not in _WRITERS:
@@ -52,16 +52,23 @@ def write_files(bq: BigQuery, ref: TableRef, fields: list[Field], config: dict[s
         )
     if kind == "CSV" and any(mode_of(each) == "REPEATED" or standard_type(each) == "STRUCT" for each in fields):
         raise problem("invalid", "Operation cannot be performed on a nested schema. Field: nested or repeated")
-    counts = []
     for uri in uris:
-        if not str(uri).startswith("gs://"):
+        if not uri.startswith("gs://"):
             raise problem(
                 "invalid", f"Invalid extract destination URI {uri!r}. Must be a Google Cloud Storage location."
             )
-        _extract(bq, ref, fields, kind=kind, config=config, uri=str(uri).replace("*", "0" * 12))
-        counts.append("1")
-        break  # everything fits the first file; the others would hold shards of a larger table
-    return counts + ["0"] * (len(uris) - 1)
+    _extract(bq, ref, fields, kind=kind, config=config, uri=_first(uris))
+    return ["1"] + ["0"] * (len(uris) - 1)
+
+
+def may_write_first(bq: BigQuery, user: str, uris: list[str]) -> None:
+    if _first(uris).startswith("gs://"):
+        permissions.may_write_object(bq, user, _first(uris))
+
+
+def _first(uris: list[str]) -> str:
+    """Everything fits the first file; others would hold a larger table's shards."""
+    return uris[0].replace("*", "0" * 12)
 
 
 def _extract(bq: BigQuery, ref: TableRef, fields: list[Field], *, kind: str, config: dict[str, Any], uri: str) -> None:
@@ -154,13 +161,13 @@ def export_data(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
     uri = str(config["destinationUri"])
     if uri.count("*") != 1:
         raise invalid_query(f"Option 'uri' value must be a wildcard URI with one '*', not {uri!r}")
-    permissions.may_write_objects(bq, job.user, [uri])
+    may_write_first(bq, job.user, [uri])
     if bq.cloud.objects.list(uri.partition("*")[0]) and not options.get("overwrite"):
         raise problem("invalid", f"Destination {uri} is not empty: set overwrite to replace what is there")
     with bq.warehouse.reading() as cursor:
         job.cursor = cursor
         fields, sql = described(cursor, in_duckdb(statement.tree))
-        ref = bq.results.keep(job.name, job.project, cursor, sql, fields)
+        ref = bq.results.keep(job.name, job.project, cursor, sql, fields, owner=job.user)
     write_files(bq, ref, fields, config, [uri])
     return Outcome(
         {

@@ -78,7 +78,8 @@ def literal(field: Field, value: Any) -> exp.Expr:
     if standard_type(field) == "STRUCT":
         pairs = [
             exp.PropertyEQ(
-                this=exp.to_identifier(each["name"], quoted=True), expression=literal(each, value[each["name"]])
+                this=exp.to_identifier(each["name"], quoted=True),
+                expression=literal(each, (value or {}).get(each["name"])),
             )
             for each in field["fields"]
         ]

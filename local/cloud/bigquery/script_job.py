@@ -20,7 +20,8 @@ from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.schema import Field
 from local.cloud.bigquery.script import Step, is_temporary
 from local.cloud.bigquery.service import BigQuery
-from local.cloud.bigquery.translate import Context, Function, parse
+from local.cloud.bigquery.substitution import Function
+from local.cloud.bigquery.translate import Context, parse
 from local.cloud.errors import ApiError
 
 _MOST_STATEMENTS = 10_000

@@ -77,10 +77,10 @@ def _inputs(bq: BigQuery, job: Job, config: dict[str, Any]) -> Iterator[Input]:
     if not 1 <= len(uris) <= _MOST_URIS:
         raise problem("invalid", f"Load configuration must specify at least one source URI, and at most {_MOST_URIS}")
     for uri in uris:
-        yield from _matching(bq, uri)
+        yield from _matching(bq, job.user, uri)
 
 
-def _matching(bq: BigQuery, uri: str) -> Iterator[Input]:
+def _matching(bq: BigQuery, user: str, uri: str) -> Iterator[Input]:
     """The objects of a URI, which may hold one `*`."""
     objects = bq.cloud.objects
     if not uri.startswith("gs://") or "/" not in uri[5:]:
@@ -91,6 +91,8 @@ def _matching(bq: BigQuery, uri: str) -> Iterator[Input]:
     found = [each for each in objects.list(head) if fnmatch.fnmatchcase(each, _only_star(uri))] if "*" in uri else [uri]
     if not found or not all(map(objects.exists, found)):
         raise not_found("URI", uri)
+    for each in found if "*" in uri else ():
+        permissions.may_read_object(bq, user, each)
     for each in found:
         bucket, _, name = each[5:].partition("/")
         record = objects.find(bucket, name)

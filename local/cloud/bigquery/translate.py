@@ -14,15 +14,16 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from local.cloud.bigquery.dialect import BY_NAME
+from local.cloud.bigquery.options import options_of
 from local.cloud.bigquery.parameters import bind
 from local.cloud.bigquery.problems import invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.substitution import Names, expand_functions, put_variables
 from local.cloud.errors import ApiError
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
 
 _MOST_VIEWS_DEEP = 16
-_MOST_CALLS_DEEP = 16
 _KINDS: dict[type[exp.Expr], str] = {
     exp.Insert: "INSERT",
     exp.Update: "UPDATE",
@@ -34,25 +35,9 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Alter: "ALTER_TABLE",
     exp.Export: "EXPORT_DATA",
 }
+_CHANGING = (exp.Insert, exp.Schema, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+_LOCAL = "_with_"  # begins the names of common table expressions; no table of the engine has such a name
 _DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE")
-
-
-@dataclass(slots=True)
-class Names:
-    """What a script has defined so far, by names in lower case."""
-
-    variables: dict[str, exp.Expr] = field(default_factory=dict)
-    functions: dict[str, "Function"] = field(default_factory=dict)
-    tables: dict[str, TableRef] = field(default_factory=dict)
-    system: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Function:
-    """A function in SQL: its parameters, with their types where they have one, and what it gives."""
-
-    parameters: tuple[tuple[str, exp.DataType | None], ...]
-    body: exp.Expr
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +47,7 @@ class Context:
     project: str
     dataset: DatasetRef | None = None
     user: str = ""
-    names: "Names" = field(default_factory=Names)
+    names: Names = field(default_factory=Names)
 
 
 @dataclass(slots=True)
@@ -116,36 +101,14 @@ def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, An
     return statement
 
 
-def prepared(tree: exp.Expr, names: "Names", parameters: list[dict[str, Any]]) -> exp.Expr:
+def prepared(tree: exp.Expr, names: Names, parameters: list[dict[str, Any]]) -> exp.Expr:
     """With functions, variables and parameters replaced by what they stand for."""
     holder = exp.Paren(this=tree)
     expand_functions(holder, names.functions)
-    _put_variables(holder, names.variables)
+    put_variables(holder, names.variables)
     bind(holder, parameters, names.system)
     _refuse_unknown_functions(holder)
     return holder.this.pop()
-
-
-def expand_functions(tree: exp.Expr, functions: "dict[str, Function]") -> None:
-    for _ in range(_MOST_CALLS_DEEP):
-        calls = [node for node in tree.find_all(exp.Anonymous) if functions and node.name.lower() in functions]
-        if not calls:
-            return
-        for node in reversed(calls):
-            node.replace(_called(functions[node.name.lower()], node))
-    raise invalid_query(f"Functions call one another deeper than {_MOST_CALLS_DEEP} levels")
-
-
-def _called(function: "Function", node: exp.Anonymous) -> exp.Expr:
-    if len(node.expressions) != len(function.parameters):
-        raise invalid_query(f"Number of arguments does not match for function {node.name}")
-    arguments = {
-        name: exp.Cast(this=given.copy(), to=kind.copy()) if kind is not None else exp.Paren(this=given.copy())
-        for (name, kind), given in zip(function.parameters, node.expressions, strict=True)
-    }
-    body = exp.Paren(this=function.body.copy())
-    _put_variables(body, arguments)
-    return body
 
 
 def _check_statement(tree: exp.Expr) -> None:
@@ -160,29 +123,6 @@ def _check_statement(tree: exp.Expr) -> None:
             ]
             tree.set("expressions", fields)
         tree.set("kind", None)
-
-
-def _put_variables(tree: exp.Expr, variables: dict[str, exp.Expr]) -> None:
-    """A name that stands alone, or the field of a record."""
-    for node in list(tree.find_all(exp.Column)) if variables else []:
-        table, name = node.text("table").lower(), node.name.lower()
-        if not table and name in variables and not _is_target(node):
-            value = variables[name].copy()
-            projected = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
-            node.replace(exp.alias_(value, node.name) if projected else value)
-        elif table in variables and isinstance(variables[table], exp.Struct):
-            node.replace(exp.Dot(this=exp.Paren(this=variables[table].copy()), expression=node.this.copy()))
-
-
-def _is_target(node: exp.Expr) -> bool:
-    """The left of `UPDATE … SET name = …`, which is a column."""
-    parent = node.parent
-    return (
-        isinstance(parent, exp.EQ)
-        and parent.this is node
-        and isinstance(parent.parent, exp.Update)
-        and node.parent.arg_key == "expressions"
-    )
 
 
 def parse(sql: str) -> exp.Expr:
@@ -258,9 +198,11 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         raise invalid_query(f"Views nest deeper than {_MOST_VIEWS_DEEP} levels")
     _name_columns(tree)
     _session_user(tree, context)
-    local = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    for node in list(tree.find_all(exp.Table)):
-        if isinstance(node.this, exp.Identifier) and not node.text("db") and node.name.lower() in local:
+    tables_named = list(tree.find_all(exp.Table))
+    local = _set_apart(tree)
+    for node in tables_named:
+        if isinstance(node.this, exp.Identifier) and _may_be_local(node) and node.name.lower() in local:
+            _name_local(node)
             continue
         if _is_path(node):
             continue
@@ -275,6 +217,28 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         _refuse_unfiltered(ref, found, node)
         _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
     return tree
+
+
+def _set_apart(tree: exp.Expr) -> set[str]:
+    """Rename the common table expressions, so that none is taken for a table of the engine, nor one for them; the
+    names that they had.
+    """
+    names = set()
+    for cte in tree.find_all(exp.CTE):
+        names.add(cte.alias.lower())
+        cte.args["alias"].set("this", exp.to_identifier(_LOCAL + cte.alias.lower(), quoted=True))
+    return names
+
+
+def _may_be_local(node: exp.Table) -> bool:
+    """Whether a bare name may be that of a common table expression; what a statement changes is none."""
+    return not node.text("db") and not (node.arg_key == "this" and isinstance(node.parent, _CHANGING))
+
+
+def _name_local(node: exp.Table) -> None:
+    if node.args.get("alias") is None:
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
+    node.set("this", exp.to_identifier(_LOCAL + node.name.lower(), quoted=True))
 
 
 def _replace(node: exp.Table, ref: TableRef, found: Found, expand: Callable[[str, Context], exp.Expr]) -> None:
@@ -387,30 +351,3 @@ def _name_columns(tree: exp.Expr) -> None:
             name = f"f{number}_"
             number += 1
             each.replace(exp.alias_(each.copy(), name))
-
-
-def options_of(properties: exp.Properties) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for each in properties.expressions:
-        if isinstance(each, exp.LocationProperty):
-            options["location"] = each.name
-        elif isinstance(each, exp.FileFormatProperty):
-            options["format"] = each.name
-        elif type(each) is exp.Property:
-            options[each.name.lower()] = constant(each.args["value"])
-    return options
-
-
-def constant(node: exp.Expr) -> Any:
-    if isinstance(node, exp.Boolean):
-        return bool(node.this)
-    if isinstance(node, exp.Null):
-        return None
-    if isinstance(node, exp.Cast):
-        return constant(node.this)
-    if isinstance(node, exp.Array) and all(isinstance(each, exp.Literal) for each in node.expressions):
-        return [each.name for each in node.expressions] if node.expressions else {}
-    if isinstance(node, exp.Array):
-        pairs = [[part.name for part in each.find_all(exp.Literal)] for each in node.expressions]
-        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
-    return node.name

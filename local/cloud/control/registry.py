@@ -98,7 +98,7 @@ class Repositories(Resources):
         parent = resource["name"].rpartition("/repositories/")[0]
         response, kind = ({}, "google.protobuf.Empty") if method == "delete" else (resource, self.message)
         return self.cloud.operations.done(
-            parent, response, response_type=kind, metadata_type=f"{_PROTO}.OperationMetadata"
+            parent, response, kind=self.kind, response_type=kind, metadata_type=f"{_PROTO}.OperationMetadata"
         )
 
 

@@ -49,7 +49,10 @@ def services(cloud: "Cloud") -> list[Service]:
 def _bindings(cloud: "Cloud", name: str) -> list[dict[str, Any]]:
     """Of a bucket's policy, which has a default."""
     owner = cloud.objects.buckets.owner(name.rsplit("/", 1)[-1])
-    return cloud.policies.in_force(name, default=default_policy(owner)).get("bindings", []) if owner else []
+    if owner is None:
+        return []
+    held = cloud.policies.in_force(name)
+    return default_policy(owner)["bindings"] if held is None else held
 
 
 def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:

@@ -41,7 +41,7 @@ class ObjectFinding:
 
     def find(self, bucket: str, name: str, generation: int | None = None) -> Record:
         """The live generation, or the named one unless it is softly deleted. Raises 404."""
-        self.buckets.get(bucket)
+        self.buckets.require(bucket)
         record = self.notice(bucket, name)
         if generation is not None and (record is None or record.generation != generation):
             record = self.records.generation(bucket, name, generation)
