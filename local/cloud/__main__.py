@@ -54,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--iam", choices=["enforce", "audit", "off"], default="audit", help="who may call (default: %(default)s)"
     )
+    parser.add_argument(
+        "--quotas", action="store_true", help="Vertex AI's limits: 600 requests and 60 submissions a minute"
+    )
     return parser
 
 
@@ -69,7 +72,10 @@ def _serve(options: argparse.Namespace) -> int:
         root.chmod(0o700)
         lock.end_process_when_lost()
         try:
-            server = Server(Cloud(root, iam=options.iam), options.port)
+            cloud = Cloud(root, iam=options.iam)
+            if options.quotas:
+                cloud.vertex.limit_requests()
+            server = Server(cloud, options.port)
         except OSError as error:
             sys.stderr.write(
                 f"port {options.port} on 127.0.0.1: {error.strerror}. Stop what holds it, or pass --port 0\n"

@@ -8,7 +8,18 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from local.cloud import admin, batch, bigquery, compute, control, metadata_server, monitoring, scheduler, storage
+from local.cloud import (
+    admin,
+    batch,
+    bigquery,
+    compute,
+    control,
+    discovery,
+    metadata_server,
+    monitoring,
+    scheduler,
+    storage,
+)
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import ManualClock
@@ -24,6 +35,7 @@ from local.cloud.iam.members import Members
 from local.cloud.iam.roles import Roles, included_permissions
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
+from local.cloud.locations import location_routes
 from local.cloud.logging import Logging
 from local.cloud.operations import Operations
 from local.cloud.policies import Policies
@@ -111,11 +123,13 @@ class Cloud:
 
     def _services(self) -> list[Service]:
         local = [admin.service(), access_commands.service(), fault_commands.service(self), console.service(self)]
-        core = [*local, metadata_server.service(), batch.service()]
+        core = [*local, metadata_server.service(), batch.service(), discovery.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]
         observed = [*self.logging.services(), *monitoring.services(self)]
         declared = [*control.services(self), *compute.services(self)]
         services = [*core, *data, *events, *observed, *declared, *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
-        return [*services, Service("operations", self.operations.routes(), prefixes=public)]
+        versions = {"v1": ("v1", "v1beta1", "v1beta2", "v2")}
+        shared = Service("locations", location_routes(self), prefixes=public, versions=versions)
+        return [*services, shared, Service("operations", self.operations.routes(), prefixes=public)]

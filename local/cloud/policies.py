@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from local.cloud.bytes_fields import same_bytes
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, aborted
 from local.cloud.masks import mask_paths
@@ -72,7 +73,7 @@ class Policies:
         _refuse_bad(policy)
         with self._store.transaction():
             held = self.get(resource, default=default)
-            if policy.get("etag") not in (None, "", held["etag"]):
+            if policy.get("etag") and not same_bytes(policy["etag"], held["etag"]):
                 message = "There were concurrent policy changes: read the policy again and retry the whole change"
                 raise stale or aborted(message)
             self._refuse_unknown_members(policy, held)

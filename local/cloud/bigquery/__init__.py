@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from local.cloud.bigquery.dataset_access import bindings_of
 from local.cloud.bigquery.job_api import JobApi
 from local.cloud.bigquery.jobs import Jobs
+from local.cloud.bigquery.project_api import project_routes
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.storage_read import StorageReadApi
 from local.cloud.bigquery.table_api import DatasetApi, TableApi
@@ -53,7 +54,12 @@ def services(cloud: "Cloud") -> list[Service]:
     ]
     prefixes = ("/upload/bigquery/v2", "/resumable/upload/bigquery/v2")
     return [
-        Service("bigquery", [*_data_routes(bq), *_job_routes(api)], prefixes=("/bigquery/v2",), bare=False),
+        Service(
+            "bigquery",
+            [*_data_routes(bq), *_job_routes(api), *project_routes(bq)],
+            prefixes=("/bigquery/v2",),
+            bare=False,
+        ),
         Service("bigquerystorage", sessions, prefixes=("/bigquerystorage",)),
         Service("bigquery-upload", uploads, prefixes=prefixes, bare=False),
     ]

@@ -156,9 +156,11 @@ class TableApi:
     # Within
 
     def _change(self, call: Call, *, whole: bool) -> dict[str, Any]:
-        ref = _table(call)
+        ref, wanted = _table(call), call.object()
+        if not whole and wanted.get("schema", {}) is None:
+            wanted = {key: value for key, value in wanted.items() if key != "schema"}  # as bq sends where it keeps it
         with self._bq.warehouse.writing():
-            self._bq.tables.change(ref, call.object(), whole=whole, if_match=call.headers.get("if-match", ""))
+            self._bq.tables.change(ref, wanted, whole=whole, if_match=call.headers.get("if-match", ""))
             self._fill_view(ref, call.principal)
         return self._resource(ref)
 

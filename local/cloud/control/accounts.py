@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.bytes_fields import same_bytes
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
 from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
@@ -21,6 +22,7 @@ from local.cloud.validation import Violations
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
+KEYS = "iam.serviceAccount.key"  # they go with the account, so that a new one of its name does not inherit them
 _UNDELETE_DAYS = 30
 _HIDDEN = ("deleteTime",)
 
@@ -80,7 +82,7 @@ class Accounts:
         return _shown(account)
 
     def get(self, call: Call) -> dict[str, Any]:
-        return _shown(self._named(call.params["name"]))
+        return _shown(self.named(call.params["name"]))
 
     def list(self, call: Call) -> dict[str, Any]:
         accounts = self._store.list(KIND, call.params["name"])
@@ -99,8 +101,9 @@ class Accounts:
 
     def delete(self, call: Call) -> dict[str, Any]:
         with self._store.transaction():
-            account = self._named(call.params["name"])
+            account = self.named(call.params["name"])
             self._store.delete(KIND, account["email"])
+            self._store.delete_under(KEYS, f"{account['name']}/")
             self._cloud.policies.delete(account["name"])
             deleted = account | {"deleteTime": self._cloud.clock.timestamp()}
             self._store.put(DELETED, account["uniqueId"], deleted, parent="")
@@ -128,7 +131,7 @@ class Accounts:
         return self._switch(call, disabled=True)
 
     def resource(self, call: Call) -> str:
-        return self._named(call.params["resource"])["name"]
+        return self.named(call.params["resource"])["name"]
 
     def problem_with_member(self, member: str) -> str | None:
         """Why a policy cannot name this member: an account of a project of this cloud that does not exist."""
@@ -141,7 +144,7 @@ class Accounts:
             return None
         return f"Service account {email} does not exist."
 
-    def _named(self, name: str) -> dict[str, Any]:
+    def named(self, name: str) -> dict[str, Any]:
         _, project, _, wanted = name.split("/")
         found = find(self._store, wanted)
         if found is None or project not in ("-", found["projectId"]):
@@ -153,8 +156,8 @@ class Accounts:
         _check(found, wanted)
         found.refuse()
         with self._store.transaction():
-            account = self._named(call.params["name"])
-            if wanted.get("etag") not in (None, "", _etag(account)):
+            account = self.named(call.params["name"])
+            if wanted.get("etag") and not same_bytes(wanted["etag"], _etag(account)):
                 raise aborted(
                     f"Service account {account['email']} was changed in the meantime: read it again and retry"
                 )
@@ -165,7 +168,7 @@ class Accounts:
 
     def _switch(self, call: Call, *, disabled: bool) -> dict[str, Any]:
         with self._store.transaction():
-            account = self._named(call.params["name"])
+            account = self.named(call.params["name"])
             account.pop("disabled", None)
             changed = account | ({"disabled": True} if disabled else {})
             self._store.put(KIND, account["email"], changed, parent=f"projects/{account['projectId']}")

@@ -1,6 +1,6 @@
 """IAM Service Account Credentials: short-lived tokens of service accounts, for whoever may impersonate them.
 
-Owns: generateAccessToken. Does not own: signing (signBlob, signJwt, generateIdToken), since accounts here have no keys.
+Owns: generateAccessToken. Does not own: signBlob, signJwt and generateIdToken (signing.py).
 Source: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
 """
 

@@ -144,6 +144,10 @@ class ObjectApi:
         record = self._copy_from(held, held.bucket, held.name, _writable_meta(held), conditions)
         return object_resource(record, call.url_base)
 
+    def bring_back(self, held: Record) -> Record:
+        """A softly deleted generation is live again, as a new one."""
+        return self._copy_from(held, held.bucket, held.name, _writable_meta(held), Preconditions())
+
     def _may_write(self, call: Call, bucket: str, name: str) -> None:
         may_write(call, bucket, name, overwrites=self._objects.notice(bucket, name) is not None)
 
