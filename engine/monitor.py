@@ -24,7 +24,7 @@ from engine.plugins import settings_of
 from engine.providers import DefaultProviders
 from engine.registry import Step
 from engine.state import ResourceState
-from engine.values import UNKNOWN, Properties, Value, from_struct, has_unknown, to_struct
+from engine.values import UNKNOWN, UNKNOWN_TEXT, Properties, Value, from_struct, has_unknown, to_struct
 
 # The engine says that it has a feature where the SDK would otherwise refuse it in words of its own: the refusal is
 # then ours, and true.
@@ -151,7 +151,7 @@ class Monitor:
             version=request.version,
             additional_secret_outputs=list(request.additionalSecretOutputs),
         )
-        state = self._read_state(goal, UNKNOWN if request.id == "" else request.id)
+        state = self._read_state(goal, UNKNOWN if request.id in ("", UNKNOWN_TEXT) else request.id)
         if state is None:
             return resource_pb2.ReadResourceResponse(urn=self._planner.urn(goal), result=resource_pb2.Result.FAIL)
         return resource_pb2.ReadResourceResponse(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
-from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
+from local.cloud.errors import already_exists, failed_precondition, not_found
 from local.cloud.masks import masked_update
 from local.cloud.paging import page_of
 from local.cloud.policy_routes import policy_routes
@@ -159,10 +159,6 @@ class Accounts:
         found.refuse()
         with self._store.transaction():
             account = self._named(call.params["name"])
-            if wanted.get("etag") not in (None, "", _etag(account)):
-                raise aborted(
-                    f"Service account {account['email']} was changed in the meantime: read it again and retry"
-                )
             fixed = [key for key in account if key not in ("displayName", "description")]
             changed = masked_update(account, wanted, mask, fixed=[*fixed, "etag", "name"])
             self._store.put(_KIND, account["email"], changed, parent=f"projects/{account['projectId']}")

@@ -54,7 +54,7 @@ def _changes(token: str, prior: dict[str, Any], inputs: dict[str, Any]) -> dict[
         (SUBNET, {}, {"ipCidrRange": "10.20.0.0/19"}, {"ipCidrRange": "update!"}),
         (SUBNET, {}, {"network": NETWORK}, {}),
         (FIREWALL, {"sourceRanges": ["0.0.0.0/0"]}, {"sourceRanges": None}, {}),
-        (FIREWALL, {}, {"sourceRanges": None}, {"sourceRanges[0]": "delete"}),
+        (FIREWALL, {}, {"sourceRanges": None}, {"sourceRanges": "delete"}),
         (FIREWALL, {}, {"direction": "EGRESS"}, {"direction": "update!"}),
         (JOB, {"attemptDeadline": ""}, {"attemptDeadline": "180s"}, {}),
         (JOB, {}, {"attemptDeadline": "180s"}, {"attemptDeadline": "update"}),
@@ -74,9 +74,9 @@ def _changes(token: str, prior: dict[str, Any], inputs: dict[str, Any]) -> dict[
             SECRET,
             {"effectiveAnnotations": {"by": "hand"}},
             {"annotations": {"a": "1"}},
-            {"annotations.a": "add", "effectiveAnnotations.a": "add"},
+            {"annotations": "add", "effectiveAnnotations.a": "add"},
         ),
-        (BUDGET, {}, {"ownershipScope": "ALL_USERS"}, {"ownershipScope": "add"}),
+        (BUDGET, {}, {"ownershipScope": "ALL_USERS"}, {"ownershipScope": "update"}),
     ],
 )
 def test_a_change_is_what_the_provider_takes_it_for(
