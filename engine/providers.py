@@ -1,10 +1,11 @@
-"""Default providers: the one that Pulumi makes for each package and version that a program uses without naming a
-provider.
+"""What Pulumi adds of providers: to those that a program declares, and the default one for each package and version
+that it uses without naming a provider.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine import urns
 from engine.deployment import Planner
@@ -19,6 +20,12 @@ _FROM_ENVIRONMENT = {
     "region": ("GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"),
     "zone": ("GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"),
 }
+
+
+def completed(goal: Goal) -> Goal:
+    """The goal of a provider that the program declares, with what the engine adds to its configuration."""
+    version = {"version": goal.version} if goal.version else {}
+    return replace(goal, inputs={"__internal": {}, **version, **goal.inputs})
 
 
 class DefaultProviders:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from engine.run import Options
 from local.cloud.clients import client_environment
 from tests.contract.cloud_process import CloudProcess
 
@@ -66,11 +67,16 @@ class Stack:
         """What `pulumi` needs before its first command; the embedded engine needs it not."""
         self.run("pulumi", "stack init")
 
-    def plan(self, engine: str, *flags: str) -> list[dict[str, Any]]:
-        """The steps of a plan that change something: Pulumi's JSON, which both print."""
-        text = self.run(engine, "preview", "--json", *flags)
+    def plan(self) -> list[dict[str, Any]]:
+        """The steps of Pulumi's plan that change something."""
+        text = self.run("pulumi", "preview", "--json")
         steps = json.loads(text[text.index("{") :])["steps"]
         return [step for step in steps if step["op"] in ("create", "update", "replace", "delete")]
+
+    @property
+    def options(self) -> Options:
+        """For the embedded engine in this process."""
+        return Options(self.folder, "dev", environment=self.environment)
 
     @property
     def deployment(self) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+from engine.outcome import Result
 from tests.contract.provider_replay import DATA
 
 PLANS: dict[str, Any] = json.loads((DATA / "plans.json").read_text())
@@ -11,13 +12,22 @@ CHANGES = [name for name in PLANS if name.startswith("change_") and not name.end
 Steps = list[dict[str, Any]]
 
 
-def assert_recorded(steps: Steps, change: str, resources: list[dict[str, Any]]) -> None:
+def changes(plan: Result) -> Steps:
+    """The steps of the embedded engine's plan that change something, as its JSON has them."""
+    return [step for step in plan.as_json()["steps"] if step["op"] != "same"]
+
+
+def assert_recorded(
+    steps: Steps, change: str, resources: list[dict[str, Any]], *, beside: frozenset[str] | set[str] = frozenset()
+) -> None:
     """The same operations for the same reasons, none before what it depends on, and deletions last. `resources` is
-    the state that was planned on: what a program registers side by side comes in no certain order.
+    the state that was planned on: what a program registers side by side comes in no certain order. `beside`: computed
+    properties that the provider names in one run and not in another.
     """
     recorded = {(each["type"], each["name"]): each for each in PLANS[change]["resources"]}
     planned = {(each["urn"].split("::")[2].split("$")[-1], each["urn"].split("::")[3]): each for each in steps}
-    assert {key: (each["op"], each.get("diffReasons") or []) for key, each in planned.items()} == {
+    reasons = {key: set(each.get("diffReasons") or ()) - beside for key, each in planned.items()}
+    assert {key: (each["op"], sorted(reasons[key])) for key, each in planned.items()} == {
         key: (each["op"], each.get("diffReasons") or []) for key, each in recorded.items()
     }
     for key, each in recorded.items():

@@ -1,15 +1,15 @@
 """A program that is not ours, 65 resources of 43 types, by the embedded engine on the local cloud."""
 
 from engine.refresh import refresh
-from engine.run import Options, destroy, preview, up
+from engine.run import destroy, preview, up
 from tests.contract.cloud_process import CloudProcess
 from tests.contract.provider_replay import PROJECT
 from tests.e2e.independent.engines import Stack
-from tests.e2e.independent.recorded_changes import CHANGES, assert_recorded
+from tests.e2e.independent.recorded_changes import CHANGES, assert_recorded, changes
 
 
 def test_it_comes_up_stays_still_changes_and_goes(cloud: CloudProcess, stack: Stack) -> None:
-    options = Options(stack.folder, "dev", environment=stack.environment)
+    options = stack.options
     made = up(options)
     assert made.errors == []
     assert made.changes == {"create": 65, "update": 0, "replace": 0, "delete": 0, "same": 0}
@@ -17,8 +17,7 @@ def test_it_comes_up_stays_still_changes_and_goes(cloud: CloudProcess, stack: St
     assert not refresh(options).changed
     for change in CHANGES:
         stack.vary(change.removeprefix("change_"))
-        plan = [each for each in preview(options).as_json()["steps"] if each["op"] != "same"]
-        assert_recorded(plan, change, stack.deployment["resources"])
+        assert_recorded(changes(preview(options)), change, stack.deployment["resources"])
     stack.vary("bulk")
     changed = up(options)
     assert changed.errors == []

@@ -102,6 +102,27 @@ def test_a_sink_that_is_there_already_is_taken_over(workplace: Workplace) -> Non
     assert not workplace.preview().changed
 
 
+def test_a_topics_short_name_is_one_of_the_subscriptions_project(workplace: Workplace) -> None:
+    workplace.program("""
+topic = gcp.pubsub.Topic("topic", name="events")
+gcp.pubsub.Subscription("sub", name="events-sub", topic=topic.name)
+""")
+    assert workplace.up().errors == []
+    assert workplace.google.things["projects/acme-recsys/subscriptions/events-sub"]["topic"] == (
+        "projects/acme-recsys/topics/events"
+    )
+    assert not workplace.preview().changed
+
+
+def test_a_members_id_has_a_place_for_a_description_that_its_condition_lacks(workplace: Workplace) -> None:
+    workplace.program("""
+gcp.projects.IAMMember("viewer", project="acme-recsys", role="roles/viewer", member="user:a@example.com",
+    condition={"title": "soon", "expression": "true"})
+""")
+    assert workplace.up().errors == []
+    assert workplace.state("viewer")["id"] == "acme-recsys/roles/viewer/user:a@example.com/soon//true"
+
+
 def test_a_secret_that_is_protected_is_not_deleted(workplace: Workplace) -> None:
     program = (
         'gcp.secretmanager.Secret("secret", secret_id="s", replication={{"auto": {{}}}}, deletion_protection={protect})'
