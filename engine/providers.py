@@ -4,6 +4,7 @@ that it uses without naming a provider.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -11,6 +12,7 @@ from engine import urns
 from engine.deployment import Planner
 from engine.errors import EngineError
 from engine.goal import Goal
+from engine.gojson import go_json
 from engine.state import ResourceState
 from engine.values import UNKNOWN_TEXT, Properties, Value
 
@@ -25,7 +27,18 @@ _FROM_ENVIRONMENT = {
 def completed(goal: Goal) -> Goal:
     """The goal of a provider that the program declares, with what the engine adds to its configuration."""
     version = {"version": goal.version} if goal.version else {}
-    return replace(goal, inputs={"__internal": {}, **version, **goal.inputs})
+    inputs = {key: _as_written(value) for key, value in goal.inputs.items()}
+    return replace(goal, inputs={"__internal": {}, **version, **inputs})
+
+
+def _as_written(value: Value) -> Value:
+    """Configuration that is no text arrives as JSON, and the provider writes it anew in Go's form."""
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    try:
+        return go_json(json.loads(value))
+    except ValueError:
+        return value
 
 
 class DefaultProviders:

@@ -49,7 +49,7 @@ class Stack:
             argv = ["pulumi", *command.split(), "--stack", "dev", "--non-interactive", *_PULUMI.get(command, [])]
         else:
             agreed = ["--yes"] if command in ("up", "refresh", "destroy", "import") else []
-            argv = [sys.executable, "-m", "engine", command, "--stack", "dev", *agreed]
+            argv = [sys.executable, "-m", "engine", *command.split(), "--stack", "dev", *agreed]
         done = subprocess.run(
             [*argv, *flags],
             cwd=self.folder,
