@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.aiplatform.job_rules import check_encryption, check_job, seconds, slots_on
+from local.cloud.aiplatform.job_rules import check_encryption, check_job, require_running, seconds, slots_on
 from local.cloud.aiplatform.machines import machine_size
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.persistent_resources import PersistentResources
@@ -71,7 +71,7 @@ class CustomJobs(Collection):
     def submit(self, parent: str, body: Resource, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> Resource:
         """Check a canonical `CustomJob` as the API does, keep it and run it. `runtimes` stand for its images."""
         check_job(body)
-        slots, account = self._place(parent, body)
+        slots, account = self._place(parent, body, new=True)
         wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
         job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
         stand_ins = {image: runtime.model_dump() for image, runtime in (runtimes or {}).items()}
@@ -140,7 +140,7 @@ class CustomJobs(Collection):
                 self._end(name, JobState.FAILED, _INTERNAL, f"Internal error occurred for the current attempt: {text}.")
                 return
         try:
-            slots, account = self._place(location_of(name), job)
+            slots, account = self._place(location_of(name), job, new=False)
         except Exception as error:
             self._end(name, JobState.FAILED, _INTERNAL, f"The job could not be started again: {error}")
             return
@@ -173,21 +173,24 @@ class CustomJobs(Collection):
         self.cloud.store.delete(_RUN, job["name"])
         return done(call, "Delete", None)
 
-    def _place(self, parent: str, body: Resource) -> tuple[list[PoolSlot | None], str]:
+    def _place(self, parent: str, body: Resource, *, new: bool) -> tuple[list[PoolSlot | None], str]:
         """The resource pool of each worker pool, and the service account that the job runs as ("" is Vertex AI's own).
 
-        A persistent resource that does not enable custom accounts runs everything as Vertex AI's own.
+        A persistent resource that does not enable custom accounts runs everything as Vertex AI's own. A new job needs
+        it running; one that was accepted waits until it is.
         """
         spec = body["jobSpec"]
         account = spec.get("serviceAccount", "")
         if not spec.get("persistentResourceId"):
             return [None] * len(spec["workerPoolSpecs"]), account
         resource = self._pools.get(f"{parent}/persistentResources/{spec['persistentResourceId']}")
+        if new:
+            require_running(resource)
         check_encryption(body, resource)
         rule = resource.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
         account = (account or rule.get("serviceAccount", "")) if rule.get("enableCustomServiceAccount") else ""
         slots = slots_on(body, resource)
-        if self._settings.now.refuse_when_busy:
+        if new and self._settings.now.refuse_when_busy:
             self._refuse_busy(spec, slots)
         return slots, account
 

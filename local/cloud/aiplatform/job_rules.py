@@ -72,16 +72,17 @@ def _check_worker_pool(found: Violations, pool: dict[str, Any], index: int) -> N
         found.unless(len(names) == len(set(names)), f"{at}.containerSpec.env", "EnvVar names must be unique")
 
 
-def slots_on(body: dict[str, Any], resource: dict[str, Any]) -> list[PoolSlot | None]:
-    """The resource pool of each worker pool of a job on `resource`. Refuses a job that does not match it.
-
-    Raises FAILED_PRECONDITION while the resource does not run, INVALID_ARGUMENT for what can never match.
-    """
-    spec = body["jobSpec"]
+def require_running(resource: dict[str, Any]) -> None:
+    """Raises FAILED_PRECONDITION while a persistent resource takes no new jobs."""
     if resource["state"] != "RUNNING":
         raise failed_precondition(
             f"PersistentResource {resource['name']} is {resource['state']}: a job needs it RUNNING."
         )
+
+
+def slots_on(body: dict[str, Any], resource: dict[str, Any]) -> list[PoolSlot | None]:
+    """The resource pool of each worker pool of a job on `resource`. Raises INVALID_ARGUMENT where none can match."""
+    spec = body["jobSpec"]
     found = Violations()
     _check_runtime(found, spec, resource)
     slots: list[PoolSlot | None] = []

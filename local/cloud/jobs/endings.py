@@ -5,7 +5,7 @@ Owns: signals and the limits of what runs. Does not own: what an end means (runn
 
 import signal
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 from local.cloud.jobs.keepers import Exited
 from local.cloud.jobs.machines import Machines
@@ -40,15 +40,15 @@ class Endings:
         else:
             self._signal(replica, signal.SIGKILL)
 
-    def tick(self, attempts: list[Attempt], deadlines: dict[str, float]) -> None:
-        """Kill whose grace is over, end the jobs whose deadline has passed, and what holds too much memory."""
+    def tick(self, attempts: list[Attempt], late: Container[str]) -> None:
+        """Kill whose grace is over, end the jobs that are `late`, by name, and what holds too much memory."""
         now = time.monotonic()
         for attempt in attempts:
             for replica in attempt.alive:
                 if replica.kill_at is not None and now >= replica.kill_at:
                     replica.kill_at = now + self.grace_seconds
                     self._signal(replica, signal.SIGKILL)
-            if attempt.ending is None and now >= deadlines.get(attempt.job.name, now + 1):
+            if attempt.ending is None and attempt.job.name in late:
                 seconds = attempt.job.timeout_seconds
                 error = JobError(DEADLINE_EXCEEDED, f"The job ran longer than its timeout, {seconds:g}s.")
                 attempt.ending = JobUpdate(JobState.FAILED, error)

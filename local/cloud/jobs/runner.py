@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 from local.cloud.jobs.endings import Endings
@@ -48,7 +49,7 @@ class JobRunner:
             grace_seconds=grace_seconds,
         )
         self._jobs: dict[str, Known] = {}
-        self._deadlines: dict[str, float] = {}
+        self._began: dict[str, datetime] = {}
         self._logs: dict[str, JobLogs] = {}
         self._used: dict[PoolSlot | None, int] = {}
         self._cooling: set[str] = set()
@@ -208,7 +209,7 @@ class JobRunner:
             self._exited(known, attempt, replica, about)
         elif attempt.note_start(replica, about.pid):
             attempt.state = JobState.RUNNING
-            self._deadlines.setdefault(attempt.job.name, time.monotonic() + attempt.job.timeout_seconds)
+            self._began.setdefault(attempt.job.name, self._around.now())
             self._around.report(attempt.job.name, JobUpdate(JobState.RUNNING))
             self._say(attempt.job, "Job is running.")
 
@@ -249,7 +250,7 @@ class JobRunner:
     def _conclude(self, known: Known, update: JobUpdate) -> None:
         job = known.job
         del self._jobs[job.name]
-        self._deadlines.pop(job.name, None)
+        self._began.pop(job.name, None)
         self._say(job, _LAST_WORDS[update.state], severity="ERROR" if update.state is JobState.FAILED else "INFO")
         if update.error and update.state is JobState.FAILED:
             self._say(job, update.error.message, severity="ERROR")
@@ -298,12 +299,16 @@ class JobRunner:
         self._cooling &= busy
 
     def _tick(self) -> None:
-        attempts = self._running()
+        attempts, now = self._running(), self._around.now()
         for attempt in attempts:
             logs = self.logs(attempt.job.id)
             for replica in attempt.replicas:
-                logs.note_growth(replica.place.task, self._around.now())
-        self._endings.tick(attempts, self._deadlines)
+                logs.note_growth(replica.place.task, now)
+        self._endings.tick(attempts, {attempt.job.name for attempt in attempts if self._is_late(attempt.job, now)})
+
+    def _is_late(self, job: Job, now: datetime) -> bool:
+        began = self._began.get(job.name)
+        return began is not None and (now - began).total_seconds() >= job.timeout_seconds
 
     def _shut_down(self) -> None:
         """Give what runs the grace to save its work, then end every process."""

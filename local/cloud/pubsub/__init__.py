@@ -1,7 +1,7 @@
-"""Pub/Sub: topics, subscriptions, and messages that really travel from the one to the other.
+"""Pub/Sub: topics, subscriptions and their snapshots, and messages that really travel from the one to the other.
 
-Owns: the REST API v1 of both and the delivery of messages. Schemas and snapshots do not exist here, and messages for a
-subscription that exports to BigQuery or Cloud Storage wait as those of a pull subscription do.
+Owns: the REST API v1 of them and the delivery of messages. Schemas do not exist here, and messages for a subscription
+that exports to BigQuery or Cloud Storage wait as those of a pull subscription do.
 Source: https://cloud.google.com/pubsub/docs/reference/rest
 """
 
@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 from local.cloud.pubsub.delivery import Delivery
 from local.cloud.pubsub.push import Push
+from local.cloud.pubsub.snapshots import Snapshots
 from local.cloud.pubsub.subscriptions import Subscriptions
 from local.cloud.pubsub.topics import Topics
 from local.cloud.routing import Service
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
+
+_SWEEP_SECONDS = 60.0
 
 
 class PubSub:
@@ -24,9 +27,11 @@ class PubSub:
         delivery = Delivery(cloud.store, cloud.clock)
         self.topics = Topics(cloud, delivery)
         self.subscriptions = Subscriptions(cloud, delivery)
+        self.snapshots = Snapshots(cloud, delivery.replay, self.subscriptions)
         push = Push(cloud, delivery, self.subscriptions)
         cloud.on_start.append(push.start)
+        cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, self.snapshots.sweep, "pubsub-snapshots"))
 
     def services(self) -> list[Service]:
-        routes = [*self.topics.routes(), *self.subscriptions.routes()]
+        routes = [*self.topics.routes(), *self.subscriptions.routes(), *self.snapshots.routes()]
         return [Service("pubsub", routes, prefixes=("/pubsub",))]

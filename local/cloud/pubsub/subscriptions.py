@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
 from local.cloud.clock import micros, parse_rfc3339
-from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found, unimplemented
+from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found
 from local.cloud.iam.enforcement import act_as
 from local.cloud.messages import MESSAGES
 from local.cloud.pubsub import rules
@@ -20,7 +20,7 @@ from local.cloud.validation import Violations
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-_TOPICS = "pubsub.topics"
+_TOPICS, _SNAPSHOTS = "pubsub.topics", "pubsub.snapshots"
 _PULL_SECONDS = 5.0
 _MOST_AT_ONCE = 65_536
 _DEFAULTS: dict[str, Any] = {
@@ -143,16 +143,26 @@ class Subscriptions(PubSubResources):
         return {}
 
     def _seek(self, call: Call) -> dict[str, Any]:
-        """To a time: what was published before it counts as acknowledged, what is kept of later is not."""
-        body = _request(call, "Seek")
+        subscription, body = self._attached(call), _request(call, "Seek")
         if body.get("snapshot"):
-            raise unimplemented("The local cloud has no snapshots: seek to a time")
+            self._seek_snapshot(call, subscription, self.cloud.projects.with_id(body["snapshot"]))
+            return {}
         try:
             moment = parse_rfc3339(body.get("time") or "")
         except ValueError:
             raise invalid_argument([("time", f"{body.get('time')!r} is not an RFC 3339 time")]) from None
-        self._delivery.seek(self._attached(call), micros(moment))
+        self._delivery.replay.seek_time(subscription, micros(moment))
         return {}
+
+    def _seek_snapshot(self, call: Call, subscription: dict[str, Any], name: str) -> None:
+        call.require("pubsub.snapshots.seek", name)
+        snapshot = self.store.get(_SNAPSHOTS, name)
+        if snapshot is None or parse_rfc3339(snapshot["expireTime"]) <= self.cloud.clock.now():
+            raise not_found(f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
+        if snapshot["topic"] != subscription["topic"]:
+            rule = f"is of topic {snapshot['topic']}, the subscription of {subscription['topic']}"
+            raise invalid_argument([("snapshot", f"{name} {rule}")])
+        self._delivery.replay.seek_snapshot(subscription, name)
 
     def _detach(self, call: Call) -> dict[str, Any]:
         with self.store.transaction():

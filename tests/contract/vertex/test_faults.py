@@ -227,6 +227,15 @@ def test_pools_age_by_the_clock_and_a_reboot_makes_them_young(vertex: Vertex) ->
     assert (round(age()["ageDays"]), age()["tooOld"]) == (0, False)
 
 
+def test_a_job_s_timeout_passes_by_the_clock(vertex: Vertex, tmp_path: Path) -> None:
+    job = submit(vertex, tmp_path / "go", scheduling={"timeout": "7200s"})
+    runs(vertex, job)
+    vertex.cloud.json("POST", "/_local/clock:jump", {"seconds": 7200})
+    late = ends(vertex, job)
+    assert (late["state"], late["error"]["code"]) == ("JOB_STATE_FAILED", 4)
+    assert "7200s" in late["error"]["message"]
+
+
 @pytest.mark.parametrize(("key", "value"), [("provisioningSeconds", -1), ("speed", 9), ("persistentResourcePut", "no")])
 def test_a_setting_that_is_none_is_refused_with_its_value(vertex: Vertex, key: str, value: object) -> None:
     refused = vertex.cloud.json("PUT", "/_local/aiplatform/settings", {key: value}, status=400)["error"]

@@ -1,5 +1,7 @@
 """A cloud that is killed with -9 and started again on the same root: nothing is stuck, nothing is left running."""
 
+import contextlib
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -88,6 +90,29 @@ def test_a_job_that_ran_is_started_again_and_its_processes_died_with_the_cloud(
     done = wait_until(lambda: get(alone, name), lambda job: "endTime" in job)
     assert done["state"] == "JOB_STATE_SUCCEEDED"
     assert len(pids(marks)) == 2
+
+
+def test_a_job_that_was_accepted_waits_for_its_pool_to_be_repaired(alone: Vertex, tmp_path: Path) -> None:
+    marks = tmp_path / "marks"
+    pools = [{"machineSpec": {"machineType": "n1-standard-8"}, "replicaCount": "1"}]
+    alone.cloud.json("POST", f"/v1/{PARENT}/persistentResources?persistentResourceId=p", {"resourcePools": pools})
+    wanted = body(marks, persistentResourceId="p")
+    name = alone.cloud.json("POST", f"/v1/{PARENT}/customJobs", wanted)["name"]
+    wait_until(lambda: get(alone, name)["state"] == "JOB_STATE_RUNNING" and pids(marks), bool)
+    alone.cloud.kill()
+    set_state(alone, f"{PARENT}/persistentResources/p", "ERROR")
+    alone.cloud.start()
+    wait_until(lambda: get(alone, name)["state"], lambda state: state == "JOB_STATE_QUEUED")
+    alone.cloud.json("POST", f"/v1/{PARENT}/persistentResources/p:reboot", {})
+    done = wait_until(lambda: get(alone, name), lambda job: "endTime" in job)
+    assert done["state"] == "JOB_STATE_SUCCEEDED"
+
+
+def set_state(vertex: Vertex, name: str, state: str) -> None:
+    """What the machines' end leaves on the disk of a cloud that is not running."""
+    with contextlib.closing(sqlite3.connect(vertex.cloud.root / "state.sqlite")) as disk, disk:
+        changed = "update resources set body = json_set(body, '$.state', ?) where name = ? and kind like '%Resource'"
+        assert disk.execute(changed, (state, name)).rowcount == 1
 
 
 def _keepers(vertex: Vertex) -> list[str]:
