@@ -7,6 +7,7 @@ Sources: https://cloud.google.com/pubsub/docs/lease-management, …/handling-fai
 
 import json
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -40,7 +41,10 @@ _MOST_KEPT = 31 * 86_400 * _SECOND
 
 
 class Delivery:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    """`may_forward(subscription, topic)`: whether Pub/Sub's own account may publish its dead letters there."""
+
+    def __init__(self, store: Store, clock: Clock, may_forward: Callable[[str, str], bool] = lambda *_: True) -> None:
+        self._may_forward = may_forward
         self._store = store
         self._clock = clock
         store.script(_SCHEMA)
@@ -163,6 +167,8 @@ class Delivery:
         policy = subscription.get("deadLetterPolicy")
         topic = policy and self._store.get("pubsub.topics", policy["deadLetterTopic"])
         if not policy or not topic or attempts < policy["maxDeliveryAttempts"]:
+            return False
+        if not self._may_forward(subscription["name"], topic["name"]):
             return False
         _, project, _, short = subscription["name"].split("/")
         source = {

@@ -59,13 +59,12 @@ class Subscriptions(PubSubResources):
             Route("POST", f"{subscription}:modifyAckDeadline", self._modify_deadline, consume),
             Route("POST", f"{subscription}:modifyPushConfig", self._modify_push, "pubsub.subscriptions.update"),
             Route("POST", f"{subscription}:seek", self._seek, consume),
-            Route("POST", f"{subscription}:detach", self._detach, "pubsub.topics.detachSubscription"),
+            Route("POST", f"{subscription}:detach", self._detach),
         ]
 
-    def body(self, call: Call) -> dict[str, Any]:
-        body = super().body(call)
-        self._may_push_as(call, body.get("pushConfig"))
-        return body
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        self._may_push_as(call, resource.get("pushConfig"))
+        return resource
 
     def _may_push_as(self, call: Call, push: dict[str, Any] | None) -> None:
         """Pushes that carry an account's token need a caller who may act as it."""
@@ -103,6 +102,8 @@ class Subscriptions(PubSubResources):
         given = dict(body)
         if isinstance(given.get("topic"), str):
             given["topic"] = self.cloud.projects.with_id(given["topic"])
+            if given["topic"].startswith("projects/"):
+                call.require("pubsub.topics.attachSubscription", given["topic"])
             if given["topic"].startswith("projects/") and not self.store.get(_TOPICS, given["topic"]):
                 raise not_found(f"Resource not found (resource={given['topic'].rsplit('/', 1)[-1]}).")
         return self.make(call, parent, short, given)
@@ -167,6 +168,7 @@ class Subscriptions(PubSubResources):
     def _detach(self, call: Call) -> dict[str, Any]:
         with self.store.transaction():
             subscription = self.named(call.params["subscription"])
+            call.require("pubsub.topics.detachSubscription", subscription["topic"])
             self._delivery.forget(subscription["name"])
             self.keep(subscription | {"detached": True})
         return {}

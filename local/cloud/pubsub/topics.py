@@ -3,10 +3,9 @@
 Source: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics
 """
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.bytes_fields import from_base64
 from local.cloud.call import Call
 from local.cloud.errors import already_exists, invalid_argument, not_found
 from local.cloud.messages import MESSAGES
@@ -119,6 +118,6 @@ def check_messages(messages: Any) -> None:
 
 def _size_of(data: str) -> int | None:
     try:
-        return len(base64.b64decode(data, altchars=b"-_" if "-" in data or "_" in data else None, validate=True))
-    except (binascii.Error, ValueError, TypeError):
+        return len(from_base64(data))
+    except (ValueError, AttributeError):
         return None

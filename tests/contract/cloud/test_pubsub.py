@@ -106,9 +106,12 @@ def test_messages_of_a_key_come_one_after_the_other(publisher, subscriber, topic
 
 
 def test_a_message_that_nobody_can_handle_becomes_a_dead_letter(
-    google_clients, publisher, subscriber, topic, subscribe
+    cloud_server, google_clients, publisher, subscriber, topic, subscribe
 ):
     dead = f"{google_clients.parent}/topics/{unique('dead')}"
+    number = cloud_server.json("GET", f"/crm/v1/{google_clients.parent}")["projectNumber"]
+    agent = f"serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+    cloud_server.grant(google_clients.project, {"roles/pubsub.publisher": [agent]})
     publisher.create_topic(name=dead)
     letters = f"{google_clients.parent}/subscriptions/{unique('letters')}"
     subscriber.create_subscription(name=letters, topic=dead)
