@@ -73,7 +73,8 @@ class JobApi:
             created = int(job["statistics"]["creationTime"])
             in_time = (first is None or created >= first) and (last is None or created <= last)
             in_state = not states or job["status"]["state"] in states
-            return in_time and in_state and (all_users or job["user_email"] == call.principal)
+            of_parent = job["statistics"].get("parentJobId") == call.query.get("parentJobId")
+            return in_time and in_state and of_parent and (all_users or job["user_email"] == call.principal)
 
         return selects
 

@@ -100,8 +100,7 @@ class Jobs:
         """Begin no more; what is running is interrupted."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         for job in list(self._running.values()):
-            if job.cursor is not None:
-                job.cursor.interrupt()
+            job.interrupt()
 
     def _resource(self, job: Job) -> dict[str, Any]:
         now = str(self._clock.millis())
@@ -127,6 +126,7 @@ class Jobs:
         except Exception as failure:
             _log.exception("job %s failed", job.name)
             error = problem("backendError", f"Internal error of the local cloud: {type(failure).__name__}: {failure}")
+        outcome.children = getattr(error, "children", outcome.children)
         if job.cancelled and error is not None:
             error = problem("stopped", "Job execution was cancelled: User requested cancellation")
         job.cursor = None
@@ -141,8 +141,19 @@ class Jobs:
                 _finish(record["resource"], outcome, str(self._clock.millis()), error)
                 record["result"] = outcome.result.api() if outcome.result else None
                 self._write(name, record)
+                self._keep_children(record["resource"], outcome)
             self._running.pop(name, None)
             self._ended.notify_all()
+
+    def _keep_children(self, parent: dict[str, Any], outcome: Outcome) -> None:
+        """The statements of a script, as jobs of their own."""
+        now = str(self._clock.millis())
+        for child, done, error in outcome.children:
+            resource = self._resource(child)
+            resource["statistics"] |= {"parentJobId": parent["jobReference"]["jobId"]}
+            resource["statistics"]["creationTime"] = parent["statistics"]["creationTime"]
+            _finish(resource, done, now, error)
+            self._write(child.name, {"resource": resource, "result": done.result.api() if done.result else None})
 
     def recover(self) -> None:
         """Jobs that the last process left running: done if their mark is there, else failed."""
@@ -215,8 +226,7 @@ class Jobs:
     def _interrupt(self, job: Job) -> None:
         """Until it has ended: it may not have begun its query yet."""
         while job.name in self._running:
-            if job.cursor is not None:
-                job.cursor.interrupt()
+            job.interrupt()
             time.sleep(_INTERRUPT_SECONDS)
 
     def delete(self, project: str, job_id: str) -> None:
@@ -241,9 +251,9 @@ def _runner(kind: str) -> Callable[[BigQuery, Job], Outcome]:
         from local.cloud.bigquery.query_job import run_query
 
         return run_query
-    from local.cloud.bigquery import transfer_jobs
+    from local.cloud.bigquery import export, transfer_jobs
 
-    return {"load": transfer_jobs.run_load, "extract": transfer_jobs.run_extract, "copy": transfer_jobs.run_copy}[kind]
+    return {"load": transfer_jobs.run_load, "extract": export.run_extract, "copy": transfer_jobs.run_copy}[kind]
 
 
 def _finish(resource: dict[str, Any], outcome: Outcome, now: str, error: ApiError | None = None) -> None:
