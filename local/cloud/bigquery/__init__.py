@@ -27,7 +27,7 @@ def services(cloud: "Cloud") -> list[Service]:
     jobs = Jobs(bq)
     cloud.access.sources["datasets"] = lambda name: bindings_of(bq, name)
     cloud.access.sources["tables"] = lambda name: [
-        *cloud.policies.in_force(name).get("bindings", ()),
+        *(cloud.policies.in_force(name) or ()),
         *bq.results.bindings_of(name),
     ]
     api = JobApi(bq, jobs)
