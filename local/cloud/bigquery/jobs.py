@@ -8,7 +8,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ _TYPES = ("query", "load", "extract", "copy")
 _MOST_WAIT_SECONDS = 200.0
 _INTERRUPT_SECONDS = 0.05
 _WORKERS = 8
+Place = tuple[int, str]  # in a list: the time of creation, negative, and the name
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +36,7 @@ class Jobs:
         self._store = bq.cloud.store
         self._clock = bq.cloud.clock
         self._running: dict[str, Job] = {}
+        self._orders: dict[str, tuple[int, list[Place]]] = {}
         self._ended = threading.Condition()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bigquery-job")
 
@@ -192,10 +195,25 @@ class Jobs:
                     return resource
                 self._ended.wait(min(left, 1.0))
 
-    def of_project(self, project: str) -> list[dict[str, Any]]:
-        """The newest first."""
-        resources = [record["resource"] for _, record in self._store.list(_KIND, f"projects/{project}")]
-        return sorted(resources, key=lambda each: int(each["statistics"]["creationTime"]), reverse=True)
+    def newest(self, project: str, after: Place | None = None) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """The jobs of a project, the newest first, from the one that follows a place: one by one, so that a page reads
+        no more of them than it needs.
+        """
+        order = self._order(project)
+        for place in order[bisect_right(order, after) if after else 0 :]:
+            record = self._store.get(_KIND, place[1])
+            if record:
+                yield place, record["resource"]
+
+    def _order(self, project: str) -> list[Place]:
+        """Where the jobs of a project stand, kept until one of any project changes."""
+        version = self._store.version(_KIND)
+        held = self._orders.get(project)
+        if held is None or held[0] != version:
+            records = self._store.list(_KIND, f"projects/{project}")
+            created = [(int(record["resource"]["statistics"]["creationTime"]), name) for name, record in records]
+            held = self._orders[project] = version, sorted((-millis, name) for millis, name in created)
+        return held[1]
 
     def cancel(self, project: str, job_id: str) -> dict[str, Any]:
         resource = self.get(project, job_id)
