@@ -49,6 +49,11 @@ _NAMES = {
         r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
         "at most 63 lower-case letters, digits and dashes, a letter first",
     ),
+    "GitHub repository": (
+        r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}",
+        "owner/name, as in the repository's address",
+    ),
+    "branch": (r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,198}[A-Za-z0-9])?", "letters, digits and . _ / - between them"),
     "experiment": (r"[a-z0-9][a-z0-9-]{0,127}", "1-128 lower-case letters, digits and dashes, no dash first"),
     "model": (r"[a-z_][a-z0-9_-]{0,62}", "1-63 lower-case letters, digits, _ and -, a letter or _ first"),
 }

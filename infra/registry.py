@@ -6,7 +6,8 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
-from infra.identity import Principal
+from infra.access import Grant
+from infra.identity import PlatformIdentity
 
 
 class ImageRepository(pulumi.ComponentResource):
@@ -19,7 +20,8 @@ class ImageRepository(pulumi.ComponentResource):
         repository_id: str,
         location: str,
         protect: bool,
-        readers: Sequence[Principal],
+        grants: Sequence[Grant],
+        identity: PlatformIdentity,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
@@ -36,13 +38,13 @@ class ImageRepository(pulumi.ComponentResource):
         )
         self.grants = [
             gcp.artifactregistry.RepositoryIamMember(
-                f"{name}-reader-{principal.name}",
+                f"{name}-{grant.name}",
                 location=location,
                 repository=self.repository.name,
-                role="roles/artifactregistry.reader",
-                member=principal.member,
-                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
+                role=identity.role_name(grant.role),
+                member=grant.principal.member,
+                opts=ResourceOptions(parent=self, depends_on=identity.waits_for(grant)),
             )
-            for principal in readers
+            for grant in grants
         ]
         self.register_outputs({"repository": self.repository.name})

@@ -11,7 +11,14 @@ from typing import Any
 
 from contracts.problems import Problem
 from infra import limits, machines, naming
-from infra.stack_config import PoolSettings, RetentionSettings, ScheduleSettings, TrainingSettings, config_key
+from infra.stack_config import (
+    FederationSettings,
+    PoolSettings,
+    RetentionSettings,
+    ScheduleSettings,
+    TrainingSettings,
+    config_key,
+)
 
 _STATE_SCHEMES = ("gs://", "s3://", "azblob://", "https://", "file://")
 _NAME_A_BUCKET = "Name a bucket, such as gs://my-project-pulumi"
@@ -205,11 +212,22 @@ def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
 
 def _itself(submitters: tuple[str, ...], project: str, region: str) -> Iterator[Problem]:
     """Two resources for one grant would take it away when one of them goes."""
-    pipeline = f"serviceAccount:{naming.Names(project=project, region=region).service_account}"
+    names = naming.Names(project=project, region=region)
+    own = {f"serviceAccount:{names.account_email(account)}" for account in naming.ACCOUNTS}
     for index, member in enumerate(submitters):
-        if limits.same_member(member) == pipeline:
-            rule = "is the pipeline's own account, which may act as itself anyway"
+        if limits.same_member(member) in own:
+            rule = "is one of the platform's own accounts, which have what they need"
             yield _problem(f"{config_key('submitters')}[{index}]", member, rule, "Remove it")
+
+
+def _federation(federation: FederationSettings) -> Iterator[Problem]:
+    key = config_key("federation")
+    if federation.github_repository:
+        rule = limits.name_rule("GitHub repository", federation.github_repository)
+        fix = 'Write owner/name, or "" for no CI without keys'
+        yield from _broken(f"{key}.githubRepository", federation.github_repository, rule, fix)
+    branch = limits.name_rule("branch", federation.branch)
+    yield from _broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
 
 
 def _training(training: TrainingSettings) -> Iterator[Problem]:
@@ -238,5 +256,6 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("retention",), _retention),
     (("submitters",), _submitters),
     (("submitters", "project", "region"), _itself),
+    (("federation",), _federation),
     (("training",), _training),
 )

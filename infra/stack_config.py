@@ -87,6 +87,13 @@ class RetentionSettings(_Section):
     drift_days: int
 
 
+class FederationSettings(_Section):
+    """Whose GitHub workflows deploy without a key; `github_repository` "" for none."""
+
+    github_repository: str
+    branch: str
+
+
 class TrainingSettings(_Section):
     experiment: str
     model_name: str
@@ -109,6 +116,7 @@ class StackConfig(BaseModel):
     retention: RetentionSettings
     protect: bool
     submitters: tuple[str, ...]
+    federation: FederationSettings
     training: TrainingSettings
 
 

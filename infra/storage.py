@@ -10,7 +10,8 @@ import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 from infra import naming
-from infra.identity import Principal
+from infra.access import Grant
+from infra.identity import PlatformIdentity
 from infra.stack_config import RetentionSettings
 
 _Condition = gcp.storage.BucketLifecycleRuleConditionArgs
@@ -30,7 +31,8 @@ class ArtifactStore(pulumi.ComponentResource):
         region: str,
         retention: RetentionSettings,
         protect: bool,
-        object_admins: Sequence[Principal],
+        grants: Sequence[Grant],
+        identity: PlatformIdentity,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
@@ -49,17 +51,20 @@ class ArtifactStore(pulumi.ComponentResource):
             labels=labels,
             opts=ResourceOptions(parent=self, depends_on=list(after), protect=protect),
         )
-        self.grants = [
-            gcp.storage.BucketIAMMember(
-                f"{name}-object-admin-{principal.name}",
-                bucket=self.bucket.name,
-                role="roles/storage.objectAdmin",
-                member=principal.member,
-                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
-            )
-            for principal in object_admins
-        ]
+        self.grants = [self._grant(grant, identity) for grant in grants]
         self.register_outputs({"bucket": self.bucket.name})
+
+    def _grant(self, grant: Grant, identity: PlatformIdentity) -> gcp.storage.BucketIAMMember:
+        condition = grant.condition
+        return gcp.storage.BucketIAMMember(
+            f"{self.pulumi_resource_name}-{grant.name}",
+            bucket=self.bucket.name,
+            role=identity.role_name(grant.role),
+            member=grant.principal.member,
+            condition=condition
+            and gcp.storage.BucketIAMMemberConditionArgs(title=condition.title, expression=condition.expression),
+            opts=ResourceOptions(parent=self, depends_on=identity.waits_for(grant)),
+        )
 
 
 def _lifecycle(retention: RetentionSettings) -> list[gcp.storage.BucketLifecycleRuleArgs]:

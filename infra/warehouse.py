@@ -13,7 +13,8 @@ import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 from contracts.table_schemas import TableSchema
-from infra.identity import Principal
+from infra.access import Grant
+from infra.identity import PlatformIdentity
 
 _DAY_MS = 86_400_000
 
@@ -38,7 +39,8 @@ class Warehouse(pulumi.ComponentResource):
         datasets: Sequence[DatasetSpec],
         location: str,
         protect: bool,
-        viewers: Sequence[Principal],
+        grants: Sequence[Grant],
+        identity: PlatformIdentity,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
@@ -51,7 +53,7 @@ class Warehouse(pulumi.ComponentResource):
             dataset = self._declare_dataset(name, spec, location=location, labels=labels)
             for table in spec.tables:
                 self._declare_table(name, dataset, spec, table, labels=labels)
-            self._grant_viewers(name, dataset, spec, viewers)
+            self.grants += [self._grant(dataset, spec, grant, identity) for grant in grants]
         self.register_outputs({})
 
     def _declare_dataset(
@@ -92,19 +94,16 @@ class Warehouse(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, protect=self._guarded),
         )
 
-    def _grant_viewers(
-        self, name: str, dataset: gcp.bigquery.Dataset, spec: DatasetSpec, viewers: Sequence[Principal]
-    ) -> None:
-        self.grants += [
-            gcp.bigquery.DatasetIamMember(
-                f"{name}-{spec.dataset_id}-viewer-{principal.name}",
-                dataset_id=dataset.dataset_id,
-                role="roles/bigquery.dataViewer",
-                member=principal.member,
-                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
-            )
-            for principal in viewers
-        ]
+    def _grant(
+        self, dataset: gcp.bigquery.Dataset, spec: DatasetSpec, grant: Grant, identity: PlatformIdentity
+    ) -> gcp.bigquery.DatasetIamMember:
+        return gcp.bigquery.DatasetIamMember(
+            f"{self.pulumi_resource_name}-{spec.dataset_id}-{grant.name}",
+            dataset_id=dataset.dataset_id,
+            role=identity.role_name(grant.role),
+            member=grant.principal.member,
+            opts=ResourceOptions(parent=self, depends_on=identity.waits_for(grant)),
+        )
 
 
 def table_json(table: TableSchema) -> str:

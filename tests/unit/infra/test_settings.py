@@ -12,7 +12,7 @@ from tests.unit.infra.deploy import ROOT_FOLDER, deploy
 
 TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
 SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
-JOB = "recsys-training:training"
+JOB, FEDERATION = "recsys-training:training", "recsys-training:federation"
 
 
 def load(stack: str = "dev", *, environment: dict[str, str] | None = None, **changes: Any) -> Settings:
@@ -62,7 +62,7 @@ REFUSED = [
     (
         "recsys-training:submitters",
         ["serviceAccount:recsys-pipeline@acme-recsys-dev.iam.gserviceaccount.com"],
-        "is the pipeline's own account",
+        "is one of the platform's own accounts",
     ),
     ("recsys-training:submitters", [5], "submitters[0] = 5: must be text"),
     ("recsys-training:protect", "1", "protect = 1: must be true or false"),
@@ -104,6 +104,9 @@ REFUSED = [
     (RETENTION, {"checkpointsDays": -1}, "retention.checkpointsDays = -1: must be"),
     (RETENTION, {"logsDays": 10_001}, "retention.logsDays = 10001: a table has at most 10000 partitions"),
     (RETENTION, {"driftDays": 417}, "retention.driftDays = 417: a table has at most 10000 partitions, here 416 days"),
+    (FEDERATION, {"githubRepository": "acme"}, "githubRepository = 'acme': is no GitHub repository name (owner/name"),
+    (FEDERATION, {"githubRepository": "a/b' || true"}, 'githubRepository = "a/b\' || true": is no GitHub repository'),
+    (FEDERATION, {"branch": "main' || '"}, "federation.branch = \"main' || '\": is no branch name"),
     (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
     (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
     (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be at least a second"),
