@@ -24,7 +24,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit install check format test test-unit conformance bench-start chaos lock clean
+.PHONY: help up stop down plan submit install check format test test-unit conformance bench-start permissions chaos lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ conformance: install ## Replay recorded provider traffic against a fresh local c
 
 bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
 	$(PY) -m tests.bench.start --runs $(RUNS)
+
+permissions: install ## Live through a deployment with IAM enforced and write docs/permissions.md
+	$(PY) -m tests.e2e.permissions.table
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)

@@ -89,6 +89,8 @@ _PROJECT_READ = {
     **_each("serviceusage.services", "get list", "is an API enabled"),
     **_each("iam.serviceAccounts", "get getIamPolicy", _READ),
     **_each("iam.roles", "get", _READ),
+    **_each("iam.workloadIdentityPools", "get getAttestationRules", _READ),
+    **_each("iam.workloadIdentityPoolProviders", "get", _READ),
 }
 _WHY = {
     "create": "`pulumi up` creates what is declared anew",

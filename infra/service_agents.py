@@ -1,4 +1,4 @@
-"""The accounts that Google's services act as in the project: created before they are needed, and granted what they need.
+"""The accounts that Google's services act as in the project: created and granted what they need before it is needed.
 
 Enabling an API creates its agent some time later, or on first use; a grant that names one that is not there yet is
 refused. Does not own: what agents do with keys (infra/encryption.py).

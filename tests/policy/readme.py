@@ -1,4 +1,6 @@
-"""README.md and docs/configuration.md taken apart: its blocks, its commands with the output that it shows, its tables and its code spans.
+"""README.md taken apart: its blocks, its commands with the output that it shows, its tables and its code spans.
+
+The table of configuration keys is in docs/configuration.md.
 
 Does not own: what they must agree with, which the tests say.
 """

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.stack.checkout import Checkout, Running, kill, wait_until
+from tests.e2e.stack.checkout import Checkout, Running, declared, kill, wait_until
 
 pytestmark = [
     pytest.mark.slow,

@@ -12,7 +12,7 @@ import pytest
 from engine.gcp.table import TYPES
 from engine.outcome import Result
 from engine.run import Options, preview
-from tests.unit.engine.recordings import FOLDER, PROGRAM, load
+from tests.unit.engine.recordings import FOLDER, PROGRAM, load, recorded_types
 
 CHANGES = [name for name in load("plans.json") if name.startswith("change_") and not name.endswith("_back")]
 
