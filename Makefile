@@ -9,6 +9,7 @@ ENGINE ?= embedded
 DATA ?=
 STATE ?=
 PARAMETERS ?=
+SAMPLES ?=
 RUNS ?= 20
 KILLS ?= 200
 SEED ?= 1
@@ -24,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit install check format test test-unit conformance bench-start permissions chaos lock clean
+.PHONY: help up stop down plan submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +58,9 @@ endif
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+
+console: install ## Open the local cloud's page, and start the local cloud if it does not run
+	@$(PY) -m local.stack console
 
 install: $(STAMP) ## Install everything into .venv/ [PYTHON=python3.11 or python3.12]
 
@@ -92,11 +96,17 @@ conformance: install ## Replay recorded provider traffic against a fresh local c
 	$(PY) -m tests.contract.conformance
 	$(PY) -m pytest -n 2 --dist loadfile tests/contract
 
+kfp-samples: install ## Run other people's compiled pipelines, such as those of kubeflow/pipelines [SAMPLES=folder]
+	$(PY) -m tests.samples SAMPLES="$(SAMPLES)"
+
 bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
 	$(PY) -m tests.bench.start --runs $(RUNS)
 
 permissions: install ## Live through a deployment with IAM enforced and write docs/permissions.md
 	$(PY) -m tests.e2e.permissions.table
+
+bench-cloud: install ## Measure the local cloud on one core: small reads, memory, lists of objects, queued jobs
+	$(PY) -m tests.bench.cloud
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)

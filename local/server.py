@@ -23,6 +23,7 @@ from local.layout import PROJECT_ROOT, Layout
 
 _START_SECONDS = 30
 _STOP_SECONDS = 20
+_SOURCES = (".py", ".html", ".css", ".js", ".svg")
 
 
 class CloudError(Exception):
@@ -198,7 +199,8 @@ def _signal(pid: int | None, number: signal.Signals) -> None:
 def _source_digest() -> str:
     """A digest of the cloud's own files: a cloud that runs older ones is started anew."""
     digest = hashlib.sha256()
-    for path in sorted((PROJECT_ROOT / "local" / "cloud").rglob("*.py")):
+    files = sorted(path for path in (PROJECT_ROOT / "local" / "cloud").rglob("*") if path.suffix in _SOURCES)
+    for path in files:
         digest.update(str(path.relative_to(PROJECT_ROOT)).encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 

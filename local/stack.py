@@ -173,6 +173,27 @@ def stop(layout: Layout) -> int:
     return 0
 
 
+def console(layout: Layout) -> int:
+    """Tell the link that opens the console; start the local cloud if it does not run."""
+    from local.cloud.console.command import tell
+    from local.cloud.console.sessions import PATH
+
+    address = server.find(layout)
+    try:
+        if address is None:
+            with turn(layout, "console"):
+                address = server.ensure_started(layout)
+        link = address.call("POST", f"{PATH}/tickets")["url"]
+    except server.CloudError as error:
+        _say(str(error), error=True)
+        return _FAILED
+    except OSError as error:
+        _say(f"The local cloud gives no link ({error}). End it with `make stop`, then try again", error=True)
+        return _FAILED
+    tell(link, open_it=None)
+    return 0
+
+
 def down(layout: Layout, *, engine: engines.EngineName) -> int:
     """Destroy the stack, then end the cloud and forget the project: what the jobs left in it goes too."""
     import shutil
@@ -225,6 +246,7 @@ def _parser() -> argparse.ArgumentParser:
     planned = verbs.add_parser("plan", help="show what up would do to the stack", description=plan.__doc__)
     planned.add_argument("--state", default="", metavar="FILE", help="plan on this state, not on the stack's own")
     verbs.add_parser("stop", help="end the local cloud, keep its state", description=stop.__doc__)
+    verbs.add_parser("console", help="open the local cloud's page", description=console.__doc__)
     take_down = verbs.add_parser("down", help="destroy the stack", description=down.__doc__)
     for verb in (bring_up, take_down):
         verb.add_argument("--engine", choices=["embedded", "pulumi"], default="embedded")
@@ -235,8 +257,8 @@ def main() -> int:
     options, layout = _parser().parse_args(), Layout()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # `kill` ends this command as Ctrl-C does
     try:
-        if options.verb == "stop":
-            return stop(layout)
+        if options.verb in ("stop", "console"):
+            return (stop if options.verb == "stop" else console)(layout)
         if options.verb == "plan":
             return plan(layout, state=options.state)
         with turn(layout, options.verb):

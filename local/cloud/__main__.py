@@ -1,4 +1,4 @@
-"""`python -m local.cloud`: serve a cloud, print how clients find it, or let something go wrong on it."""
+"""`python -m local.cloud`: serve a cloud, print how clients find it, open its console, or let something go wrong."""
 
 import argparse
 import json
@@ -18,6 +18,10 @@ def main(argv: list[str] | None = None) -> int:
         from local.cloud.faults import command
 
         return command.main(words[1:])
+    if words[:1] == ["console"]:
+        from local.cloud.console import command as console_command
+
+        return console_command.main(words[1:])
     options = _parser().parse_intermixed_args(words)
     if options.command == "env":
         return _print_environment(options.root)
@@ -30,7 +34,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m local.cloud",
         description="Google Cloud's APIs on the loopback, on files.",
-        epilog="python -m local.cloud fault --help: let something go wrong on a running cloud",
+        epilog="python -m local.cloud console --help: the link to a running cloud's page; "
+        "python -m local.cloud fault --help: let something go wrong on it",
     )
     parser.add_argument(
         "command",
@@ -49,6 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--iam", choices=["enforce", "audit", "off"], default="audit", help="who may call (default: %(default)s)"
     )
+    parser.add_argument(
+        "--quotas", action="store_true", help="Vertex AI's limits: 600 requests and 60 submissions a minute"
+    )
     return parser
 
 
@@ -59,10 +67,15 @@ def _serve(options: argparse.Namespace) -> int:
 
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     root = options.root.resolve()
+    os.umask(0o077)  # what this cloud and its jobs write is their user's alone
     with RootLock(root) as lock:
+        root.chmod(0o700)
         lock.end_process_when_lost()
         try:
-            server = Server(Cloud(root, iam=options.iam), options.port)
+            cloud = Cloud(root, iam=options.iam)
+            if options.quotas:
+                cloud.vertex.limit_requests()
+            server = Server(cloud, options.port)
         except OSError as error:
             sys.stderr.write(
                 f"port {options.port} on 127.0.0.1: {error.strerror}. Stop what holds it, or pass --port 0\n"

@@ -5,22 +5,37 @@ Owns: what the parts share and the order in which they start and stop. Does not 
 
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
-from local.cloud import admin, batch, bigquery, compute, control, metadata_server, monitoring, scheduler, storage
+from local.cloud import (
+    admin,
+    batch,
+    bigquery,
+    compute,
+    control,
+    discovery,
+    metadata_server,
+    monitoring,
+    scheduler,
+    storage,
+)
 from local.cloud.aiplatform.vertex import Vertex
 from local.cloud.background import Background
 from local.cloud.clock import ManualClock
+from local.cloud.console import service as console
 from local.cloud.faults import api as fault_commands
 from local.cloud.faults.faults import Faults
 from local.cloud.iam import commands as access_commands
 from local.cloud.iam.access import Access
 from local.cloud.iam.google_accounts import implied_bindings
+from local.cloud.iam.known_accounts import use_of
 from local.cloud.iam.log import AccessLog
 from local.cloud.iam.members import Members
-from local.cloud.iam.roles import Roles
+from local.cloud.iam.roles import Roles, included_permissions
 from local.cloud.identity import OPERATOR_EMAIL, Identity, Mode, Principal
 from local.cloud.images import Images
+from local.cloud.locations import location_routes
 from local.cloud.logging import Logging
 from local.cloud.operations import Operations
 from local.cloud.policies import Policies
@@ -30,6 +45,7 @@ from local.cloud.routing import Router, Service
 from local.cloud.store import Store
 
 _LOG_SECONDS = 1.0
+_SWEEP_SECONDS = 60.0
 
 
 class Cloud:
@@ -48,7 +64,8 @@ class Cloud:
         self.clock = clock or ManualClock(self._clock_ahead())
         self.faults = Faults(self.store, self.clock)
         self.background = Background()
-        self.identity = Identity(root, self.store, self.clock, iam)
+        self.identity = Identity(root, self.store, self.clock, iam, partial(use_of, self.store))
+        self.on_start += [self.identity.forget_passing, self._start_sweep]
         self.projects = Projects(self.store, self.clock)
         self.operations = Operations(self.store, self.clock, self.background)
         self.policies = Policies(self.store, self.clock, self.faults.iam_delay_seconds)
@@ -81,15 +98,18 @@ class Cloud:
         return Access(
             mode,
             bindings_of=lambda name: [
-                *self.policies.in_force(name).get("bindings", ()),
+                *(self.policies.in_force(name) or ()),
                 *implied_bindings(name, self.projects),
             ],
             project_of_bucket=lambda bucket: self.objects.buckets.owner(bucket),  # noqa: PLW0108 (objects open later)
-            roles=Roles(lambda name: self.store.get("iam.role", name)),
+            roles=Roles(lambda name: self.store.derived("iam.role", name, included_permissions)),
             members=Members(self.store),
             clock=self.clock,
             log=log,
         )
+
+    def _start_sweep(self) -> None:
+        self.background.every(_SWEEP_SECONDS, self.identity.sweep, "tokens")
 
     def move_clock(self, by: timedelta) -> None:
         """Make time pass, for good; a hook does what is due then."""
@@ -102,12 +122,14 @@ class Cloud:
         return timedelta(seconds=(self.store.get("clock", "ahead") or {}).get("seconds", 0.0))
 
     def _services(self) -> list[Service]:
-        local = [admin.service(), access_commands.service(), fault_commands.service(self)]
-        core = [*local, metadata_server.service(), batch.service()]
+        local = [admin.service(), access_commands.service(), fault_commands.service(self), console.service(self)]
+        core = [*local, metadata_server.service(), batch.service(), discovery.service()]
         data = [*storage.services(self), *bigquery.services(self)]
         events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]
         observed = [*self.logging.services(), *monitoring.services(self)]
         declared = [*control.services(self), *compute.services(self)]
         services = [*core, *data, *events, *observed, *declared, *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
-        return [*services, Service("operations", self.operations.routes(), prefixes=public)]
+        versions = {"v1": ("v1", "v1beta1", "v1beta2", "v2")}
+        shared = Service("locations", location_routes(self), prefixes=public, versions=versions)
+        return [*services, shared, Service("operations", self.operations.routes(), prefixes=public)]

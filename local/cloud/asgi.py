@@ -10,6 +10,7 @@ and an Origin that is not this very server are refused before anything else.
 import asyncio
 import json
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud import dispatch
 from local.cloud.call import Response
-from local.cloud.errors import ApiError
+from local.cloud.errors import MOST_JSON_BYTES, ApiError, too_large
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
@@ -28,8 +29,10 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _log = logging.getLogger("local.cloud.requests")
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
-_MAX_JSON_BYTES = 256 * 1024 * 1024
+_LOOPBACK_HOST = re.compile(rf"(?:{'|'.join(map(re.escape, _LOOPBACK))})(?::\d{{1,5}})?")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 _HANDLER_THREADS = 64
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class HttpApp:
@@ -125,10 +128,8 @@ class _Exchange:
         while not self._whole:
             chunk = await self._next()
             size += len(chunk)
-            if size > _MAX_JSON_BYTES:
-                raise ApiError(
-                    413, f"The request body is larger than {_MAX_JSON_BYTES} bytes: upload such data as an object"
-                )
+            if size > MOST_JSON_BYTES:
+                raise too_large()
             chunks.append(chunk)
         return b"".join(chunks)
 
@@ -148,7 +149,7 @@ class _Exchange:
         body, headers = response.body, dict(response.headers)
         if isinstance(body, (dict, list)):
             headers.setdefault("content-type", "application/json; charset=UTF-8")
-            body = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+            body = _encode(body).encode()
         elif body is not None:
             headers.setdefault("content-type", response.media_type)
         if body is None:
@@ -163,7 +164,7 @@ class _Exchange:
         await self._send_chunks(body, threads)
 
     async def _start(self, status: int, headers: dict[str, str]) -> None:
-        raw = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+        raw = [(name.encode("latin-1"), _header(value)) for name, value in headers.items()]
         await self._send({"type": "http.response.start", "status": status, "headers": raw})
 
     async def _send_chunks(self, chunks: Iterator[bytes], threads: ThreadPoolExecutor) -> None:
@@ -184,10 +185,15 @@ class _Exchange:
                 await loop.run_in_executor(threads, close)
 
 
+def _header(value: str) -> bytes:
+    """As it may travel: an object's metadata can hold anything, a line break that would begin another header too."""
+    line = _CONTROL.sub(" ", value)
+    return line.encode("latin-1" if line.isascii() else "utf-8")
+
+
 def _refuse_foreign(method: str, headers: dict[str, str]) -> None:
     host = headers.get("host", "")
-    name = host if host.endswith("]") else host.rpartition(":")[0] or host
-    if name.lower() not in _LOOPBACK:
+    if not _LOOPBACK_HOST.fullmatch(host.lower()):
         raise ApiError(403, f"Host {host!r} is refused: this cloud answers to {', '.join(_LOOPBACK)} only")
     origin = headers.get("origin")
     if origin is not None and origin.lower() != f"http://{host.lower()}":

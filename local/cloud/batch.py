@@ -31,7 +31,7 @@ def service() -> Service:
 
 def _batch(call: Call) -> Response:
     head = f"Content-Type: {call.headers.get('content-type', '')}\r\n\r\n".encode()
-    message = BytesParser(policy=email.policy.HTTP).parsebytes(head + b"".join(call.stream))
+    message = BytesParser(policy=email.policy.HTTP).parsebytes(head + call.whole())
     if not message.is_multipart():
         raise ApiError(
             400, f"Content type {call.headers.get('content-type', '')!r} is not multipart/mixed with a boundary"

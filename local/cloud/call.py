@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from local.cloud.errors import invalid_argument
+from local.cloud.errors import MOST_JSON_BYTES, invalid_argument, too_large
 from local.cloud.identity import Principal
 from local.cloud.validation import as_int
 
@@ -47,7 +47,21 @@ class Call:
         self.cloud.access.require(self.caller, permission, resource)
 
     def may(self, permission: str, resource: str) -> bool:
+        """What testIamPermissions answers, in every mode."""
         return self.cloud.access.allows(self.caller, permission, resource)
+
+    def sees(self, permission: str, resource: str) -> bool:
+        """Whether a list shows what this permission is for: all of it where nobody is refused anything."""
+        return self.cloud.access.tolerates(self.caller, permission, resource)
+
+    def whole(self) -> bytes:
+        """A streamed body that is no media, in one piece. Raises 413 for one that is too large for that."""
+        body = bytearray()
+        for chunk in self.stream:
+            body += chunk
+            if len(body) > MOST_JSON_BYTES:
+                raise too_large()
+        return bytes(body)
 
     def object(self) -> dict[str, Any]:
         """The body, which must be a JSON object; an absent one is the empty object, as for protos."""

@@ -4,14 +4,15 @@ Owns: the choice of the route, who calls, the JSON body, and the cut that the `f
 Does not own: HTTP (asgi.py).
 """
 
-import gzip
 import json
+import re
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, unquote
 
 from local.cloud.call import Call, Response
-from local.cloud.errors import ApiError, unimplemented
+from local.cloud.errors import MOST_JSON_BYTES, ApiError, too_large, unimplemented
 from local.cloud.iam import enforcement
 from local.cloud.masks import select
 from local.cloud.routing import Match
@@ -19,11 +20,13 @@ from local.cloud.routing import Match
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
+_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _NO_BYTES: Iterator[bytes] = iter(())
 
 
 def route(cloud: "Cloud", method: str, raw_path: str, headers: Mapping[str, str]) -> Match:
     """Raises UNIMPLEMENTED, naming what is missing."""
+    _refuse_no_text(raw_path)
     wanted = headers.get("x-http-method-override", method) if method == "POST" else method
     match = cloud.router.match(wanted, raw_path) or (cloud.router.match("GET", raw_path) if wanted == "HEAD" else None)
     if match is None:
@@ -63,8 +66,20 @@ def answer(
     return _selected(match.route.handler(call), query)
 
 
+def _refuse_no_text(path: str) -> None:
+    """Two names that are no UTF-8 must not become one."""
+    if "%" in path:
+        try:
+            unquote(path, errors="strict")
+        except UnicodeDecodeError as error:
+            raise ApiError(400, f"The path is not UTF-8 once its percent signs are resolved: {error}") from None
+
+
 def _query(query_string: str) -> dict[str, list[str]]:
+    _refuse_no_text(query_string)
     lists: dict[str, list[str]] = {}
+    if not query_string:
+        return lists
     for name, value in parse_qsl(query_string, keep_blank_values=True):
         lists.setdefault(name, []).append(value)
     return lists
@@ -72,16 +87,32 @@ def _query(query_string: str) -> dict[str, list[str]]:
 
 def _json(body: bytes, headers: Mapping[str, str]) -> Any:
     if headers.get("content-encoding") == "gzip" and body:
-        try:
-            body = gzip.decompress(body)
-        except (OSError, EOFError) as error:
-            raise ApiError(400, f"The body is not the gzip that Content-Encoding announces: {error}") from None
+        body = _gunzipped(body)
     if not body.strip():
         return None
     try:
-        return json.loads(body)
+        found = json.loads(body)
+        if _SURROGATE.search(body):
+            json.dumps(found, ensure_ascii=False).encode()  # half of a pair is no text
+    except RecursionError:
+        raise ApiError(400, "Invalid JSON payload received: it nests too deep", reason="parseError") from None
     except ValueError as error:
         raise ApiError(400, f"Invalid JSON payload received: {error}", reason="parseError") from None
+    return found
+
+
+def _gunzipped(body: bytes) -> bytes:
+    """Raises 413 where a small body stands for one that is too large."""
+    inflate = zlib.decompressobj(wbits=31)
+    try:
+        plain = inflate.decompress(body, MOST_JSON_BYTES)
+    except zlib.error as error:
+        raise ApiError(400, f"The body is not the gzip that Content-Encoding announces: {error}") from None
+    if inflate.unconsumed_tail:
+        raise too_large()
+    if not inflate.eof:
+        raise ApiError(400, "The body is not the gzip that Content-Encoding announces: it ends too early")
+    return plain
 
 
 def _selected(found: dict[str, Any] | Response, query: dict[str, str]) -> Response:

@@ -8,6 +8,8 @@ BigQuery.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+MOST_JSON_BYTES = 256 * 1024 * 1024
+
 _STATUS_OF_CODE = {
     304: "NOT_MODIFIED",
     400: "INVALID_ARGUMENT",
@@ -125,6 +127,10 @@ def failed_precondition(message: str) -> ApiError:
 def unimplemented(message: str) -> ApiError:
     """What Google has and this cloud has not. 400, since clients retry 501 for a long time before they show it."""
     return ApiError(400, message, "UNIMPLEMENTED", reason="notImplemented")
+
+
+def too_large() -> ApiError:
+    return ApiError(413, f"The request body is larger than {MOST_JSON_BYTES} bytes: upload such data as an object")
 
 
 def invalid_argument(violations: Iterable[tuple[str, str]]) -> ApiError:

@@ -4,14 +4,15 @@ Owns: the operator's token, the identities of jobs and the tokens that they get 
 own: what a principal may do.
 
 A job's secret is the address of its metadata server, as on Google's machines where only the machine itself can reach
-it. Tokens are signed, so that they outlive a restart of the cloud; they end with the job or after an hour.
+it. Tokens are signed, so that they outlive a restart of the cloud; they end with the job, with the account that they
+speak for, or after an hour.
 """
 
 import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ OPERATOR_EMAIL = "operator@local.test"
 TOKEN_SECONDS = 3600
 
 _KIND = "identity.job"
+_PASSING = "outbound "
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +50,35 @@ class JobIdentity:
 
 
 class Identity:
-    def __init__(self, root: Path, store: Store, clock: Clock, mode: Mode) -> None:
+    """`use_of` tells what a credential of an e-mail is bound to, None where that may not be used (any longer)."""
+
+    def __init__(
+        self, root: Path, store: Store, clock: Clock, mode: Mode, use_of: Callable[[str], str | None] = lambda _: ""
+    ) -> None:
+        self._use_of = use_of
         self.mode: Mode = mode
         self.operator_token_file = root / "operator-token"
         self._operator_token = _secret_file(self.operator_token_file)
         self._key = _secret_file(root / "token-key").encode()
         self._store = store
         self._clock = clock
+        self.verifiers: list[Callable[[str], Principal | None]] = []  # who signed a token that is none of this cloud's
 
     def issue_token(self, email: str, *, seconds: int = TOKEN_SECONDS) -> tuple[str, int]:
         """A token of `email` that belongs to no job, and the seconds that it is good for."""
         _refuse_operator(email)
         name = _hash(secrets.token_urlsafe(24))
-        self._store.put(_KIND, name, {"job": "", "email": email}, parent="")
         expiry = self._clock.millis() // 1000 + seconds
+        body = {"job": "", "email": email, "use": self._use_of(email), "until": expiry}
+        self._store.put(_KIND, name, body, parent="")
         return f"ya29.{name}.{expiry}.{self._sign(name, expiry)}", seconds - 1
 
     def issue(self, *, job: str, email: str, project: str, attributes: Mapping[str, str] | None = None) -> JobIdentity:
         """Let a job act as `email`. `attributes` is what its metadata server lists under instance/attributes/."""
         _refuse_operator(email)
         secret = secrets.token_urlsafe(24)
-        body = {"job": job, "email": email, "project": project, "attributes": dict(attributes or {})}
+        body = {"job": job, "email": email, "use": self._use_of(email), "project": project}
+        body["attributes"] = dict(attributes or {})
         self._store.put(_KIND, _hash(secret), body, parent=job)
         return JobIdentity(job=job, secret=secret)
 
@@ -76,6 +86,23 @@ class Identity:
         """The job is over: its metadata server and its tokens end."""
         for name, _ in self._store.list(_KIND, job):
             self._store.delete(_KIND, name)
+
+    def issue_in_passing(self, *, email: str, project: str) -> JobIdentity:
+        """For one request that the cloud itself makes: revoke it when that has been answered."""
+        return self.issue(job=f"{_PASSING}{secrets.token_hex(8)}", email=email, project=project)
+
+    def sweep(self) -> None:
+        """Forget tokens that are good no longer."""
+        now = self._clock.millis() // 1000
+        for name, body in self._store.list(_KIND, ""):
+            if body.get("until", 0) < now:
+                self._store.delete(_KIND, name)
+
+    def forget_passing(self) -> None:
+        """At start: what a cloud that was killed had issued for requests of its own."""
+        for name, body in self._store.list(_KIND):
+            if body["job"].startswith(_PASSING):
+                self._store.delete(_KIND, name)
 
     def job_of(self, secret: str) -> dict[str, Any]:
         """{job, email, project, attributes} behind a metadata server's address. Raises NOT_FOUND for any other."""
@@ -112,17 +139,25 @@ class Identity:
             return Principal(OPERATOR_EMAIL)
         parts = token.rsplit(".", 2)
         if len(parts) != 3 or not parts[0].startswith("ya29.") or not parts[1].isdigit():
-            return None
+            return next((found for each in self.verifiers if (found := each(token))), None) if token else None
         name, expiry = parts[0].removeprefix("ya29."), int(parts[1])
         if not hmac.compare_digest(parts[2].encode(), self._sign(name, expiry).encode()):
             return None
-        body = self._store.get(_KIND, name)
-        if body is None or expiry < self._clock.millis() // 1000:
+        issued = self._store.derived(_KIND, name, _issued)
+        if issued is None or expiry < self._clock.millis() // 1000:
             return None
-        return Principal(body["email"], job=body["job"])
+        principal, use = issued
+        if self.mode == "enforce" and ((held := self._use_of(principal.email)) is None or held != use):
+            return None  # the account is deleted, disabled, or another one of the same name
+        return principal
 
     def _sign(self, name: str, expiry: int) -> str:
-        return hmac.new(self._key, f"{name}.{expiry}".encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(self._key, f"{name}.{expiry}".encode(), "sha256").hex()
+
+
+def _issued(body: dict[str, Any] | None) -> tuple[Principal, str | None] | None:
+    """Whom a token speaks for, and which use of the account's name."""
+    return (Principal(body["email"], job=body["job"]), body.get("use")) if body else None
 
 
 def _refuse_operator(email: str) -> None:

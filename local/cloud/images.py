@@ -54,6 +54,13 @@ class Images:
         """The record of an image by digest; None is what a registry calls an unknown manifest."""
         return self._store.get(_KIND, image)
 
+    def tag(self, image: str, tags: list[str]) -> None:
+        """Let these be the image's tags."""
+        held = self.find(image)
+        if held and sorted(set(tags)) != held["tags"]:
+            body = held | {"tags": sorted(set(tags)), "updateTime": self._clock.timestamp()}
+            self._store.put(_KIND, image, body, parent=held["repository"])
+
     def forget(self, image: str) -> None:
         self._store.delete(_KIND, image)
 

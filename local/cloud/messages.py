@@ -5,6 +5,7 @@ from Google's own protos. Clients may write field names in either case and enums
 camel-case names, enum names, int64 as strings, and no nulls.
 """
 
+import base64
 import json
 import math
 import re
@@ -12,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from local.cloud.bytes_fields import from_base64
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.errors import ApiError, bad_request
 
@@ -57,7 +59,9 @@ class Messages:
                 problems.append((at, f"Unknown name \"{key}\" at '{at}': Cannot find field."))
             elif value is not None:
                 shape, kind = fields[name]
-                result[name] = self._field(shape, kind, value, f"{at}.{_snake(name)}", problems)
+                read = self._field(shape, kind, value, f"{at}.{_snake(name)}", problems)
+                if not (kind.startswith("enum ") and str(read).endswith("_UNSPECIFIED")):  # which says: not set
+                    result[name] = read
         return result
 
     def _field(self, shape: str, kind: str, value: Any, at: str, problems: list[tuple[str, str]]) -> Any:
@@ -131,7 +135,8 @@ def _timestamp(value: Any) -> str | None:
 
 def _enum(numbers: dict[str, int], value: Any) -> str | None:
     if isinstance(value, str):
-        return value if value in numbers else None
+        name = value if value in numbers else value.upper().replace("-", "_")  # Google's front ends take either case
+        return name if name in numbers else None
     return next((each for each, number in numbers.items() if number == value and not isinstance(value, bool)), None)
 
 
@@ -143,13 +148,21 @@ def _text(value: Any) -> str | None:
     return value if isinstance(value, str) else None
 
 
+def _bytes(value: Any) -> str | None:
+    """In the standard alphabet, whichever it came in."""
+    try:
+        return base64.b64encode(from_base64(value)).decode() if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
 def _flag(value: Any) -> bool | None:
     return value if isinstance(value, bool) else None
 
 
 _READERS = {
     "string": _text,
-    "bytes": _text,
+    "bytes": _bytes,
     "bool": _flag,
     "google.protobuf.BoolValue": _flag,
     "google.protobuf.StringValue": _text,

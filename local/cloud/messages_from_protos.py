@@ -51,7 +51,7 @@ _ROOTS = {
     "google.cloud.monitoring_v3": ("AlertPolicy", "NotificationChannel"),
     "google.pubsub_v1": (
         *("Topic", "Subscription", "PublishRequest", "PullRequest", "AcknowledgeRequest"),
-        *("ModifyAckDeadlineRequest", "ModifyPushConfigRequest", "SeekRequest"),
+        *("ModifyAckDeadlineRequest", "ModifyPushConfigRequest", "SeekRequest", "Snapshot", "CreateSnapshotRequest"),
     ),
     "google.cloud.run_v2": ("Job", "Service"),
     "google.cloud.scheduler_v1": ("Job",),

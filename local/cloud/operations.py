@@ -1,7 +1,12 @@
 """Long-running operations, for every service.
 
-Owns: their records, their end, and the routes on them. Does not own: the work. An operation that was running when the
-cloud died ends with ABORTED at the next start, unless its service has declared it `resumable` and takes it up itself.
+Owns: their records, their end, the routes on them and what those need. Does not own: the work. An operation that was
+running when the cloud died ends with ABORTED at the next start, unless its service has declared it `resumable` and
+takes it up itself.
+
+What a caller needs depends on what an operation is about, its `kind`: `run.operations` where the service has
+permissions of that name, else a collection, `aiplatform.models`, whose `get` lets one see, await and forget an
+operation and whose `delete` lets one cancel it (https://cloud.google.com/vertex-ai/docs/general/iam-permissions).
 """
 
 import secrets
@@ -20,6 +25,9 @@ from local.cloud.store import Store
 
 _KIND = "operation"
 _MAX_WAIT_SECONDS = 60.0
+_LISTED_BY_DEFAULT = "aiplatform"
+_UNKNOWN = "unknown.operations"  # of a record that an older version has left: the operator's
+_EVERYTHING = "projects/-"
 
 
 class Operations:
@@ -29,18 +37,28 @@ class Operations:
         self._background = background
         self._ended = threading.Condition()
 
-    def create(self, parent: str, *, metadata_type: str = "", resumable: bool = False, **metadata: Any) -> str:
+    def create(
+        self,
+        parent: str,
+        *,
+        kind: str,
+        on: str = "",
+        metadata_type: str = "",
+        resumable: bool = False,
+        **metadata: Any,
+    ) -> str:
         """A running operation under `parent` ("" gives `operations/ID`); its name.
 
-        `metadata_type` is the message's full name,
-        `google.cloud.aiplatform.v1.CreatePersistentResourceOperationMetadata`.
+        `on` is the resource whose policies count for it, by default `parent`. `metadata_type` is the message's full
+        name, `google.cloud.aiplatform.v1.CreatePersistentResourceOperationMetadata`.
         """
         name = f"{parent}/operations/{secrets.randbits(62)}".lstrip("/")
         now = self._clock.timestamp()
         generic = {"createTime": now, "updateTime": now}
         typed = {"@type": f"type.googleapis.com/{metadata_type}"} if metadata_type else {}
         operation = {"name": name, "metadata": {**typed, "genericMetadata": generic, **metadata}, "done": False}
-        self._store.put(_KIND, name, {"operation": operation, "resumable": resumable}, parent=parent)
+        record = {"operation": operation, "resumable": resumable, "kind": kind, "on": on or parent}
+        self._store.put(_KIND, name, record, parent=parent)
         return name
 
     def done(
@@ -48,13 +66,15 @@ class Operations:
         parent: str,
         response: dict[str, Any],
         *,
+        kind: str,
+        on: str = "",
         response_type: str = "",
         metadata_type: str = "",
         **metadata: Any,
     ) -> dict[str, Any]:
         """An operation that has already ended well, ready to be answered: clients do not poll it."""
         with self._store.transaction():
-            name = self.create(parent, metadata_type=metadata_type, **metadata)
+            name = self.create(parent, kind=kind, on=on, metadata_type=metadata_type, **metadata)
             return self.succeed(name, response, response_type=response_type)
 
     def run(
@@ -62,12 +82,13 @@ class Operations:
         parent: str,
         work: Callable[[str], dict[str, Any]],
         *,
+        kind: str,
         response_type: str = "",
         metadata_type: str = "",
         **metadata: Any,
     ) -> dict[str, Any]:
         """Start `work(name)` in the background; it returns the response or raises ApiError. The running operation."""
-        name = self.create(parent, metadata_type=metadata_type, **metadata)
+        name = self.create(parent, kind=kind, metadata_type=metadata_type, **metadata)
 
         def follow() -> None:
             try:
@@ -119,7 +140,7 @@ class Operations:
             for template in _NAMES:
                 name = f"/{version}/{{name={template}}}"
                 rows += [
-                    Route("GET", name, lambda call: self.get(call.params["name"])),
+                    Route("GET", name, self._get_route),
                     Route("POST", f"{name}:wait", self._wait_route),
                     Route("POST", f"{name}:cancel", self._cancel_route),
                     Route("DELETE", name, self._delete_route),
@@ -127,24 +148,40 @@ class Operations:
             rows.append(Route("GET", f"/{version}/{{name=projects/*/locations/*}}/operations", self._list_route))
         return rows
 
+    def _get_route(self, call: Call) -> dict[str, Any]:
+        return self._allowed(call, "get")["operation"]
+
     def _wait_route(self, call: Call) -> dict[str, Any]:
+        self._allowed(call, "get")
         timeout = call.query.get("timeout") or call.object().get("timeout") or f"{_MAX_WAIT_SECONDS}s"
         return self.wait(call.params["name"], float(str(timeout).rstrip("s") or 0))
 
     def _cancel_route(self, call: Call) -> dict[str, Any]:
+        self._allowed(call, "cancel")
         self.cancel(call.params["name"])
         return {}
 
     def _delete_route(self, call: Call) -> dict[str, Any]:
-        self._record(call.params["name"])
+        self._allowed(call, "delete")
         self._store.delete(_KIND, call.params["name"])
         return {}
 
     def _list_route(self, call: Call) -> dict[str, Any]:
-        return page_of(call, "operations", self._list(call.params["name"]))
+        """Those of the services whose operations the caller may list; there must be one."""
+        parent = call.params["name"]
+        records = self._store.list(_KIND, parent)
+        services = {_service_of(record) for _, record in records} | {_LISTED_BY_DEFAULT}
+        visible = {service for service in services if call.sees(f"{service}.operations.list", parent)}
+        if not visible:
+            call.require(f"{_LISTED_BY_DEFAULT}.operations.list", parent)
+        shown = [(name, record["operation"]) for name, record in records if _service_of(record) in visible]
+        return page_of(call, "operations", shown)
 
-    def _list(self, parent: str) -> list[tuple[str, dict[str, Any]]]:
-        return [(name, record["operation"]) for name, record in self._store.list(_KIND, parent)]
+    def _allowed(self, call: Call, verb: str) -> dict[str, Any]:
+        """The record of the call's operation, if the caller may do that to it."""
+        record = self._record(call.params["name"])
+        call.require(_permission(record.get("kind", _UNKNOWN), verb), record.get("on") or _EVERYTHING)
+        return record
 
     def _record(self, name: str) -> dict[str, Any]:
         record = self._store.get(_KIND, name)
@@ -164,6 +201,17 @@ class Operations:
                     self._store.put(_KIND, name, record, parent=parent)
             self._ended.notify_all()
             return operation
+
+
+def _service_of(record: dict[str, Any]) -> str:
+    return record.get("kind", _UNKNOWN).partition(".")[0]
+
+
+def _permission(kind: str, verb: str) -> str:
+    """For `get`, `cancel` or `delete` of an operation of that kind."""
+    if kind.endswith(".operations"):
+        return f"{kind}.{verb}"
+    return f"{kind}.delete" if verb == "cancel" else f"{kind}.get"
 
 
 _NAMES = (

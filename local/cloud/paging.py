@@ -35,6 +35,22 @@ def page_of(
     return {field: [render(each) for _, each in page]} if page else {}
 
 
+def stored_page(
+    call: Call,
+    field: str,
+    kind: str,
+    parent: str,
+    *,
+    default: int = 100,
+    most: int = 1000,
+    render: Callable[[dict[str, Any]], dict[str, Any]] = dict,
+) -> dict[str, Any]:
+    """As `page_of`, of all stored resources of a kind under a parent; no more of them are read than are answered."""
+    size = page_size(call, default=default, most=most)
+    items = call.cloud.store.list(kind, parent, after=last_name(call) or "", limit=size + 1)
+    return page_of(call, field, items, default=default, most=most, render=render)
+
+
 def page_size(call: Call, *, default: int, most: int) -> int:
     """`pageSize` or `maxResults`; 0 and absent give the default, too large ones the most."""
     name = "pageSize" if "pageSize" in call.query else "maxResults"

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from local.cloud.bytes_fields import same_bytes
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, aborted
 from local.cloud.masks import mask_paths
@@ -49,13 +50,15 @@ class Policies:
         held = self._store.get(_KIND, resource) or default or {}
         return _stamped(resource, held)
 
-    def in_force(self, resource: str, *, default: dict[str, Any] | None = None) -> dict[str, Any]:
-        """The policy by which calls are allowed now: `get` tells at once what was set, this when it has propagated."""
-        pending = self._store.get(_PENDING, resource)
-        if pending is None:
-            return self.get(resource, default=default)
+    def in_force(self, resource: str) -> list[dict[str, Any]] | None:
+        """The bindings by which calls are allowed now, None where none were ever set; not to be changed. `get` tells
+        at once what was set, this when it has propagated.
+        """
+        pending = self._store.derived(_PENDING, resource, _changes)
+        if not pending:
+            return self._store.derived(_KIND, resource, _bindings)
         now = self._clock.millis()
-        return [entry["policy"] for entry in pending["policies"] if entry["from"] <= now][-1]
+        return [policy for since, policy in pending if since <= now][-1].get("bindings")
 
     def set(
         self,
@@ -70,7 +73,7 @@ class Policies:
         _refuse_bad(policy)
         with self._store.transaction():
             held = self.get(resource, default=default)
-            if policy.get("etag") not in (None, "", held["etag"]):
+            if policy.get("etag") and not same_bytes(policy["etag"], held["etag"]):
                 message = "There were concurrent policy changes: read the policy again and retry the whole change"
                 raise stale or aborted(message)
             self._refuse_unknown_members(policy, held)
@@ -107,6 +110,15 @@ class Policies:
         self._store.delete_under(_PENDING, f"{resource}/")
         self._store.delete(_KIND, resource)
         self._store.delete_under(_KIND, f"{resource}/")
+
+
+def _changes(pending: dict[str, Any] | None) -> list[tuple[int, dict[str, Any]]]:
+    """Policies and since when each counts, of one that has not propagated."""
+    return [(entry["from"], entry["policy"]) for entry in pending["policies"]] if pending else []
+
+
+def _bindings(policy: dict[str, Any] | None) -> list[dict[str, Any]] | None:
+    return None if policy is None else policy.get("bindings", [])
 
 
 def answer(policy: dict[str, Any], *, requested_version: int = 1) -> dict[str, Any]:

@@ -21,7 +21,9 @@ class Related:
             raise _malformed(f"content type {content_type!r} is not multipart/related with a boundary")
         self._chunks = chunks
         self._buffer = bytearray()
-        self._delimiter = f"--{found.group(1) or found.group(2)}".encode()
+        boundary = found.group(1) or found.group(2)
+        self._delimiter = f"--{boundary}".encode()
+        self._quoted = boundary[0] == boundary[-1] == "'"
         self._newline = self._after_boundary()
         self.metadata = self._metadata()
         headers = self._headers()
@@ -47,6 +49,10 @@ class Related:
     def _after_boundary(self) -> bytes:
         """Skip the first boundary line; the line ending that the body uses."""
         line = self._until(b"\n")
+        if (
+            self._quoted and line.rstrip(b" \t\r") != self._delimiter
+        ):  # so gcloud quotes it, and does not mean the quotes
+            self._delimiter = b"--" + self._delimiter[3:-1]
         if line.rstrip(b" \t\r") != self._delimiter:
             raise _malformed("the body does not begin with its boundary")
         return b"\r\n" if line.endswith(b"\r") else b"\n"

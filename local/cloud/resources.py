@@ -13,7 +13,7 @@ from local.cloud.call import Call
 from local.cloud.errors import aborted, already_exists, invalid_argument, not_found
 from local.cloud.masks import masked_update
 from local.cloud.messages import MESSAGES
-from local.cloud.paging import page_of
+from local.cloud.paging import stored_page
 from local.cloud.policy_routes import policy_routes
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
@@ -121,8 +121,9 @@ class Resources:
         return self.show(self.named(call.params["name"]))
 
     def list(self, call: Call) -> dict[str, Any]:
-        items = self.store.list(self.kind, call.params["parent"])
-        return page_of(call, self.collection, items, default=self.page_size, render=self.show)
+        return stored_page(
+            call, self.collection, self.kind, call.params["parent"], default=self.page_size, render=self.show
+        )
 
     def patch(self, call: Call) -> dict[str, Any]:
         wanted = self.body(call)
@@ -203,12 +204,14 @@ class LongRunning(Resources):
 
     metadata: ClassVar[str] = ""
     deleted_is_empty: ClassVar[bool] = True  # the response of a delete is Empty, not the resource
+    operations_kind: ClassVar[str] = ""  # run.operations, where operations have permissions of their own
 
     def answer(self, call: Call, method: str, resource: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
         empty = method == "delete" and self.deleted_is_empty
         return self.cloud.operations.done(
             self.operations_parent(resource["name"]),
             {} if empty else self.show(resource),
+            kind=self.operations_kind or self.kind,
             response_type="google.protobuf.Empty" if empty else self.message,
             metadata_type=self.metadata or self.message,
         )

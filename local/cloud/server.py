@@ -17,6 +17,7 @@ import uvicorn
 
 from local.cloud.app import Cloud
 from local.cloud.asgi import HttpApp
+from local.cloud.protocol import BoundedProtocol
 
 _HOST = "127.0.0.1"
 
@@ -34,7 +35,7 @@ class Server:
         self._app = HttpApp(cloud)
         config = uvicorn.Config(
             self._app,
-            http="httptools",
+            http=BoundedProtocol,
             loop="asyncio",
             ws="none",
             lifespan="off",
@@ -43,6 +44,7 @@ class Server:
             timeout_keep_alive=75,
             timeout_graceful_shutdown=5,
             server_header=False,
+            proxy_headers=False,
         )
         self._server = _Uvicorn(config)
         cloud.request_stop = self.request_stop

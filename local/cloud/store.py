@@ -10,11 +10,12 @@ moments, but never leaves half a transaction.
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from local.cloud.derived import Derived, Key, Value
 from local.cloud.errors import already_exists
 
 _SCHEMA = """
@@ -37,6 +38,11 @@ class Store:
         self._path = path
         self._writing = threading.RLock()
         self._depth = 0
+        self._writer = 0
+        self._touched: set[Key] = set()
+        self._touched_under: list[Key] = []
+        self._derived = Derived()
+        self._versions: dict[str, int] = {}
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self.script(_SCHEMA)
@@ -45,13 +51,29 @@ class Store:
         rows = self.query("select body from resources where kind = ? and name = ?", (kind, name))
         return json.loads(rows[0][0]) if rows else None
 
+    def derived(self, kind: str, name: str, make: Callable[[dict[str, Any] | None], Value]) -> Value:
+        """What `make` makes of a resource (None where there is none): made once for all who ask, until the resource
+        changes. Nobody may change it, and `make` must be the same object each time.
+        """
+        if self._writer == threading.get_ident() and self._has_touched(kind, name):
+            return make(self.get(kind, name))
+        return self._derived.of((kind, name), make, lambda: self.get(kind, name))
+
+    def version(self, kind: str) -> int:
+        """A number that rises with each committed change of a kind's resources: what was read since it was is right
+        while it stays.
+        """
+        return self._versions.get(kind, 0)
+
     def put(self, kind: str, name: str, body: dict[str, Any], *, parent: str | None = None) -> dict[str, Any]:
         """Create or overwrite. `parent` defaults to the name without its last collection and id."""
         statement = (
             "insert into resources (kind, name, parent, body) values (?, ?, ?, ?) "
             "on conflict (kind, name) do update set parent = excluded.parent, body = excluded.body"
         )
-        self.execute(statement, (kind, name, parent_of(name) if parent is None else parent, _dump(body)))
+        with self.transaction():
+            self._touched.add((kind, name))
+            self.execute(statement, (kind, name, parent_of(name) if parent is None else parent, _dump(body)))
         return body
 
     def create(self, kind: str, name: str, body: dict[str, Any], *, parent: str | None = None) -> dict[str, Any]:
@@ -63,13 +85,17 @@ class Store:
 
     def delete(self, kind: str, name: str) -> bool:
         """Whether there was such a resource."""
-        return self.execute("delete from resources where kind = ? and name = ?", (kind, name)) > 0
+        with self.transaction():
+            self._touched.add((kind, name))
+            return self.execute("delete from resources where kind = ? and name = ?", (kind, name)) > 0
 
     def delete_under(self, kind: str, prefix: str) -> int:
         """Delete all of a kind whose name begins with `prefix`; how many there were."""
-        return self.execute(
-            "delete from resources where kind = ? and name >= ? and name < ?", (kind, prefix, _after(prefix))
-        )
+        with self.transaction():
+            self._touched_under.append((kind, prefix))
+            return self.execute(
+                "delete from resources where kind = ? and name >= ? and name < ?", (kind, prefix, _after(prefix))
+            )
 
     def list(
         self, kind: str, parent: str | None = None, *, after: str = "", limit: int | None = None
@@ -89,17 +115,36 @@ class Store:
             connection = self._connection()
             if self._depth == 0:
                 connection.execute("begin immediate")
+                self._writer = threading.get_ident()
             self._depth += 1
             try:
                 yield
             except BaseException:
                 self._depth -= 1
                 if self._depth == 0:
-                    connection.execute("rollback")
+                    self._end(connection, "rollback")
                 raise
             self._depth -= 1
             if self._depth == 0:
-                connection.execute("commit")
+                self._end(connection, "commit")
+
+    def _end(self, connection: sqlite3.Connection, how: str) -> None:
+        try:
+            connection.execute(how)
+        finally:
+            self._writer = 0
+            touched, self._touched = self._touched, set()
+            under, self._touched_under = self._touched_under, []
+            for kind in {kind for kind, _ in (*touched, *under)}:
+                self._versions[kind] = self._versions.get(kind, 0) + 1
+            if touched:
+                self._derived.forget(touched)
+            for kind, prefix in under:
+                self._derived.forget_under(kind, prefix)
+
+    def _has_touched(self, kind: str, name: str) -> bool:
+        under = any(of == kind and name.startswith(prefix) for of, prefix in self._touched_under)
+        return under or (kind, name) in self._touched
 
     def script(self, ddl: str) -> None:
         """Run statements that define tables (`create … if not exists`)."""
@@ -141,5 +186,4 @@ def _after(prefix: str) -> str:
     return prefix[:-1] + chr(ord(prefix[-1]) + 1) if prefix else "\U0010ffff"
 
 
-def _dump(body: dict[str, Any]) -> str:
-    return json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+_dump = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode

@@ -5,20 +5,32 @@ processes (jobs/).
 Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locations.customJobs
 """
 
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, require_running, seconds, slots_on
 from local.cloud.aiplatform.machines import machine_size
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.persistent_resources import PersistentResources
-from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
+from local.cloud.aiplatform.resources import (
+    Collection,
+    Resource,
+    done,
+    location_of,
+    new_id,
+    refuse_outside,
+    without_output_only,
+)
 from local.cloud.aiplatform.settings import SettingsStore
+from local.cloud.aiplatform.stock_images import stock_runtimes
 from local.cloud.call import Call
 from local.cloud.errors import ApiError, failed_precondition
 from local.cloud.iam.enforcement import act_as
+from local.cloud.identity import Principal
 from local.cloud.jobs.images import RuntimeManifest
 from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import (
@@ -74,7 +86,8 @@ class CustomJobs(Collection):
         slots, account = self._place(parent, body, new=True)
         wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
         job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
-        stand_ins = {image: runtime.model_dump() for image, runtime in (runtimes or {}).items()}
+        runtimes = {**self._stock(job, known=runtimes or {}), **(runtimes or {})}
+        stand_ins = {image: runtime.model_dump() for image, runtime in runtimes.items()}
         self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})
         self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
         return job
@@ -97,6 +110,8 @@ class CustomJobs(Collection):
             if update.error:
                 job["error"] = {"code": update.error.code, "message": update.error.message}
 
+        if update.state.final:
+            shutil.rmtree(self._stock_folder(name), ignore_errors=True)
         if self.find(name) is None:
             return  # deleted meanwhile
         job = self.update(name, change)
@@ -149,7 +164,17 @@ class CustomJobs(Collection):
         runtimes = {image: RuntimeManifest.model_validate(body) for image, body in run["runtimes"].items()}
         self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
 
+    def _stock(self, job: Resource, *, known: Mapping[str, RuntimeManifest]) -> dict[str, RuntimeManifest]:
+        """What stands for the stock images of a job, where whoever submits it has said nothing of them."""
+        containers = [pool.get("containerSpec", {}) for pool in job["jobSpec"]["workerPoolSpecs"]]
+        images = {each["imageUri"] for each in containers if each.get("imageUri")} - known.keys()
+        return stock_runtimes(images, self._stock_folder(job["name"]))
+
+    def _stock_folder(self, name: str) -> Path:
+        return self.cloud.root / "stock" / name.rsplit("/", 1)[-1]
+
     def _end(self, name: str, state: JobState, code: int, message: str) -> None:
+        shutil.rmtree(self._stock_folder(name), ignore_errors=True)
         now = self.cloud.clock.timestamp()
         error = {"code": code, "message": message}
         job = self.update(name, lambda each: each.update(state=state.value, endTime=now, error=error))
@@ -158,8 +183,35 @@ class CustomJobs(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("CustomJob", call.object(), "custom_job")
-        act_as(self.cloud, call.caller, body.get("jobSpec", {}).get("serviceAccount", ""))
+        self.may_submit(call.caller, call.params["parent"], body)
         return self.shown(self.submit(call.params["parent"], body))
+
+    def may_submit(self, caller: Principal, location: str, body: Resource) -> None:
+        """What a job's creator needs beyond the right to create it: to act as the account that the job will run as, its
+        own or its persistent resource's (ServiceAccountSpec). Raises PERMISSION_DENIED, and INVALID_ARGUMENT for a
+        tensorboard of another location.
+        """
+        spec = body.get("jobSpec", {})
+        act_as(self.cloud, caller, spec.get("serviceAccount") or self._account_of_pool(location, spec))
+        if spec.get("tensorboard"):
+            refuse_outside(self.cloud, "customJob.jobSpec.tensorboard", [spec["tensorboard"]], location)
+        if spec.get("network"):
+            self._may_peer(location, spec["network"])
+
+    def _may_peer(self, location: str, network: str) -> None:
+        """A network of another project must be open to Vertex AI's service agent, as a Shared VPC's is."""
+        projects, own = self.cloud.projects, location.split("/")[1]
+        name = projects.with_id(network)
+        owner = name.split("/")[1] if name.startswith("projects/") else own
+        if owner != own and projects.known(owner):
+            agent = f"service-{projects.number_of(own)}@gcp-sa-aiplatform.iam.gserviceaccount.com"
+            self.cloud.access.require(Principal(agent), "compute.networks.use", name)
+
+    def _account_of_pool(self, location: str, spec: Resource) -> str:
+        """The account that jobs on the named persistent resource run as unless they name one; "" for the service's."""
+        pool = self._pools.find(f"{location}/persistentResources/{spec.get('persistentResourceId', '')}") or {}
+        rule = pool.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {})
+        return rule.get("serviceAccount", "") if rule.get("enableCustomServiceAccount") else ""
 
     def _cancel(self, call: Call) -> dict[str, Any]:
         self.cancel(call.params["name"])

@@ -6,6 +6,7 @@ Owns: the contexts of a pipeline and of a run, the executions of its tasks, thei
 from typing import Any
 
 from local.cloud.aiplatform.metadata import Metadata
+from local.cloud.aiplatform.pipeline_inputs import runtime_artifact
 from local.cloud.aiplatform.resources import Resource, new_id
 from local.cloud.pipelines.records import TaskRecord, TaskState
 from local.cloud.pipelines.values import Artifact
@@ -50,9 +51,7 @@ class RunLineage:
     def find_artifact(self, uri: str, schema_title: str) -> Artifact | None:
         for each in self._metadata.artifacts.all(self._store):
             if each.get("uri") == uri and each.get("schemaTitle") == schema_title:
-                kind = {"schemaTitle": schema_title, "schemaVersion": each.get("schemaVersion", "")}
-                shown = self._metadata.artifacts.shown(each)
-                return {"name": shown["name"], "type": kind, "uri": uri, "metadata": each.get("metadata", {})}
+                return runtime_artifact(each, self._metadata)
         return None
 
     def begin(self, record: TaskRecord) -> str:
@@ -84,7 +83,7 @@ class RunLineage:
         for found in artifacts.values():
             for artifact in found:
                 known = self._metadata.artifacts.find(artifact.get("name", ""))
-                if known:
+                if known and known["name"].startswith(f"{self._store}/"):
                     self._metadata.edges.add_event(execution, known["name"], {"type": kind, "eventTime": now})
 
     def _context(self, short: str, schema: str, display: str) -> Resource:

@@ -37,9 +37,11 @@ class LogEntries:
 
     def _list(self, call: Call) -> dict[str, Any]:
         body = call.object()
-        projects = {self._cloud.projects.with_id(name).split("/")[1] for name in body.get("resourceNames") or []}
-        if not projects:
-            raise invalid_argument([("resourceNames", "at least one, such as projects/my-project, is required")])
+        names = body.get("resourceNames") or [""]
+        if wrong := [name for name in names if not str(name).startswith("projects/")]:
+            rule = "is no resource of a project: at least one, such as projects/my-project, is required, and no other"
+            raise invalid_argument([("resourceNames", f"{wrong[0]!r} {rule}")])
+        projects = {self._cloud.projects.with_id(name).split("/")[1] for name in names}
         text = body.get("filter", "")
         selects = filters.compiled(_by_rank(text))
         found = [entry for entry in self._entries(projects, text) if selects({**entry, **_ranked(entry)})]

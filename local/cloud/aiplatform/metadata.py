@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.edges import Edges
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, without_output_only
+from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, refuse_outside, without_output_only
 from local.cloud.call import Call
 from local.cloud.errors import ApiError, failed_precondition, invalid_argument
 from local.cloud.routing import Route
@@ -188,6 +188,7 @@ class Metadata:
     def _add_members(self, call: Call) -> dict[str, Any]:
         body = canonical("AddContextArtifactsAndExecutionsRequest", call.object(), "request")
         context = self._known(self.contexts, call.params["context"])
+        self._refuse_foreign(context, artifacts=body.get("artifacts", []), executions=body.get("executions", []))
         artifacts = [self._known(self.artifacts, name) for name in body.get("artifacts", [])]
         executions = [self._known(self.executions, name) for name in body.get("executions", [])]
         self.edges.add_members(context, [*artifacts, *executions])
@@ -212,6 +213,7 @@ class Metadata:
     def _family(self, call: Call) -> tuple[str, list[str]]:
         parent = self._known(self.contexts, call.params["context"])
         body = canonical("AddContextChildrenRequest", call.object(), "request")
+        self._refuse_foreign(parent, childContexts=body.get("childContexts", []))
         children = [self._known(self.contexts, name) for name in body.get("childContexts", [])]
         if parent in children:
             raise invalid_argument([("childContexts", f"{parent} cannot be its own child")])
@@ -220,6 +222,7 @@ class Metadata:
     def _add_events(self, call: Call) -> dict[str, Any]:
         body = canonical("AddExecutionEventsRequest", call.object(), "request")
         execution = self._known(self.executions, call.params["execution"])
+        self._refuse_foreign(execution, **{"events.artifact": [e.get("artifact", "") for e in body.get("events", [])]})
         for index, event in enumerate(body.get("events", [])):
             if event.get("type") not in {"INPUT", "OUTPUT"}:
                 raise invalid_argument(
@@ -247,6 +250,11 @@ class Metadata:
     def _shown_event(self, event: Resource) -> Resource:
         with_number = self._cloud.projects.with_number
         return {**event, "artifact": with_number(event["artifact"]), "execution": with_number(event["execution"])}
+
+    def _refuse_foreign(self, name: str, **fields: list[str]) -> None:
+        """What is joined to a resource must be of its own store."""
+        for field, names in fields.items():
+            refuse_outside(self._cloud, field, names, "/".join(name.split("/")[:6]))
 
     def _known(self, kind: Collection, name: str) -> str:
         """The kept name of a resource that must exist."""

@@ -7,7 +7,17 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, proto, without_output_only
+from local.cloud.aiplatform.resources import (
+    Collection,
+    Resource,
+    done,
+    kind_of,
+    location_of,
+    new_id,
+    proto,
+    refuse_outside,
+    without_output_only,
+)
 from local.cloud.call import Call
 from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found
 from local.cloud.routing import Route
@@ -72,6 +82,8 @@ class Models(Collection):
         body = request.get("model") or {}
         self._check(body, request)
         location = call.params["parent"]
+        if request.get("parentModel"):
+            refuse_outside(self.cloud, "parentModel", [request["parentModel"]], location)
         with self.cloud.store.transaction():
             if request.get("parentModel"):
                 model = self.version(request["parentModel"].partition("@")[0])["name"].partition("@")[0]
@@ -83,6 +95,7 @@ class Models(Collection):
         return self.cloud.operations.done(
             location,
             {"model": self.cloud.projects.with_number(model), "modelVersionId": made["versionId"]},
+            kind=kind_of(call),
             response_type=proto(call, "UploadModelResponse"),
             metadata_type=proto(call, "UploadModelOperationMetadata"),
         )

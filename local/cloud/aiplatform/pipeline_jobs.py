@@ -12,7 +12,18 @@ from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.lineage import RunLineage
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.metadata import Metadata
-from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, proto, without_output_only
+from local.cloud.aiplatform.pipeline_inputs import inputs_of
+from local.cloud.aiplatform.resources import (
+    Collection,
+    Resource,
+    done,
+    kind_of,
+    location_of,
+    new_id,
+    proto,
+    refuse_outside,
+    without_output_only,
+)
 from local.cloud.aiplatform.task_details import task_detail
 from local.cloud.aiplatform.task_jobs import TaskJobs
 from local.cloud.call import Call
@@ -21,7 +32,7 @@ from local.cloud.iam.enforcement import act_as
 from local.cloud.pipelines.records import TaskRecord, TaskState
 from local.cloud.pipelines.run import Run
 from local.cloud.pipelines.runner import PipelineRunner
-from local.cloud.pipelines.spec import PipelineSpec, bound_parameters, problems_of
+from local.cloud.pipelines.spec import PipelineSpec, problems_of
 from local.cloud.pipelines.surroundings import RunContext, Surroundings
 from local.cloud.pipelines.values import Values
 from local.cloud.routing import Route
@@ -79,7 +90,7 @@ class PipelineJobs(Collection):
     ) -> Resource:
         """Check a canonical `PipelineJob` as the API does, keep it and run it."""
         short = short or generated_id(body, self.cloud.clock.timestamp())
-        self._check(body, short)
+        self._check(parent, body, short)
         wanted = without_output_only(body, *_OUTPUT_ONLY)
         made = {**wanted, "state": "PIPELINE_STATE_PENDING", **({"scheduleName": schedule} if schedule else {})}
         made["labels"] = {"vertex-ai-pipelines-run-billing-id": new_id(), **made.get("labels", {})}
@@ -103,7 +114,7 @@ class PipelineJobs(Collection):
             job = self.update(name, lambda each: each.update(state="PIPELINE_STATE_CANCELLING"))
             self.runner.cancel(job["name"])
 
-    def _check(self, body: Resource, short: str) -> None:
+    def _check(self, parent: str, body: Resource, short: str) -> None:
         if body.get("templateUri") and not body.get("pipelineSpec"):
             raise unimplemented("templateUri: the local cloud has no template registry. Send the pipelineSpec inline")
         found = Violations()
@@ -116,7 +127,7 @@ class PipelineJobs(Collection):
             found.add("pipelineSpec", "is required")
         else:
             problems = problems_of(spec)
-            problems += [] if problems else bound_parameters(spec["root"], _given(config))[1]
+            problems += [] if problems else inputs_of(body, parent, self._metadata)[1]
             for field, description in problems:
                 found.add(field, description)
         if root.startswith("gs://") and not self._has_bucket(root):
@@ -146,11 +157,13 @@ class PipelineJobs(Collection):
         name, project = job["name"], job["name"].split("/")[1]
         number = self.cloud.projects.number_of(project)
         runtime = config.get("defaultRuntime", {}).get("persistentResourceRuntimeDetail", {})
+        given, _ = inputs_of(job, location_of(name), self._metadata)
         return RunContext(
             name=name,
             project_number=number,
             root=config.get("gcsOutputDirectory") or job["pipelineSpec"].get("defaultPipelineRoot", ""),
-            parameters=bound_parameters(job["pipelineSpec"]["root"], _given(config))[0],
+            parameters=given.parameters,
+            artifacts=given.artifacts,
             service_account=self._account(job),
             network=job.get("network", ""),
             kms_key=job.get("encryptionSpec", {}).get("kmsKeyName", ""),
@@ -242,7 +255,7 @@ class PipelineJobs(Collection):
         return {}
 
     def _cancel_many(self, call: Call) -> dict[str, Any]:
-        jobs = [self.get(name) for name in call.object().get("names", [])]
+        jobs = self._named_jobs(call)
         for job in jobs:
             self.cancel(job["name"])
         answer = {"pipelineJobs": [self.shown(self.get(job["name"])) for job in jobs]}
@@ -253,7 +266,7 @@ class PipelineJobs(Collection):
         return done(call, "Delete", None)
 
     def _delete_many(self, call: Call) -> dict[str, Any]:
-        jobs = [self.get(name) for name in call.object().get("names", [])]
+        jobs = self._named_jobs(call)
         for job in jobs:
             self._remove(job["name"])
         return self._many(
@@ -263,10 +276,17 @@ class PipelineJobs(Collection):
             {"pipelineJobs": [self.shown(job) for job in jobs]},
         )
 
+    def _named_jobs(self, call: Call) -> list[Resource]:
+        """Of a batch: jobs of the call's own location."""
+        names = call.object().get("names", [])
+        refuse_outside(self.cloud, "names", names, call.params["parent"])
+        return [self.get(name) for name in names]
+
     def _many(self, call: Call, response: str, metadata: str, answer: dict[str, Any]) -> dict[str, Any]:
         return self.cloud.operations.done(
             call.params["parent"],
             answer,
+            kind=kind_of(call),
             response_type=proto(call, response),
             metadata_type=proto(call, metadata),
         )
@@ -284,12 +304,6 @@ def account_of(cloud: "Cloud", job: Resource, name: str) -> str:
     """Whom a run acts as: by default the Compute Engine account of the project that `name` begins with."""
     number = cloud.projects.number_of(name.split("/")[1])
     return job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com"
-
-
-def _given(config: Resource) -> dict[str, Any]:
-    """The parameter values of a runtime config; of the former `parameters`, too."""
-    former = {name: next(iter(value.values()), None) for name, value in config.get("parameters", {}).items()}
-    return {**former, **config.get("parameterValues", {})}
 
 
 def generated_id(body: Resource, timestamp: str) -> str:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from local.cloud.aiplatform.resources import Resource, location_of, proto
+from local.cloud.aiplatform.resources import Resource, kind_of, location_of, proto
 from local.cloud.call import Call
 from local.cloud.errors import ApiError
 
@@ -53,7 +53,9 @@ class PoolChanges:
         metadata = "DeleteOperationMetadata" if verb == "Delete" else f"{verb}PersistentResourceOperationMetadata"
         operations = self._cloud.operations
         with self._cloud.store.transaction():
-            operation = operations.create(location_of(name), metadata_type=proto(call, metadata), resumable=True)
+            operation = operations.create(
+                location_of(name), kind=kind_of(call), metadata_type=proto(call, metadata), resumable=True
+            )
             until = self._cloud.clock.now() + timedelta(seconds=seconds)
             change = Change(name, verb, operation, message or "google.protobuf.Empty", int(until.timestamp() * 1000))
             self._cloud.store.put(_KIND, name, asdict(change), parent="")

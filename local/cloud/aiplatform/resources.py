@@ -8,6 +8,7 @@ import hashlib
 import json
 import secrets
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from local.cloud import filters
@@ -22,7 +23,16 @@ if TYPE_CHECKING:
 Resource = dict[str, Any]
 
 PROTO_PACKAGE = "google.cloud.aiplatform"
+_MOST_REMEMBERED = 16
 _OUTPUT_ONLY = ("name", "createTime", "updateTime", "etag")
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """The names that a filter selects, in an order, at a version of the store's kind."""
+
+    version: int
+    names: list[str]
 
 
 class Collection:
@@ -33,6 +43,7 @@ class Collection:
         self.message = message
         self._kind = f"aiplatform.{message}"
         self._with_etag = with_etag
+        self._chosen: dict[tuple[str, str, str], _Chosen] = {}
 
     def create(self, name: str, body: Resource) -> Resource:
         """Raises ALREADY_EXISTS where the name is taken."""
@@ -96,17 +107,34 @@ class Collection:
         items: Iterable[Resource] | None = None,
     ) -> dict[str, Any]:
         """One page of what the call's filter selects, in the order that it asks for, newest first by default."""
-        selects = filters.compiled(call.query.get("filter", ""), functions)
-        candidates = self.all(call.params.get("parent")) if items is None else items
-        rendered = [render(item) for item in candidates]
-        chosen = _ordered([item for item in rendered if selects(item)], call.query.get("orderBy", ""))
-        start = _position_after(chosen, last_name(call))
-        size = page_size(call, default=100, most=1000)
-        page = chosen[start : start + size]
-        answer: dict[str, Any] = {field: [self.shown(item) for item in page]} if page else {}
-        if start + size < len(chosen):
-            answer["nextPageToken"] = page_token(page[-1]["name"])
+        version, size = self.cloud.store.version(self._kind), page_size(call, default=100, most=1000)
+        asked = (call.params.get("parent", ""), call.query.get("filter", ""), call.query.get("orderBy", ""))
+        after, chosen = last_name(call), self._chosen.get(asked)
+        if after is None or items is not None or chosen is None or chosen.version != version:
+            selects = filters.compiled(asked[1], functions) if asked[1] else None
+            candidates = self.all(call.params.get("parent")) if items is None else items
+            selected = [item for item in candidates if selects is None or selects(render(item))]
+            found = {item["name"]: item for item in _ordered(selected, asked[2])}
+            chosen = _Chosen(version, list(found))
+            if items is None:
+                self._remember(asked, chosen)
+        else:
+            found = {}
+        start = _position_after(chosen.names, after)
+        names = chosen.names[start : start + size]
+        page = [item for name in names if (item := found.get(name) or self.find(name))]
+        answer: dict[str, Any] = {field: [self.shown(render(item)) for item in page]} if page else {}
+        if start + size < len(chosen.names):
+            answer["nextPageToken"] = page_token(names[-1])
         return answer
+
+    def _remember(self, asked: tuple[str, str, str], chosen: "_Chosen") -> None:
+        """What a first page has found, for the pages that follow it: they need not look at everything again."""
+        self._chosen.pop(asked, None)
+        for oldest in list(self._chosen)[: len(self._chosen) + 1 - _MOST_REMEMBERED]:
+            self._chosen.pop(oldest, None)
+        if len(chosen.names) > 1:
+            self._chosen[asked] = chosen
 
     def shown(self, resource: Resource) -> Resource:
         """As it is answered: with the project's number in its name."""
@@ -144,14 +172,28 @@ def done(call: Call, method: str, resource: Resource | None, message: str = "", 
     return call.cloud.operations.done(
         name,
         resource or {},
+        kind=kind_of(call),
         response_type=response_type,
         metadata_type=proto(call, f"{method}OperationMetadata"),
     )
 
 
+def kind_of(call: Call) -> str:
+    """The collection that a call is about, as its route's permission names it: `aiplatform.models`."""
+    return (call.route.permission or "").rpartition(".")[0]
+
+
 def location_of(name: str) -> str:
     """`projects/P/locations/L` of any name below it."""
     return "/".join(name.split("/")[:4])
+
+
+def refuse_outside(cloud: "Cloud", field: str, names: Iterable[str], parent: str) -> None:
+    """Names in a body must lie below the resource that the path names, for which the caller's rights were checked."""
+    above = f"{cloud.projects.with_id(parent)}/"
+    wrong = [name for name in names if not cloud.projects.with_id(str(name)).startswith(above)]
+    if wrong:
+        raise invalid_argument([(field, f"{name!r} is not below {parent}") for name in wrong])
 
 
 def without_output_only(body: Resource, *more: str) -> Resource:
@@ -183,11 +225,10 @@ def _sort_key(value: Any) -> tuple[int, Any]:
     return (1, value) if isinstance(value, int | float) else (2, str(value))
 
 
-def _position_after(items: list[Resource], name: str | None) -> int:
+def _position_after(names: list[str], name: str | None) -> int:
     """Where the page after the item of that name begins."""
     if name is None:
         return 0
-    for position, item in enumerate(items):
-        if item["name"] == name:
-            return position + 1
+    if name in names:
+        return names.index(name) + 1
     raise invalid_argument([("pageToken", f"{name!r} is in the list no more: begin again without a token")])

@@ -22,6 +22,8 @@ class Settings(BaseModel):
     provisioning_seconds: float = Field(0.0, ge=0, description="how long the machines of an on-demand job take")
     pool_provisioning_seconds: float = Field(0.0, ge=0, description="how long a pool's machines take: made or rebooted")
     scale_down_seconds: float = Field(600.0, ge=0, description="how long an autoscaled pool is idle before it shrinks")
+    requests_per_minute: int = Field(0, ge=0, description="of a project in a region; Google's limit is 600; 0 is none")
+    submissions_per_minute: int = Field(0, ge=0, description="of jobs and operations; Google's limit is 60; 0 is none")
     replica_memory_mb: int = Field(0, ge=0, description="the most that a replica may hold; 0 is what its machine has")
 
 

@@ -1,24 +1,19 @@
 """The custom jobs of pipeline tasks, and what stands for their images.
 
-A task's job is made as any other, by the REST API's own rules. Its image is run by its registered manifest. The stock
-Python images of Docker Hub (`python:3.11`, `python:3.12-slim`, …), which KFP gives to components that name no other,
-need no registration: the cloud's own interpreter stands for them, in an environment of the task's own, so that what a
-component installs by pip goes there and nowhere else. Any other image is one that cannot be pulled.
+A task's job is made as any other, by the REST API's own rules. Its image is run by its registered manifest, a stock
+image (`python:3.11`, which KFP gives to components that name no other) by what stands for it (stock_images.py). Any
+other image is one that cannot be pulled.
 """
 
-import ensurepip
-import importlib.util
-import re
+import contextlib
 import shutil
-import sys
-import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.messages import canonical
+from local.cloud.aiplatform.stock_images import TASK_SITE, stock_runtime
 from local.cloud.errors import ApiError
-from local.cloud.iam.enforcement import act_as
 from local.cloud.identity import Principal
 from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 from local.cloud.pipelines.records import TaskRecord
@@ -26,9 +21,6 @@ from local.cloud.pipelines.surroundings import JobRefusedError, JobView
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
-
-_STOCK_PYTHON = re.compile(r"(?:[\w.-]+(?::\d+)?/)*(?:library/)?python(?::3[\w.-]*)?(?:@sha256:[0-9a-f]{64})?")
-_MOUNT = Path(__file__).resolve().parents[1] / "pipelines" / "kfp_mount"
 
 
 class TaskJobs:
@@ -57,7 +49,7 @@ class TaskJobs:
     def _check_access(self, job: dict[str, Any]) -> None:
         """What the run's account needs where its task creates a job; a plain container's job is the service's own."""
         self._cloud.access.require(self._principal, "aiplatform.customJobs.create", self._location)
-        act_as(self._cloud, self._principal, job.get("jobSpec", {}).get("serviceAccount", ""))
+        self._jobs.may_submit(self._principal, self._location, job)
 
     def view(self, name: str) -> JobView | None:
         job = self._jobs.find(name)
@@ -72,48 +64,15 @@ class TaskJobs:
 
     def _runtime(self, image: str, job: dict[str, Any], task: TaskRecord) -> RuntimeManifest | None:
         """What stands for an image, where that is not simply its registered manifest."""
-        if _STOCK_PYTHON.fullmatch(image):
-            runtime = stock_python(self._folder / task.id)
-        elif _runs_kfp(job):
-            try:
+        runtime = stock_runtime(image, self._folder / task.id)
+        if runtime is None and _runs_kfp(job):
+            with contextlib.suppress(ImageNotFoundError):
                 runtime = runtime_of(image, self._cloud.images.find)
-            except ImageNotFoundError:
-                return None
-        else:
+        if runtime is None:
             return None
+        path = list(dict.fromkeys([*runtime.pythonpath, str(TASK_SITE)]))
         mount = {"KFP_GCS_MOUNT": f"{self._objects}/"}
-        return runtime.model_copy(
-            update={"pythonpath": [*runtime.pythonpath, str(_MOUNT)], "env": {**runtime.env, **mount}, "preload": []}
-        )
-
-
-def stock_python(folder: Path) -> RuntimeManifest:
-    """A fresh environment over the cloud's interpreter: its packages can be imported, new ones are installed apart."""
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = folder / "lib" / version / "site-packages"
-    packages.mkdir(parents=True, exist_ok=True)
-    commands = folder / "bin"
-    commands.mkdir(exist_ok=True)
-    base = Path(sys.base_prefix) / "bin"
-    (folder / "pyvenv.cfg").write_text(f"home = {base}\ninclude-system-site-packages = false\n")
-    for name in ("python", "python3", version):
-        link = commands / name
-        if not link.is_symlink():
-            link.symlink_to(Path(sys.executable).resolve())
-    known = dict.fromkeys([sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *_bundled_pip()])
-    (packages / "host.pth").write_text("\n".join(known) + "\n")
-    pip = commands / "pip"
-    pip.write_text('#!/bin/sh\nexec "$(dirname "$0")/python" -m pip "$@"\n')
-    pip.chmod(0o755)
-    env = {"PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    return RuntimeManifest(interpreter=str(commands / "python"), workdir=str(folder), env=env)
-
-
-def _bundled_pip() -> list[str]:
-    """The wheel of pip that comes with Python, for an interpreter that has no pip installed."""
-    if importlib.util.find_spec("pip"):
-        return []
-    return [str(wheel) for wheel in Path(ensurepip.__file__).parent.glob("_bundled/pip-*.whl")]
+        return runtime.model_copy(update={"pythonpath": path, "env": {**runtime.env, **mount}, "preload": []})
 
 
 def _images(job: dict[str, Any]) -> set[str]:

@@ -7,7 +7,7 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, without_output_only
+from local.cloud.aiplatform.resources import Collection, Resource, done, new_id, refuse_outside, without_output_only
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument, not_found
 from local.cloud.routing import Route
@@ -27,8 +27,8 @@ class Tensorboards:
         self._cloud = cloud
         self._boards = Collection(cloud, "Tensorboard", with_etag=True)
         self._experiments = Collection(cloud, "TensorboardExperiment", with_etag=True)
-        self._runs = Collection(cloud, "TensorboardRun", with_etag=True)
-        self._series = Collection(cloud, "TensorboardTimeSeries", with_etag=True)
+        self.runs = Collection(cloud, "TensorboardRun", with_etag=True)
+        self.series = Collection(cloud, "TensorboardTimeSeries", with_etag=True)
 
     def routes(self) -> list[Route]:
         experiment, run = f"{_TENSORBOARD}/experiments/*", f"{_TENSORBOARD}/experiments/*/runs/*"
@@ -36,8 +36,8 @@ class Tensorboards:
         return [
             *self._rows("projects/*/locations/*", "tensorboards", self._boards, slow=True),
             *self._rows(_TENSORBOARD, "experiments", self._experiments),
-            *self._rows(experiment, "runs", self._runs),
-            *self._rows(run, "timeSeries", self._series),
+            *self._rows(experiment, "runs", self.runs),
+            *self._rows(run, "timeSeries", self.series),
             Route(
                 "POST",
                 f"/v1/{{parent={experiment}}}/runs:batchCreate",
@@ -86,7 +86,7 @@ class Tensorboards:
 
     def _make(self, kind: Collection, parent: str, plural: str, short: str, body: Resource) -> Resource:
         self._require_parent(kind, parent)
-        if short or kind in (self._experiments, self._runs):
+        if short or kind in (self._experiments, self.runs):
             found = Violations()
             rule = "must hold at most 128 lowercase letters, digits and hyphens"
             found.matches(_SHORT_ID, short, f"{kind.message[0].lower()}{kind.message[1:]}Id", rule)
@@ -94,13 +94,13 @@ class Tensorboards:
         extra: Resource = {}
         if kind is self._boards:
             extra = {"blobStoragePathPrefix": f"cloud-ai-platform-{new_id()}"}
-        if kind is self._series:
+        if kind is self.series:
             self._check_series(parent, body)
         wanted = without_output_only(body, "blobStoragePathPrefix", "runCount")
         return kind.create(f"{parent}/{plural}/{short or new_id()}", {**wanted, **extra})
 
     def _require_parent(self, kind: Collection, parent: str) -> None:
-        above = {self._experiments: self._boards, self._runs: self._experiments, self._series: self._runs}
+        above = {self._experiments: self._boards, self.runs: self._experiments, self.series: self.runs}
         for child, owner in above.items():
             if kind is child:
                 owner.get(parent)
@@ -115,7 +115,7 @@ class Tensorboards:
         found = Violations()
         found.unless(body.get("displayName"), "displayName", "is required")
         found.unless(body.get("valueType"), "valueType", "is required")
-        taken = {each.get("displayName") for each in self._series.all(run)}
+        taken = {each.get("displayName") for each in self.series.all(run)}
         found.unless(
             body.get("displayName") not in taken, "displayName", f"{body.get('displayName')!r} is taken in this run"
         )
@@ -129,7 +129,7 @@ class Tensorboards:
     def _delete(self, call: Call, kind: Collection) -> dict[str, Any]:
         name = kind.get(call.params["name"])["name"]
         with self._cloud.store.transaction():
-            for below in (self._experiments, self._runs, self._series):
+            for below in (self._experiments, self.runs, self.series):
                 for each in below.all():
                     if each["name"].startswith(f"{name}/"):
                         below.remove(each["name"])
@@ -142,7 +142,7 @@ class Tensorboards:
         with self._cloud.store.transaction():
             made = [
                 self._make(
-                    self._runs,
+                    self.runs,
                     call.params["parent"],
                     "runs",
                     each.get("tensorboardRunId", ""),
@@ -150,17 +150,19 @@ class Tensorboards:
                 )
                 for each in body.get("requests", [])
             ]
-        return {"tensorboardRuns": [self._runs.shown(each) for each in made]}
+        return {"tensorboardRuns": [self.runs.shown(each) for each in made]}
 
     def _create_many_series(self, call: Call) -> dict[str, Any]:
         body = canonical("BatchCreateTensorboardTimeSeriesRequest", call.object(), "request")
+        runs = [each.get("parent", "") for each in body.get("requests", [])]
+        refuse_outside(self._cloud, "requests.parent", runs, call.params["parent"])
         with self._cloud.store.transaction():
             made = []
             for each in body.get("requests", []):
-                run = self._runs.get(each.get("parent", ""))["name"]
+                run = self.runs.get(each.get("parent", ""))["name"]
                 short, series = each.get("tensorboardTimeSeriesId", ""), each.get("tensorboardTimeSeries", {})
-                made.append(self._make(self._series, run, "timeSeries", short, series))
-        return {"tensorboardTimeSeries": [self._series.shown(each) for each in made]}
+                made.append(self._make(self.series, run, "timeSeries", short, series))
+        return {"tensorboardTimeSeries": [self.series.shown(each) for each in made]}
 
     def _write_run(self, call: Call) -> dict[str, Any]:
         body = canonical("WriteTensorboardRunDataRequest", call.object(), "request")
@@ -169,16 +171,18 @@ class Tensorboards:
 
     def _write_experiment(self, call: Call) -> dict[str, Any]:
         body = canonical("WriteTensorboardExperimentDataRequest", call.object(), "request")
+        runs = [each.get("tensorboardRun", "") for each in body.get("writeRunDataRequests", [])]
+        refuse_outside(self._cloud, "writeRunDataRequests.tensorboardRun", runs, call.params["tensorboardExperiment"])
         for each in body.get("writeRunDataRequests", []):
             self._write(each.get("tensorboardRun", ""), each)
         return {}
 
     def _write(self, run: str, request: Resource) -> None:
-        name = self._runs.get(run)["name"]
+        name = self.runs.get(run)["name"]
         with self._cloud.store.transaction():
             for data in request.get("timeSeriesData", []):
                 series = f"{name}/timeSeries/{data.get('tensorboardTimeSeriesId', '')}"
-                held = self._series.get(series)
+                held = self.series.get(series)
                 if data.get("valueType", held["valueType"]) != held["valueType"]:
                     raise invalid_argument(
                         [("timeSeriesData.valueType", f"{data['valueType']!r} is not {held['valueType']!r}")]
@@ -194,14 +198,14 @@ class Tensorboards:
     def _read_many(self, call: Call) -> dict[str, Any]:
         names = call.query_lists.get("timeSeries", [])
         board = self._boards.get(call.params["tensorboard"])["name"]
-        found = [self._series.get(name) for name in names]
+        found = [self.series.get(name) for name in names]
         if any(not each["name"].startswith(f"{board}/") for each in found):
             raise not_found(f"a time series is not one of {board}")
         return {"timeSeriesData": [self._data(each["name"], _MOST_POINTS) for each in found]}
 
     def _data(self, name: str, most: int) -> dict[str, Any]:
         """The points of a series in order of step; evenly thinned out where there are more than asked for."""
-        series = self._series.get(name)
+        series = self.series.get(name)
         points = [body for _, body in self._cloud.store.list(_POINT, series["name"])]
         if len(points) > most:
             points = (

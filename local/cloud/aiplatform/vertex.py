@@ -11,6 +11,7 @@ from local.cloud.aiplatform.metadata import Metadata
 from local.cloud.aiplatform.models import Models
 from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.pipeline_jobs import PipelineJobs
+from local.cloud.aiplatform.quotas import Quotas
 from local.cloud.aiplatform.schedules import Schedules
 from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.aiplatform.tensorboards import Tensorboards
@@ -33,6 +34,7 @@ class Vertex:
         self._cloud = cloud
         objects = objects_folder(cloud)
         self._settings = SettingsStore(cloud.store)
+        self._quotas = Quotas(cloud, self._settings)
         surroundings = Surroundings(
             find_image=cloud.images.find,
             report=self._report,
@@ -58,12 +60,16 @@ class Vertex:
         cloud.on_clock_jump.append(self.runner.look_again)
         cloud.on_stop += [self.runner.stop, self.pipelines.runner.stop]
 
+    def limit_requests(self) -> None:
+        """Google's limits from now on: 600 requests and 60 submissions a minute."""
+        self._settings.change({"requestsPerMinute": 600, "submissionsPerMinute": 60})
+
     def services(self) -> list[Service]:
         parts = (
             *(self.pools, self.jobs, self.metadata, self.pipelines),
             *(self.schedules, self.models, self.tensorboards),
         )
-        routes = [route for part in parts for route in part.routes()]
+        routes = [self._quotas.counted(route) for part in parts for route in part.routes()]
         routes += _ui_operations(self._cloud)
         return [
             Service("aiplatform", routes, prefixes=("/aiplatform",), versions={"v1": ("v1", "v1beta1")}),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from local.cloud.bigquery.dataset_access import bindings_of
 from local.cloud.bigquery.job_api import JobApi
 from local.cloud.bigquery.jobs import Jobs
+from local.cloud.bigquery.project_api import project_routes
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.table_api import DatasetApi, TableApi
 from local.cloud.policy_routes import policy_routes
@@ -25,6 +26,10 @@ def services(cloud: "Cloud") -> list[Service]:
     bq = cloud.warehouse
     jobs = Jobs(bq)
     cloud.access.sources["datasets"] = lambda name: bindings_of(bq, name)
+    cloud.access.sources["tables"] = lambda name: [
+        *cloud.policies.in_force(name).get("bindings", ()),
+        *bq.results.bindings_of(name),
+    ]
     api = JobApi(bq, jobs)
     cloud.on_start.append(jobs.recover)
     cloud.on_start.append(api.forget_uploads)
@@ -36,7 +41,12 @@ def services(cloud: "Cloud") -> list[Service]:
     ]
     prefixes = ("/upload/bigquery/v2", "/resumable/upload/bigquery/v2")
     return [
-        Service("bigquery", [*_data_routes(bq), *_job_routes(api)], prefixes=("/bigquery/v2",), bare=False),
+        Service(
+            "bigquery",
+            [*_data_routes(bq), *_job_routes(api), *project_routes(bq)],
+            prefixes=("/bigquery/v2",),
+            bare=False,
+        ),
         Service("bigquery-upload", uploads, prefixes=prefixes, bare=False),
     ]
 

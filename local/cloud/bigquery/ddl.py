@@ -82,7 +82,7 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     if kind == "VIEW":
         query = tree.expression.sql("bigquery")
         bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
-        fill_view_schema(bq, ref, find)
+        fill_view_schema(bq, ref, find, context.user)
     elif tree.expression is None:
         fields = [_field(each) for each in schema.expressions if isinstance(each, exp.ColumnDef)] if schema else []
         if not fields:
@@ -108,13 +108,14 @@ def _create_as(
         bq.tables.write(Write(ref, settings=settings), fields, sql, cursor)
 
 
-def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder) -> None:
-    """A view has the schema of its query, which must therefore be one that runs."""
+def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder, user: str) -> None:
+    """A view has the schema of its query, which must therefore be one that runs, and that its author may run."""
     from local.cloud.bigquery.query_job import described
     from local.cloud.bigquery.translate import parse
 
     record = bq.tables.get(ref)
-    query, _ = resolve_query(parse(record["resource"]["view"]["query"]), Context(ref.project), find)
+    query, tables = resolve_query(parse(record["resource"]["view"]["query"]), Context(ref.project), find)
+    permissions.may_read(bq, user, tables)
     with bq.warehouse.reading() as cursor:
         fields, _ = described(cursor, in_duckdb(query))
     held = {each["name"].lower(): each for each in record["resource"].get("schema", {}).get("fields", [])}
@@ -156,6 +157,7 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     if (record or bq.tables.get(ref))["resource"]["type"] != kind:
         raise invalid_query(f"{ref.label} is not a {kind.lower()}")
     bq.tables.remove(ref)
+    bq.cloud.policies.delete(ref.name)
     return _outcome(statement, "DROP", target)
 
 
@@ -166,6 +168,7 @@ def _drop_schema(bq: BigQuery, tree: exp.Drop, ref: DatasetRef, user: str) -> Ou
         return _outcome("DROP_SCHEMA", "SKIP", target)
     bq.datasets.get(ref)
     remove_dataset(bq, ref, contents=bool(tree.args.get("cascade")))
+    bq.cloud.policies.delete(ref.name)
     return _outcome("DROP_SCHEMA", "DROP", target)
 
 

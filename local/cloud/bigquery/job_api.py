@@ -50,7 +50,7 @@ class JobApi:
     def list(self, call: Call) -> dict[str, Any]:
         """In order of creation, the newest first; a page's token is the position of its end."""
         states = {state.upper() for state in call.query_lists.get("stateFilter", [])}
-        all_users = call.may("bigquery.jobs.list", f"projects/{call.params['project']}")
+        all_users = call.sees("bigquery.jobs.list", f"projects/{call.params['project']}")
         found = [
             each
             for each in self._jobs.of_project(call.params["project"])
@@ -178,7 +178,7 @@ class JobApi:
         return Response(self._load(session["project"], session["body"], call.principal, path))
 
     def _start_upload(self, call: Call) -> Response:
-        body, project = json_object(b"".join(call.stream)), call.params["project"]
+        body, project = json_object(call.whole()), call.params["project"]
         upload = secrets.token_urlsafe(24)
         session = {"project": project, "body": body, "file": secrets.token_hex(16)}
         (self._uploads / session["file"]).touch()

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 def require(bq: "BigQuery", user: str, permission: str, ref: "TableRef | DatasetRef | str") -> None:
     """Raises accessDenied. `ref` as text is a resource's name."""
-    if isinstance(ref, TableRef) and ref.anonymous:
-        return  # a query's hidden result, which only the query's author knows
     bq.cloud.access.require(Principal(user), f"bigquery.{permission}", ref if isinstance(ref, str) else ref.name)
 
 
@@ -34,13 +32,27 @@ def may_write(bq: "BigQuery", user: str, ref: TableRef) -> None:
 
 
 def may_read_objects(bq: "BigQuery", user: str, config: dict[str, Any]) -> None:
+    """Of a load's URIs as they are written; a wildcard lists the bucket, and the objects that it finds are read."""
     for uri in config.get("sourceUris") or ():
-        _object(bq, user, "storage.objects.get", uri)
+        if "*" in str(uri):
+            _object(bq, user, "storage.objects.list", _bucket_of(str(uri)))
+        else:
+            may_read_object(bq, user, str(uri))
 
 
-def may_write_objects(bq: "BigQuery", user: str, uris: Iterable[Any]) -> None:
-    for uri in uris:
-        _object(bq, user, "storage.objects.create", uri)
+def may_read_object(bq: "BigQuery", user: str, uri: str) -> None:
+    _object(bq, user, "storage.objects.get", uri)
+
+
+def may_write_object(bq: "BigQuery", user: str, uri: str) -> None:
+    """Overwriting needs the right to delete, too."""
+    _object(bq, user, "storage.objects.create", uri)
+    if bq.cloud.objects.exists(uri):
+        _object(bq, user, "storage.objects.delete", uri)
+
+
+def _bucket_of(uri: str) -> str:
+    return "gs://" + uri.removeprefix("gs://").partition("/")[0]
 
 
 def _object(bq: "BigQuery", user: str, permission: str, uri: object) -> None:

@@ -155,7 +155,7 @@ def _select(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
         }
         destination = config.get("destinationTable")
         if not destination:
-            ref = bq.results.keep(job.name, job.project, cursor, sql, fields)
+            ref = bq.results.keep(job.name, job.project, cursor, sql, fields, owner=job.user)
             filled = {"destinationTable": ref.api(), "writeDisposition": "WRITE_TRUNCATE"}
             return Outcome({"query": statistics}, ref, {"query": filled})
         ref = TableRef.of(destination, job.project)

@@ -7,6 +7,8 @@ from typing import Any
 from local.cloud.bigquery.problems import problem
 
 _DATASET = re.compile(r"[A-Za-z0-9_]{1,1024}")
+_HIDDEN_DATASET = re.compile(r"_[0-9a-f]{40}")
+_HIDDEN_TABLE = re.compile(r"anon[0-9a-f]{64}")
 _TABLE = re.compile(r"[\w\- $]{1,1024}", re.UNICODE)
 
 
@@ -50,7 +52,7 @@ class TableRef:
     @property
     def anonymous(self) -> bool:
         """Whether it is the hidden table of a query's results."""
-        return self.dataset.startswith("_") and self.table.startswith("anon")
+        return bool(_HIDDEN_DATASET.fullmatch(self.dataset) and _HIDDEN_TABLE.fullmatch(self.table))
 
     def api(self) -> dict[str, str]:
         return {"projectId": self.project, "datasetId": self.dataset, "tableId": self.table}

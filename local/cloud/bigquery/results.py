@@ -17,6 +17,7 @@ from local.cloud.bigquery.schema import Field, quoted
 from local.cloud.bigquery.tables import Tables
 from local.cloud.call import Call
 from local.cloud.clock import Clock, parse_rfc3339, rfc3339
+from local.cloud.iam.members import member_of
 from local.cloud.store import Store
 
 if TYPE_CHECKING:
@@ -38,9 +39,16 @@ class Results:
         self._tables = tables
 
     def keep(
-        self, job: str, project: str, cursor: "duckdb.DuckDBPyConnection", sql: str, fields: list[Field]
+        self,
+        job: str,
+        project: str,
+        cursor: "duckdb.DuckDBPyConnection",
+        sql: str,
+        fields: list[Field],
+        *,
+        owner: str,
     ) -> TableRef:
-        """Run a query into the hidden table that its results are read from."""
+        """Run a query into the hidden table that its results are read from, which is its author's."""
         import pyarrow as pa
 
         digest = hashlib.sha256(job.encode()).hexdigest()
@@ -54,7 +62,7 @@ class Results:
                 writer.write_batch(batch)
                 rows += batch.num_rows
         until = rfc3339(self._clock.now() + timedelta(hours=_HOURS_KEPT))
-        body = {"file": path.name, "fields": fields, "rows": rows, "until": until}
+        body = {"file": path.name, "fields": fields, "rows": rows, "until": until, "owner": owner}
         self._store.put(_KIND, ref.name, body, parent="")
         return ref
 
@@ -66,8 +74,7 @@ class Results:
     def rows(self, ref: TableRef) -> int:
         if ref.anonymous:
             return self._kept(ref)["rows"]
-        with self._tables.warehouse.reading() as cursor:
-            return self._tables.rows(self._tables.get(ref), cursor)
+        return self._tables.committed_rows(self._tables.get(ref))
 
     def page(self, call: Call, ref: TableRef, *, selected: str = "") -> dict[str, Any]:
         """`rows` and `pageToken` of what a call asks for, and `totalRows`."""
@@ -100,6 +107,14 @@ class Results:
         columns = ", ".join(quoted(each["name"]) for each in self.schema(ref))
         with self._tables.warehouse.reading() as cursor:
             yield cursor.sql(f"select {columns} from {quoted(record['physical'])}").to_arrow_reader(_BATCH_ROWS)  # noqa: S608
+
+    def bindings_of(self, name: str) -> list[dict[str, Any]]:
+        """Who may do what with a result: its author, everything.
+
+        Source: https://cloud.google.com/bigquery/docs/cached-results#how_cached_results_are_stored
+        """
+        owner = (self._store.get(_KIND, name) or {}).get("owner")
+        return [{"role": "roles/bigquery.dataOwner", "members": [member_of(owner)]}] if owner else []
 
     def sweep(self) -> None:
         """Forget results that are a day old."""

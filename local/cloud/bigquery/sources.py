@@ -179,9 +179,20 @@ def _text(source: Input, config: dict[str, Any]) -> IO[str]:
     return io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline="")  # type: ignore[arg-type]
 
 
+def _lines(file: IO[str]) -> Iterator[str]:
+    """Each no longer than a row may be, however much a small compressed file stands for.
+
+    Source: https://cloud.google.com/bigquery/quotas#load_jobs
+    """
+    while line := file.readline(_MOST_LINE + 1):
+        if len(line) > _MOST_LINE:
+            raise problem("invalid", f"Error while reading data: a row is larger than {_MOST_LINE} bytes.")
+        yield line
+
+
 def _json_rows(source: Input, config: dict[str, Any], fields: list[Field]) -> Iterator[tuple[int, Any]]:  # noqa: ARG001
     with _text(source, config) as file:
-        for number, line in enumerate(file, 1):
+        for number, line in enumerate(_lines(file), 1):
             if not line.strip():
                 continue
             try:
@@ -215,7 +226,7 @@ def _csv_lines(source: Input, config: dict[str, Any]) -> Iterator[tuple[int, lis
     delimiter = {"\\t": "\t", "tab": "\t"}.get(config.get("fieldDelimiter") or ",", config.get("fieldDelimiter") or ",")
     skipped = int(config.get("skipLeadingRows") or 0)
     with _text(source, config) as file:
-        for number, cells in enumerate(csv.reader(file, delimiter=delimiter, **quoting), 1):
+        for number, cells in enumerate(csv.reader(_lines(file), delimiter=delimiter, **quoting), 1):
             if number > skipped and cells:
                 yield number, cells
 
@@ -245,6 +256,7 @@ def _detect(inputs: list[Input], config: dict[str, Any], kind: str) -> list[Fiel
 
 
 _PLAIN_NAME = "string_field_"
+_MOST_LINE = 100 * 1024 * 1024
 
 
 def _is_header(first: list[str], body: list[list[str]]) -> bool:

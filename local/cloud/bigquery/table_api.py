@@ -3,11 +3,10 @@
 Sources: https://cloud.google.com/bigquery/docs/reference/rest/v2/ datasets, tables, tabledata
 """
 
-import threading
-import time
 from typing import Any
 
 from local.cloud.bigquery.datasets import dataset_item, dataset_resource, etag_of
+from local.cloud.bigquery.insert_ids import InsertIds
 from local.cloud.bigquery.problems import problem
 from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.service import BigQuery
@@ -16,7 +15,6 @@ from local.cloud.call import Call, Response, no_content
 from local.cloud.paging import page_of
 
 _API = "https://bigquery.googleapis.com/bigquery/v2"
-_REPEAT_SECONDS = 60.0
 _LISTED = ("tableReference", "type", "friendlyName", "labels", "timePartitioning", "rangePartitioning", "clustering")
 _LISTED_TOO = ("creationTime", "expirationTime", "view", "requirePartitionFilter")
 
@@ -36,7 +34,10 @@ class DatasetApi:
         return dataset_resource(self._bq.datasets.get(_dataset(call)))
 
     def list(self, call: Call) -> dict[str, Any]:
+        """Hidden datasets, whose names begin with an underscore, only where `all` are asked for."""
         found = self._bq.datasets.of_project(call.params["project"])
+        if not call.flag("all"):
+            found = [(name, body) for name, body in found if not name.rpartition("/")[2].startswith("_")]
         wanted = call.query.get("filter", "")
         items = [(name, body) for name, body in found if _has_labels(body, wanted)]
         return {"kind": "bigquery#datasetList"} | page_of(call, "datasets", items, default=50, render=dataset_item)
@@ -60,8 +61,7 @@ class DatasetApi:
 class TableApi:
     def __init__(self, bq: BigQuery) -> None:
         self._bq = bq
-        self._inserted: dict[tuple[str, str], float] = {}
-        self._inserting = threading.Lock()
+        self._inserted = InsertIds()
 
     def insert(self, call: Call) -> dict[str, Any]:
         body, dataset = call.object(), _dataset(call)
@@ -69,7 +69,7 @@ class TableApi:
         ref = TableRef(dataset.project, dataset.dataset, reference.get("tableId") or "")
         with self._bq.warehouse.writing():
             self._bq.tables.create(ref, body)
-            self._fill_view(ref)
+            self._fill_view(ref, call.principal)
         return self._resource(ref)
 
     def get(self, call: Call) -> dict[str, Any]:
@@ -127,43 +127,36 @@ class TableApi:
         rows = body.get("rows")
         if not isinstance(rows, list) or not rows:
             raise problem("required", "Required parameter is missing: rows", location="rows")
+        if not all(isinstance(row, dict) for row in rows):
+            raise problem("invalid", "Every row must be an object with insertId and json", location="rows")
         if body.get("templateSuffix"):
             raise problem("notImplemented", "The local cloud's BigQuery has no template tables (templateSuffix)")
-        fresh = [(index, each) for index, each in enumerate(rows) if not self._repeated(ref, each.get("insertId"))]
+        fresh = self._inserted.fresh(ref.name, rows)
         skip, ignore = bool(body.get("skipInvalidRows")), bool(body.get("ignoreUnknownValues"))
         errors = insert_rows(self._bq, ref, fresh, skip_invalid=skip, ignore_unknown=ignore)
         if not errors or skip:
             bad = {error["index"] for error in errors}
-            self._note(ref, [each.get("insertId") for index, each in fresh if index not in bad])
+            self._inserted.note(ref.name, (each for index, each in fresh if index not in bad))
         answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
         return answer | ({"insertErrors": errors} if errors else {})
-
-    def _repeated(self, ref: TableRef, insert_id: str | None) -> bool:
-        with self._inserting:
-            now = time.monotonic()
-            self._inserted = {key: until for key, until in self._inserted.items() if until > now}
-            return insert_id is not None and (ref.name, insert_id) in self._inserted
-
-    def _note(self, ref: TableRef, insert_ids: "list[str | None]") -> None:
-        with self._inserting:
-            until = time.monotonic() + _REPEAT_SECONDS
-            self._inserted |= {(ref.name, each): until for each in insert_ids if each is not None}
 
     # Within
 
     def _change(self, call: Call, *, whole: bool) -> dict[str, Any]:
-        ref = _table(call)
+        ref, wanted = _table(call), call.object()
+        if not whole and wanted.get("schema", {}) is None:
+            wanted = {key: value for key, value in wanted.items() if key != "schema"}  # as bq sends where it keeps it
         with self._bq.warehouse.writing():
-            self._bq.tables.change(ref, call.object(), whole=whole, if_match=call.headers.get("if-match", ""))
-            self._fill_view(ref)
+            self._bq.tables.change(ref, wanted, whole=whole, if_match=call.headers.get("if-match", ""))
+            self._fill_view(ref, call.principal)
         return self._resource(ref)
 
-    def _fill_view(self, ref: TableRef) -> None:
+    def _fill_view(self, ref: TableRef, user: str) -> None:
         if self._bq.tables.get(ref)["resource"]["type"] == "VIEW":
             from local.cloud.bigquery.ddl import fill_view_schema
             from local.cloud.bigquery.query_job import finder
 
-            fill_view_schema(self._bq, ref, finder(self._bq))
+            fill_view_schema(self._bq, ref, finder(self._bq), user)
 
     def _resource(self, ref: TableRef) -> dict[str, Any]:
         record = self._bq.tables.get(ref)
@@ -171,8 +164,7 @@ class TableApi:
         links = {"kind": "bigquery#table", "id": ref.label, "selfLink": f"{_API}/{ref.name}", "etag": etag_of(resource)}
         if resource["type"] == "VIEW":
             return {**links, **resource}
-        with self._bq.warehouse.reading() as cursor:
-            rows = self._bq.tables.rows(record, cursor)
+        rows = self._bq.tables.committed_rows(record)
         size = str(record_bytes(self._bq.tables, record) if rows else 0)
         counts = {"numRows": str(rows), "numBytes": size, "numLongTermBytes": "0"}
         return {**links, **resource, **counts, "numTotalLogicalBytes": size, "numActiveLogicalBytes": size}

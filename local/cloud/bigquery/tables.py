@@ -64,6 +64,7 @@ class Tables:
     def __init__(self, warehouse: Warehouse, datasets: Datasets, clock: Clock) -> None:
         self.warehouse = warehouse
         self.datasets = datasets
+        self._counted: dict[str, tuple[int, int]] = {}  # a commit, and the rows that the engine's table had after it
         self._clock = clock
 
     def find(self, ref: TableRef) -> dict[str, Any] | None:
@@ -176,6 +177,15 @@ class Tables:
             return 0
         row = cursor.execute(f"select count(*) from {quoted(record['physical'])}").fetchone()  # noqa: S608
         return row[0] if row else 0
+
+    def committed_rows(self, record: dict[str, Any]) -> int:
+        """As `rows`, outside of a transaction; counted again only when something was committed."""
+        physical, commit = record["physical"], self.warehouse.commits
+        held = self._counted.get(physical)
+        if held is None or held[0] != commit:
+            with self.warehouse.reading() as cursor:
+                held = self._counted[physical] = commit, self.rows(record, cursor)
+        return held[1]
 
     def replace_rows(self, ref: TableRef, cursor: "duckdb.DuckDBPyConnection", physical: str) -> None:
         """Another table of the engine, already filled, takes the place of the present one."""

@@ -84,10 +84,10 @@ def _inputs(bq: BigQuery, job: Job, config: dict[str, Any]) -> Iterator[Input]:
     if not 1 <= len(uris) <= _MOST_URIS:
         raise problem("invalid", f"Load configuration must specify at least one source URI, and at most {_MOST_URIS}")
     for uri in uris:
-        yield from _matching(bq, uri)
+        yield from _matching(bq, job.user, uri)
 
 
-def _matching(bq: BigQuery, uri: str) -> Iterator[Input]:
+def _matching(bq: BigQuery, user: str, uri: str) -> Iterator[Input]:
     """The objects of a URI, which may hold one `*`."""
     objects = bq.cloud.objects
     if not uri.startswith("gs://") or "/" not in uri[5:]:
@@ -98,6 +98,8 @@ def _matching(bq: BigQuery, uri: str) -> Iterator[Input]:
     found = [each for each in objects.list(head) if fnmatch.fnmatchcase(each, _only_star(uri))] if "*" in uri else [uri]
     if not found or not all(map(objects.exists, found)):
         raise not_found("URI", uri)
+    for each in found if "*" in uri else ():
+        permissions.may_read_object(bq, user, each)
     for each in found:
         bucket, _, name = each[5:].partition("/")
         record = objects.find(bucket, name)
@@ -122,9 +124,11 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
     if config.get("sourceModel"):
         raise problem("notImplemented", "The local cloud's BigQuery has no models to extract")
     ref = TableRef.of(config.get("sourceTable") or {}, job.project)
-    uris = config.get("destinationUris") or [config.get("destinationUri")]
+    uris = [str(uri) for uri in config.get("destinationUris") or [config.get("destinationUri")]]
+    first = uris[0].replace("*", "0" * 12)  # everything fits the first file; others would hold a larger table's shards
     permissions.require(bq, job.user, "tables.export", ref)
-    permissions.may_write_objects(bq, job.user, uris)
+    if first.startswith("gs://"):
+        permissions.may_write_object(bq, job.user, first)
     if not ref.anonymous and bq.tables.get(ref)["resource"]["type"] != "TABLE":
         raise problem("invalid", f"{ref.label} is a view: only tables are extracted")
     fields = bq.results.schema(ref)
@@ -137,16 +141,13 @@ def run_extract(bq: BigQuery, job: Job) -> Outcome:
         )
     if kind == "CSV" and any(mode_of(each) == "REPEATED" or standard_type(each) == "STRUCT" for each in fields):
         raise problem("invalid", "Operation cannot be performed on a nested schema. Field: nested or repeated")
-    counts = []
     for uri in uris:
-        if not str(uri).startswith("gs://"):
+        if not uri.startswith("gs://"):
             raise problem(
                 "invalid", f"Invalid extract destination URI {uri!r}. Must be a Google Cloud Storage location."
             )
-        _extract(bq, ref, fields, kind=kind, config=config, uri=str(uri).replace("*", "0" * 12))
-        counts.append("1")
-        break  # everything fits the first file; the others would hold shards of a larger table
-    counts += ["0"] * (len(uris) - 1)
+    _extract(bq, ref, fields, kind=kind, config=config, uri=first)
+    counts = ["1"] + ["0"] * (len(uris) - 1)
     return Outcome({"extract": {"destinationUriFileCounts": counts, "inputBytes": str(table_bytes(bq.tables, ref))}})
 
 

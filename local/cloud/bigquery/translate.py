@@ -32,6 +32,8 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Drop: "DROP",
     exp.Alter: "ALTER_TABLE",
 }
+_CHANGING = (exp.Insert, exp.Schema, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+_LOCAL = "_with_"  # begins the names of common table expressions; no table of the engine has such a name
 _DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE")
 
 
@@ -156,9 +158,11 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         raise invalid_query(f"Views nest deeper than {_MOST_VIEWS_DEEP} levels")
     _name_columns(tree)
     _session_user(tree, context)
-    local = {cte.alias.lower() for cte in tree.find_all(exp.CTE)}
-    for node in list(tree.find_all(exp.Table)):
-        if isinstance(node.this, exp.Identifier) and not node.text("db") and node.name.lower() in local:
+    tables_named = list(tree.find_all(exp.Table))
+    local = _set_apart(tree)
+    for node in tables_named:
+        if isinstance(node.this, exp.Identifier) and _may_be_local(node) and node.name.lower() in local:
+            _name_local(node)
             continue
         if _is_path(node):
             continue
@@ -170,6 +174,28 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         _refuse_unfiltered(ref, found, node)
         _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
     return tree
+
+
+def _set_apart(tree: exp.Expr) -> set[str]:
+    """Rename the common table expressions, so that none is taken for a table of the engine, nor one for them; the
+    names that they had.
+    """
+    names = set()
+    for cte in tree.find_all(exp.CTE):
+        names.add(cte.alias.lower())
+        cte.args["alias"].set("this", exp.to_identifier(_LOCAL + cte.alias.lower(), quoted=True))
+    return names
+
+
+def _may_be_local(node: exp.Table) -> bool:
+    """Whether a bare name may be that of a common table expression; what a statement changes is none."""
+    return not node.text("db") and not (node.arg_key == "this" and isinstance(node.parent, _CHANGING))
+
+
+def _name_local(node: exp.Table) -> None:
+    if node.args.get("alias") is None:
+        node.set("alias", exp.TableAlias(this=exp.to_identifier(node.name, quoted=True)))
+    node.set("this", exp.to_identifier(_LOCAL + node.name.lower(), quoted=True))
 
 
 def _replace(node: exp.Table, ref: TableRef, found: Found, expand: Callable[[str, Context], exp.Expr]) -> None:

@@ -9,6 +9,7 @@ code.
 """
 
 import json
+import secrets
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,8 +44,9 @@ class Warehouse:
         self._opening = threading.Lock()
         self._writing = threading.RLock()
         self._connection: duckdb.DuckDBPyConnection | None = None
-        self._resources: dict[tuple[str, str], Body] = {}
-        self._pending: dict[tuple[str, str], Body | None] = {}
+        self._resources: dict[tuple[str, str], str] = {}
+        self._pending: dict[tuple[str, str], str | None] = {}
+        self.commits = 0  # since this process has it open: what was counted at one is right until the next
         self._writer = 0
         self._cursor: duckdb.DuckDBPyConnection | None = None
 
@@ -75,6 +77,7 @@ class Warehouse:
             try:
                 yield own
                 own.execute("commit")
+                self.commits += 1
             except BaseException:
                 self._pending.clear()
                 _roll_back(own)
@@ -100,23 +103,26 @@ class Warehouse:
         key = (kind, name)
         mine = self._writer == threading.get_ident()
         body = self._pending[key] if mine and key in self._pending else self._resources.get(key)
-        return json.loads(json.dumps(body)) if body is not None else None
+        return json.loads(body) if body is not None else None
 
     def list(self, kind: str, prefix: str) -> "list[tuple[str, Body]]":
         """In order of name, of those that begin with `prefix`."""
         self._open()
-        merged = dict(self._resources)
+        merged: dict[tuple[str, str], str | None] = dict(self._resources)
         if self._writer == threading.get_ident():
-            merged |= {key: body for key, body in self._pending.items() if body is not None}
-            merged = {key: body for key, body in merged.items() if self._pending.get(key, body) is not None}
-        found = [(name, body) for (of, name), body in merged.items() if of == kind and name.startswith(prefix)]
+            merged |= self._pending
+        found = [
+            (name, json.loads(body))
+            for (of, name), body in merged.items()
+            if of == kind and body is not None and name.startswith(prefix)
+        ]
         return sorted(found, key=lambda pair: pair[0])
 
     def put(self, kind: str, name: str, body: Body) -> Body:
         with self.writing() as cursor:
-            statement = "insert or replace into _meta.resources values (?, ?, ?)"
-            cursor.execute(statement, [kind, name, json.dumps(body)])
-            self._pending[kind, name] = body
+            text = json.dumps(body)
+            cursor.execute("insert or replace into _meta.resources values (?, ?, ?)", [kind, name, text])
+            self._pending[kind, name] = text
         return body
 
     def delete(self, kind: str, name: str) -> None:
@@ -125,10 +131,10 @@ class Warehouse:
             self._pending[kind, name] = None
 
     def new_physical(self) -> str:
-        """A name for a table of DuckDB that none has had."""
+        """A name for a table of DuckDB that none has had, and that nobody can guess."""
         with self.writing() as cursor:
             row = cursor.execute("select nextval('_meta.physical')").fetchone()
-            return f"t{row[0] if row else 0}"
+            return f"t{row[0] if row else 0}_{secrets.token_hex(8)}"
 
     # What jobs have done
 
@@ -171,7 +177,7 @@ class Warehouse:
                 connection.execute(_SCHEMA)
                 define_functions(connection)
                 rows = connection.execute("select kind, name, body from _meta.resources").fetchall()
-                self._resources = {(kind, name): json.loads(body) for kind, name, body in rows}
+                self._resources = {(kind, name): body for kind, name, body in rows}
                 connection.execute("set global TimeZone = 'UTC'")
                 connection.execute("set lock_configuration = true")
                 self._connection = connection

@@ -13,6 +13,7 @@ from local.cloud.compute.operations import ComputeOperations
 from local.cloud.compute.places import place_routes
 from local.cloud.compute.routers import Routers
 from local.cloud.compute.subnetworks import Subnetworks
+from local.cloud.request_ids import once
 from local.cloud.routing import Service
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ def services(cloud: "Cloud") -> list[Service]:
     operations = ComputeOperations(cloud)
     kinds = (Networks, Subnetworks, Routers, Firewalls, GlobalAddresses)
     routes = [route for kind in kinds for route in kind(cloud, operations).routes()]
+    routes = [once(route) for route in routes]
     routes += [*place_routes(cloud), *operations.routes()]
     versions = {"v1": ("v1", "beta")}
     return [Service("compute", routes, prefixes=("/compute",), versions=versions, bare=False)]

@@ -1,7 +1,6 @@
 """Projects and regions, as Compute Engine knows them.
 
-Sources: https://cloud.google.com/compute/docs/reference/rest/v1/projects/get and …/regions (the names as read
-2026-11-24)
+Sources: https://cloud.google.com/compute/docs/reference/rest/v1/projects/get and …/regions
 """
 
 import hashlib
@@ -10,22 +9,12 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.call import Call
 from local.cloud.compute.names import HOST, path_of
 from local.cloud.errors import ApiError
+from local.cloud.locations import REGIONS
 from local.cloud.paging import page_of
 from local.cloud.routing import Route
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
-
-_REGIONS = (
-    *("africa-south1", "asia-east1", "asia-east2", "asia-northeast1", "asia-northeast2", "asia-northeast3"),
-    *("asia-south1", "asia-south2", "asia-southeast1", "asia-southeast2", "australia-southeast1"),
-    *("australia-southeast2", "europe-central2", "europe-north1", "europe-north2", "europe-southwest1"),
-    *("europe-west1", "europe-west2", "europe-west3", "europe-west4", "europe-west6", "europe-west8"),
-    *("europe-west9", "europe-west10", "europe-west12", "me-central1", "me-central2", "me-west1"),
-    *("northamerica-northeast1", "northamerica-northeast2", "northamerica-south1", "southamerica-east1"),
-    *("southamerica-west1", "us-central1", "us-east1", "us-east4", "us-east5", "us-south1", "us-west1"),
-    *("us-west2", "us-west3", "us-west4"),
-)
 
 
 def place_routes(cloud: "Cloud") -> list[Route]:
@@ -42,16 +31,14 @@ def place_routes(cloud: "Cloud") -> list[Route]:
         }
 
     def get_region(call: Call) -> dict[str, Any]:
-        if call.params["region"] not in _REGIONS:
+        if call.params["region"] not in REGIONS:
             raise ApiError(
                 404, f"The resource 'projects/{call.params['project']}/regions/{call.params['region']}' was not found"
             )
         return _region(call, call.params["region"])
 
     def list_regions(call: Call) -> dict[str, Any]:
-        found = page_of(
-            call, "items", [(name, _region(call, name)) for name in sorted(_REGIONS)], default=500, most=500
-        )
+        found = page_of(call, "items", [(name, _region(call, name)) for name in sorted(REGIONS)], default=500, most=500)
         return {"kind": "compute#regionList", "id": f"projects/{call.params['project']}/regions", **found}
 
     return [

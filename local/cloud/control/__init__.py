@@ -6,6 +6,7 @@ Owns: resources that are declared and that other services refer to. Does not own
 
 from typing import TYPE_CHECKING
 
+from local.cloud.control.account_keys import key_routes as account_key_routes
 from local.cloud.control.accounts import account_routes
 from local.cloud.control.billing import billing_routes
 from local.cloud.control.budgets import budget_routes
@@ -19,6 +20,7 @@ from local.cloud.control.roles import role_routes
 from local.cloud.control.secret_manager import secret_routes
 from local.cloud.control.service_networking import service_networking_routes
 from local.cloud.control.service_usage import service_usage_routes
+from local.cloud.control.signing import signing_routes
 from local.cloud.control.workload_identity import workload_identity_routes
 from local.cloud.routing import Service
 
@@ -29,12 +31,14 @@ __all__ = ["services"]
 
 
 def services(cloud: "Cloud") -> list[Service]:
-    iam = [*account_routes(cloud), *role_routes(cloud), *workload_identity_routes(cloud)]
+    signing = signing_routes(cloud)
+    accounts = [*account_routes(cloud), *account_key_routes(cloud), *signing]
+    iam = [*accounts, *role_routes(cloud), *workload_identity_routes(cloud)]
     crm = [*project_routes(cloud), *project_v3_routes(cloud)]
     both = {"v1": ("v1", "v1beta1"), "v1beta2": ("v1beta2",)}
     return [
         Service("iam", iam, prefixes=("/iam",)),
-        Service("iamcredentials", credential_routes(cloud), prefixes=("/iamcredentials",)),
+        Service("iamcredentials", [*credential_routes(cloud), *signing], prefixes=("/iamcredentials",)),
         Service("cloudresourcemanager", crm, prefixes=("/crm",)),
         Service("serviceusage", service_usage_routes(cloud), prefixes=("/serviceusage",), versions=both),
         Service("artifactregistry", registry_routes(cloud), prefixes=("/artifactregistry",), versions=both),

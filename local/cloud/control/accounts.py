@@ -8,9 +8,11 @@ import hashlib
 import secrets
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.bytes_fields import same_bytes
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
 from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
+from local.cloud.iam.known_accounts import DELETED, DOMAIN, KIND, find
 from local.cloud.masks import masked_update
 from local.cloud.paging import page_of
 from local.cloud.policy_routes import policy_routes
@@ -20,10 +22,8 @@ from local.cloud.validation import Violations
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-_KIND = "iam.serviceAccount"
-_DELETED = "iam.serviceAccount.deleted"
+KEYS = "iam.serviceAccount.key"  # they go with the account, so that a new one of its name does not inherit them
 _UNDELETE_DAYS = 30
-_DOMAIN = ".iam.gserviceaccount.com"
 _HIDDEN = ("deleteTime",)
 
 
@@ -76,16 +76,16 @@ class Accounts:
             "oauth2ClientId": unique,
         }
         with self._store.transaction():
-            if self._store.get(_KIND, email):
+            if self._store.get(KIND, email):
                 raise already_exists(f"Service account {account_id} already exists within project projects/{project}.")
-            self._store.put(_KIND, email, account, parent=f"projects/{project}")
+            self._store.put(KIND, email, account, parent=f"projects/{project}")
         return _shown(account)
 
     def get(self, call: Call) -> dict[str, Any]:
-        return _shown(self._named(call.params["name"]))
+        return _shown(self.named(call.params["name"]))
 
     def list(self, call: Call) -> dict[str, Any]:
-        accounts = self._store.list(_KIND, call.params["name"])
+        accounts = self._store.list(KIND, call.params["name"])
         return page_of(call, "accounts", accounts, default=20, most=100, render=_shown)
 
     def patch(self, call: Call) -> dict[str, Any]:
@@ -101,26 +101,27 @@ class Accounts:
 
     def delete(self, call: Call) -> dict[str, Any]:
         with self._store.transaction():
-            account = self._named(call.params["name"])
-            self._store.delete(_KIND, account["email"])
+            account = self.named(call.params["name"])
+            self._store.delete(KIND, account["email"])
+            self._store.delete_under(KEYS, f"{account['name']}/")
             self._cloud.policies.delete(account["name"])
             deleted = account | {"deleteTime": self._cloud.clock.timestamp()}
-            self._store.put(_DELETED, account["uniqueId"], deleted, parent="")
+            self._store.put(DELETED, account["uniqueId"], deleted, parent="")
         return {}
 
     def undelete(self, call: Call) -> dict[str, Any]:
         """By unique id, within 30 days, unless the e-mail has been taken again."""
         unique = call.params["name"].rsplit("/", 1)[-1]
         with self._store.transaction():
-            account = self._store.get(_DELETED, unique)
+            account = self._store.get(DELETED, unique)
             age = self._cloud.clock.now() - parse_rfc3339(account["deleteTime"]) if account else None
             if account is None or age is None or age.days >= _UNDELETE_DAYS:
                 raise not_found(f"Service account with unique id {unique} was not deleted within {_UNDELETE_DAYS} days")
-            if self._store.get(_KIND, account["email"]):
+            if self._store.get(KIND, account["email"]):
                 raise failed_precondition(f"{account['email']} has been created again: delete it first")
-            self._store.delete(_DELETED, unique)
+            self._store.delete(DELETED, unique)
             restored = {key: value for key, value in account.items() if key not in _HIDDEN}
-            self._store.put(_KIND, account["email"], restored, parent=f"projects/{account['projectId']}")
+            self._store.put(KIND, account["email"], restored, parent=f"projects/{account['projectId']}")
         return {"restoredAccount": _shown(restored)}
 
     def enable(self, call: Call) -> dict[str, Any]:
@@ -130,57 +131,54 @@ class Accounts:
         return self._switch(call, disabled=True)
 
     def resource(self, call: Call) -> str:
-        return self._named(call.params["resource"])["name"]
+        return self.named(call.params["resource"])["name"]
 
     def problem_with_member(self, member: str) -> str | None:
         """Why a policy cannot name this member: an account of a project of this cloud that does not exist."""
         kind, _, email = member.partition(":")
         domain = email.partition("@")[2]
-        if kind != "serviceAccount" or not domain.endswith(_DOMAIN):
+        if kind != "serviceAccount" or not domain.endswith(DOMAIN):
             return None
-        project = domain.removesuffix(_DOMAIN)
-        if not self._cloud.projects.known(project) or self._store.get(_KIND, email):
+        project = domain.removesuffix(DOMAIN)
+        if not self._cloud.projects.known(project) or self._store.get(KIND, email):
             return None
         return f"Service account {email} does not exist."
 
-    def _named(self, name: str) -> dict[str, Any]:
+    def named(self, name: str) -> dict[str, Any]:
         _, project, _, wanted = name.split("/")
-        account = self._store.get(_KIND, wanted) if "@" in wanted else self._by_unique_id(wanted)
-        if account is None or project not in ("-", account["projectId"]):
+        found = find(self._store, wanted)
+        if found is None or project not in ("-", found["projectId"]):
             raise not_found(f"Unknown service account: {wanted}")
-        return account
-
-    def _by_unique_id(self, unique: str) -> dict[str, Any] | None:
-        return next((body for _, body in self._store.list(_KIND) if body["uniqueId"] == unique), None)
+        return found
 
     def _change(self, call: Call, wanted: dict[str, Any], mask: str) -> dict[str, Any]:
         found = Violations()
         _check(found, wanted)
         found.refuse()
         with self._store.transaction():
-            account = self._named(call.params["name"])
-            if wanted.get("etag") not in (None, "", _etag(account)):
+            account = self.named(call.params["name"])
+            if wanted.get("etag") and not same_bytes(wanted["etag"], _etag(account)):
                 raise aborted(
                     f"Service account {account['email']} was changed in the meantime: read it again and retry"
                 )
             fixed = [key for key in account if key not in ("displayName", "description")]
             changed = masked_update(account, wanted, mask, fixed=[*fixed, "etag", "name"])
-            self._store.put(_KIND, account["email"], changed, parent=f"projects/{account['projectId']}")
+            self._store.put(KIND, account["email"], changed, parent=f"projects/{account['projectId']}")
         return _shown(changed)
 
     def _switch(self, call: Call, *, disabled: bool) -> dict[str, Any]:
         with self._store.transaction():
-            account = self._named(call.params["name"])
+            account = self.named(call.params["name"])
             account.pop("disabled", None)
             changed = account | ({"disabled": True} if disabled else {})
-            self._store.put(_KIND, account["email"], changed, parent=f"projects/{account['projectId']}")
+            self._store.put(KIND, account["email"], changed, parent=f"projects/{account['projectId']}")
         return {}
 
 
 def _domain(project: str) -> str:
     """Of a domain-scoped project `example.com:p`, the parts change places."""
     scope, colon, rest = project.partition(":")
-    return f"{rest}.{scope}{_DOMAIN}" if colon else f"{project}{_DOMAIN}"
+    return f"{rest}.{scope}{DOMAIN}" if colon else f"{project}{DOMAIN}"
 
 
 def _check(found: Violations, account: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from local.cloud.call import Call
+from local.cloud.iam.enforcement import act_as
 from local.cloud.resources import LongRunning
 from local.cloud.routing import Route
 from local.cloud.validation import Violations, as_int
@@ -32,6 +33,7 @@ def run_routes(cloud: "Cloud") -> list[Route]:
 class Declared(LongRunning):
     version = "v2"
     policies_by = "GET"
+    operations_kind = "run.operations"
     etag_form = '"{}"'
     deleted_is_empty = False
     whole_without_mask = True
@@ -54,7 +56,9 @@ class Declared(LongRunning):
         body = self.body(call)
         self.check(found, self.new_id(call, body), body)
         found.refuse()
-        return self.cloud.operations.done(call.params["parent"], body, response_type=self.message)
+        return self.cloud.operations.done(
+            call.params["parent"], body, kind=self.operations_kind, response_type=self.message
+        )
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         found.matches(_ID, resource_id, self.id_field, _ID_RULE)
@@ -66,6 +70,12 @@ class Declared(LongRunning):
         now = self.cloud.clock.timestamp()
         identity = {"uid": str(uuid.uuid4()), "generation": "1", "createTime": now}
         return self._ready({"name": name, "launchStage": "GA", **body, **identity}, now)
+
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        """Whoever deploys may act as the identity of what is deployed, where it names one."""
+        template = resource["template"]
+        act_as(self.cloud, call.caller, (template.get("template") or template).get("serviceAccount") or "")
+        return resource
 
     def refill(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
         return self._ready(

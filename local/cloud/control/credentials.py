@@ -1,6 +1,6 @@
 """IAM Service Account Credentials: short-lived tokens of service accounts, for whoever may impersonate them.
 
-Owns: generateAccessToken. Does not own: signing (signBlob, signJwt, generateIdToken), since accounts here have no keys.
+Owns: generateAccessToken. Does not own: signBlob, signJwt and generateIdToken (signing.py).
 Source: https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
 """
 
@@ -11,24 +11,23 @@ from local.cloud.call import Call
 from local.cloud.clock import rfc3339
 from local.cloud.errors import invalid_argument, not_found
 from local.cloud.iam.enforcement import account_name
+from local.cloud.iam.known_accounts import email_of, use_of
 from local.cloud.routing import Route
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
 _MOST_SECONDS = 3600
-_ACCOUNT = "iam.serviceAccount"
 
 
 def credential_routes(cloud: "Cloud") -> list[Route]:
     def generate(call: Call) -> dict[str, Any]:
-        email = call.params["name"].rsplit("/", 1)[-1]
+        email = email_of(cloud.store, call.params["name"].rsplit("/", 1)[-1])
         call.require("iam.serviceAccounts.getAccessToken", account_name(cloud, email))
         body = call.object()
         if not body.get("scope"):
             raise invalid_argument([("scope", "at least one OAuth 2.0 scope is required")])
-        account = cloud.store.get(_ACCOUNT, email)
-        if account is None or account.get("disabled"):
+        if not use_of(cloud.store, email):
             raise not_found(f"Not found; Gaia id not found for email {email}")
         seconds = _seconds(body.get("lifetime") or f"{_MOST_SECONDS}s")
         token, _ = cloud.identity.issue_token(email, seconds=seconds)

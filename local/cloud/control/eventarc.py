@@ -6,6 +6,8 @@ Source: https://cloud.google.com/eventarc/docs/reference/rest/v1/projects.locati
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.call import Call
+from local.cloud.iam.enforcement import act_as
 from local.cloud.resources import LongRunning
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
@@ -29,10 +31,16 @@ class Triggers(LongRunning):
     output = ("name", "uid", "createTime", "updateTime", "etag", "conditions", "satisfiesPzs")
     immutable = ("transport", "channel")
     policies_by = "GET"
+    operations_kind = "eventarc.operations"
     etag_form = '"{}"'
     deleted_is_empty = False
     message = "google.cloud.eventarc.v1.Trigger"
     metadata = "google.cloud.eventarc.v1.OperationMetadata"
+
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        """A trigger calls its destination as an account that its maker may act as."""
+        act_as(self.cloud, call.caller, resource.get("serviceAccount") or "")
+        return resource
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         rule = "must begin with a letter and hold at most 63 lowercase letters, digits and hyphens, the last no hyphen"

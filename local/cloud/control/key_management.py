@@ -14,6 +14,7 @@ import google_crc32c
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from local.cloud.bytes_fields import from_base64
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.control.key_rules import check_key, check_version
@@ -140,6 +141,7 @@ class Keys(Resources):
     def _encrypt(self, call: Call) -> dict[str, Any]:
         body, key = _request(call, "Encrypt"), self.rotated(self.named(call.params["name"]))
         plaintext, extra = _bytes(body, "plaintext"), _bytes(body, "additionalAuthenticatedData")
+        told = [each for each in ("plaintext", "additionalAuthenticatedData") if f"{each}Crc32c" in body]
         version = self._versions.usable(key.get("primary", ""))
         nonce = os.urandom(_NONCE_BYTES)
         sealed = self._versions.cipher(version).encrypt(nonce, plaintext, extra)
@@ -149,6 +151,7 @@ class Keys(Resources):
             "name": version["name"],
             "ciphertext": base64.b64encode(ciphertext).decode(),
             "ciphertextCrc32c": str(google_crc32c.value(ciphertext)),
+            **{f"verified{field[0].upper()}{field[1:]}Crc32c": True for field in told},
             "protectionLevel": version["protectionLevel"],
         }
 
@@ -265,8 +268,8 @@ def _bytes(body: dict[str, Any], field: str) -> bytes:
     """A bytes field; raises INVALID_ARGUMENT where it is no base64, too long or not what its checksum says."""
     value = body.get(field) or ""
     try:
-        data = base64.b64decode(value, validate=True)
-    except (ValueError, TypeError):
+        data = from_base64(value)
+    except (ValueError, AttributeError):
         raise invalid_argument([(field, "is not base64")]) from None
     if len(data) > 65_536 + 1024:
         raise invalid_argument([(field, f"{len(data)} bytes are more than 64 KiB")])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from local.cloud.call import Call
+from local.cloud.control.registry_changes import change_routes
 from local.cloud.errors import not_found
 from local.cloud.paging import page_of
 from local.cloud.resources import Resources
@@ -41,6 +42,7 @@ def registry_routes(cloud: "Cloud") -> list[Route]:
         Route("GET", f"/v1/{{name={base}/packages/*/versions/*}}", contents.get_version, f"{permission}.versions.get"),
         Route("GET", f"/v1/{{parent={base}/packages/*}}/tags", contents.list_tags, f"{permission}.tags.list"),
         Route("GET", f"/v1/{{name={base}/packages/*/tags/*}}", contents.get_tag, f"{permission}.tags.get"),
+        *change_routes(cloud, contents, base),
     ]
 
 
@@ -98,7 +100,7 @@ class Repositories(Resources):
         parent = resource["name"].rpartition("/repositories/")[0]
         response, kind = ({}, "google.protobuf.Empty") if method == "delete" else (resource, self.message)
         return self.cloud.operations.done(
-            parent, response, response_type=kind, metadata_type=f"{_PROTO}.OperationMetadata"
+            parent, response, kind=self.kind, response_type=kind, metadata_type=f"{_PROTO}.OperationMetadata"
         )
 
 
@@ -109,13 +111,13 @@ class Contents:
         self._cloud = cloud
 
     def list_docker(self, call: Call) -> dict[str, Any]:
-        shown = [(each["name"], each) for each in map(_docker_image, self._images(call.params["parent"]))]
+        shown = [(each["name"], each) for each in map(_docker_image, self.images(call.params["parent"]))]
         return page_of(call, "dockerImages", sorted(shown, key=lambda pair: pair[0]))
 
     def get_docker(self, call: Call) -> dict[str, Any]:
         name = call.params["name"]
         repository, _, wanted = name.partition("/dockerImages/")
-        for image in self._images(repository):
+        for image in self.images(repository):
             if f"{image['package']}@{image['digest']}" == unquote(wanted):
                 return _docker_image(image)
         raise not_found(f"Docker image '{name}' was not found")
@@ -133,40 +135,40 @@ class Contents:
         return self._one(call, self._versions(call.params["name"].partition("/versions/")[0]))
 
     def list_tags(self, call: Call) -> dict[str, Any]:
-        return self._page(call, "tags", self._tags(call.params["parent"]))
+        return self._page(call, "tags", self.tags(call.params["parent"]))
 
     def get_tag(self, call: Call) -> dict[str, Any]:
-        return self._one(call, self._tags(call.params["name"].partition("/tags/")[0]))
+        return self._one(call, self.tags(call.params["name"].partition("/tags/")[0]))
 
-    def _images(self, repository: str) -> list[dict[str, Any]]:
+    def images(self, repository: str) -> list[dict[str, Any]]:
         if self._cloud.store.get(Repositories.kind, repository) is None:
             raise not_found(f"Repository '{repository}' was not found")
         return self._cloud.images.of_repository(repository)
 
     def _packages(self, repository: str) -> dict[str, dict[str, Any]]:
         packages: dict[str, dict[str, Any]] = {}
-        for image in self._images(repository):
+        for image in self.images(repository):
             name = f"{repository}/packages/{quote(image['package'], safe='')}"
             held = packages.setdefault(name, {"name": name, "createTime": image["uploadTime"], "updateTime": ""})
             held["createTime"] = min(held["createTime"], image["uploadTime"])
             held["updateTime"] = max(held["updateTime"], image["updateTime"])
         return packages
 
-    def _of_package(self, package: str) -> list[dict[str, Any]]:
+    def of_package(self, package: str) -> list[dict[str, Any]]:
         repository, _, name = package.partition("/packages/")
-        return [image for image in self._images(repository) if image["package"] == unquote(name)]
+        return [image for image in self.images(repository) if image["package"] == unquote(name)]
 
     def _versions(self, package: str) -> dict[str, dict[str, Any]]:
         versions = {}
         package = _encoded(package)
-        for image in self._of_package(package):
+        for image in self.of_package(package):
             name = f"{package}/versions/{image['digest']}"
             times = {"createTime": image["uploadTime"], "updateTime": image["updateTime"]}
             tags = [{"name": f"{package}/tags/{tag}", "version": name} for tag in image["tags"]]
             versions[name] = {"name": name, **times} | ({"relatedTags": tags} if tags else {})
         return versions
 
-    def _tags(self, package: str) -> dict[str, dict[str, Any]]:
+    def tags(self, package: str) -> dict[str, dict[str, Any]]:
         versions = self._versions(package).values()
         return {tag["name"]: tag for version in versions for tag in version.get("relatedTags", [])}
 

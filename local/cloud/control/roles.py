@@ -6,13 +6,15 @@ https://cloud.google.com/iam/docs/creating-custom-roles
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.bytes_fields import same_bytes
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
-from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
-from local.cloud.iam.roles import predefined_role
+from local.cloud.errors import aborted, already_exists, failed_precondition, invalid_argument, not_found
+from local.cloud.iam.roles import predefined, predefined_role
 from local.cloud.masks import masked_update
 from local.cloud.paging import page_of
 from local.cloud.routing import Route
@@ -37,6 +39,9 @@ def role_routes(cloud: "Cloud") -> list[Route]:
         Route("GET", "/v1/{parent=projects/*}/roles", roles.list, "iam.roles.list"),
         Route("GET", name, roles.get, "iam.roles.get"),
         Route("GET", "/v1/roles/{role}", roles.get_predefined),
+        Route("GET", "/v1/roles", roles.list_predefined),
+        Route("POST", "/v1/roles:queryGrantableRoles", roles.query_grantable),
+        Route("POST", "/v1/permissions:queryTestablePermissions", roles.query_testable),
         Route("PATCH", name, roles.patch, "iam.roles.update"),
         Route("DELETE", name, roles.delete, "iam.roles.delete"),
         Route("POST", f"{name}:undelete", roles.undelete, "iam.roles.undelete"),
@@ -80,12 +85,28 @@ class Roles:
             raise not_found(f"The role named {name} was not found.")
         return role | {"etag": _etag(role)}
 
+    def list_predefined(self, call: Call) -> dict[str, Any]:
+        """The predefined roles of the table; other parents have none of their own here."""
+        full = call.query.get("view", "").upper() == "FULL"
+        return page_of(call, "roles", _predefined(full=full), default=300)
+
+    def query_grantable(self, call: Call) -> dict[str, Any]:
+        """Predefined roles that mean something on a resource: those with a permission on it or below it."""
+        body, tested = call.object(), set(_testable(call))
+        found = [(name, role) for name, role in _predefined(full=True) if tested.intersection(_included(role))]
+        if body.get("view") not in ("FULL", 1):
+            found = [(name, _without_permissions(role)) for name, role in found]
+        return page_of(_paged(call, body), "roles", found, default=300)
+
+    def query_testable(self, call: Call) -> dict[str, Any]:
+        found = [(name, {"name": name, "stage": "GA"}) for name in _testable(call)]
+        return page_of(_paged(call, call.object()), "permissions", found, default=100)
+
     def list(self, call: Call) -> dict[str, Any]:
         deleted, full = call.flag("showDeleted"), call.query.get("view", "").upper() == "FULL"
 
         def render(role: dict[str, Any]) -> dict[str, Any]:
-            shown = _shown(role)
-            return shown if full else {key: value for key, value in shown.items() if key != "includedPermissions"}
+            return _shown(role) if full else _without_permissions(_shown(role))
 
         named = self._store.list(_KIND, call.params["parent"])
         roles = [(name, role) for name, role in named if self._held(name) and (deleted or not role.get("deleted"))]
@@ -142,8 +163,42 @@ class Roles:
         return self._cloud.clock.now() - parse_rfc3339(role["deleteTime"])
 
     def _refuse_stale(self, role: dict[str, Any], etag: str | None) -> None:
-        if etag not in (None, "", _etag(role)):
+        if etag and not same_bytes(etag, _etag(role)):
             raise aborted(f"The role {role['name']} was changed in the meantime: read it again and retry")
+
+
+def _predefined(*, full: bool) -> list[tuple[str, dict[str, Any]]]:
+    roles = [(name, predefined_role(name) or {}) for name in sorted(predefined())]
+    shown = [(name, role | {"etag": _etag(role)}) for name, role in roles]
+    return shown if full else [(name, _without_permissions(role)) for name, role in shown]
+
+
+def _without_permissions(role: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in role.items() if key != "includedPermissions"}
+
+
+def _included(role: dict[str, Any]) -> list[str]:
+    return role.get("includedPermissions", [])
+
+
+def _testable(call: Call) -> list[str]:
+    """The permissions that can be tested on the resource of a query's `fullResourceName`, in order of name: those of
+    its service, and on a project those of all.
+    """
+    name = str(call.object().get("fullResourceName") or "")
+    host, _, rest = name.removeprefix("//").partition("/")
+    if not name.startswith("//") or not rest:
+        raise invalid_argument([("fullResourceName", f"{name!r} is not //SERVICE.googleapis.com/RESOURCE")])
+    known = sorted({permission for permissions in predefined().values() for permission in permissions})
+    service, googles, _ = host.partition(".googleapis.com")
+    prefix = f"{service}." if googles and service != "cloudresourcemanager" else ""  # gcloud names the host it calls
+    return [permission for permission in known if permission.startswith(prefix)]
+
+
+def _paged(call: Call, body: dict[str, Any]) -> Call:
+    """These queries carry page size and token in their bodies."""
+    asked = {key: str(body[key]) for key in ("pageSize", "pageToken") if body.get(key)}
+    return replace(call, query=call.query | asked)
 
 
 def _check(found: Violations, role: dict[str, Any]) -> None:

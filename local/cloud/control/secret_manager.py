@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 
+from local.cloud.bytes_fields import from_base64
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
 from local.cloud.durations import seconds
@@ -190,8 +191,8 @@ class SecretVersions(Resources):
 
 def _payload(payload: dict[str, Any]) -> bytes:
     try:
-        data = base64.b64decode(payload.get("data") or "", validate=True)
-    except (ValueError, TypeError):
+        data = from_base64(payload.get("data") or "")
+    except (ValueError, AttributeError):
         raise invalid_argument([("payload.data", "is not base64")]) from None
     if not 0 < len(data) <= _MOST_BYTES:
         raise invalid_argument([("payload.data", f"{len(data)} bytes: from 1 to {_MOST_BYTES} are allowed")])

@@ -76,7 +76,7 @@ class _Connections:
         service = call.params["name"].partition("/connections/")[0]
         if not self._store.delete(_KIND, _key(service, network)):
             raise not_found(f"There is no connection of {network!r} to {service}")
-        return self._cloud.operations.done("", {}, response_type="google.protobuf.Empty", metadata_type=_METADATA)
+        return self._done(network, {}, "google.protobuf.Empty")
 
     def _checked(self, body: dict[str, Any]) -> str:
         """The network's name, by project id; raises INVALID_ARGUMENT for ranges that are not reserved for peering."""
@@ -106,7 +106,14 @@ class _Connections:
             "reservedPeeringRanges": body["reservedPeeringRanges"],
         }
         kept = self._store.put(_KIND, _key(service, network), connection, parent=network)
-        return self._cloud.operations.done("", self._shown(kept), response_type=_CONNECTION, metadata_type=_METADATA)
+        return self._done(network, self._shown(kept), _CONNECTION)
+
+    def _done(self, network: str, response: dict[str, Any], response_type: str) -> dict[str, Any]:
+        project = "/".join(network.split("/")[:2])
+        kind = "servicenetworking.operations"
+        return self._cloud.operations.done(
+            "", response, kind=kind, on=project, response_type=response_type, metadata_type=_METADATA
+        )
 
     def _shown(self, connection: dict[str, Any]) -> dict[str, Any]:
         return connection | {"network": self._cloud.projects.with_number(connection["network"])}

@@ -122,7 +122,15 @@ class _ServiceUsage:
     def _done(self, response: str, body: dict[str, Any], services: "list[dict[str, Any]]") -> dict[str, Any]:
         names = [service["name"] for service in services]
         kind = f"google.api.serviceusage.v1.{response}"
-        return self._cloud.operations.done("", body, response_type=kind, metadata_type=_METADATA, resourceNames=names)
+        return self._cloud.operations.done(
+            "",
+            body,
+            kind="serviceusage.operations",
+            on=self._cloud.projects.with_id("/".join(names[0].split("/")[:2])) if names else "",
+            response_type=kind,
+            metadata_type=_METADATA,
+            resourceNames=names,
+        )
 
 
 def _split(name: str) -> tuple[str, str]:

@@ -40,7 +40,12 @@ def service(cloud: "Cloud") -> Service:
 
 
 def _add(call: Call) -> dict[str, Any]:
-    fault, cloud = read(call.object()), call.cloud
+    return let_happen(call.cloud, call.object())
+
+
+def let_happen(cloud: "Cloud", body: dict[str, Any]) -> dict[str, Any]:
+    """Add the fault that a body describes, or do at once what happens once."""
+    fault = read(body)
     if isinstance(fault, ClockJump):
         return _move(cloud, fault)
     if isinstance(fault, KillReplica):

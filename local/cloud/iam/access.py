@@ -15,7 +15,7 @@ from local.cloud.clock import Clock
 from local.cloud.errors import ApiError
 from local.cloud.iam import conditions, hierarchy
 from local.cloud.iam.log import AccessLog
-from local.cloud.iam.members import Members
+from local.cloud.iam.members import HoldsRole, Members
 from local.cloud.iam.roles import Roles
 from local.cloud.identity import OPERATOR_EMAIL, Mode, Principal
 
@@ -78,6 +78,10 @@ class Access:
         if refused:
             raise denied(principal.email, permission, resource)
 
+    def tolerates(self, principal: Principal, permission: str, resource: str) -> bool:
+        """Whether nothing is refused: `require` as a question, without a record."""
+        return self.mode != "enforce" or self.decide(principal.email, permission, resource).granted
+
     def allows(self, principal: Principal, permission: str, resource: str) -> bool:
         """What testIamPermissions answers: no record, and no mode."""
         return self.decide(principal.email, permission, resource).granted
@@ -88,34 +92,54 @@ class Access:
         near: list[str] = []
         for carrier in hierarchy.carriers(resource, self._project_of_bucket):
             for binding in self._of(carrier):
-                if not self._roles.grants(binding["role"], permission):
+                if not self._usable(binding["role"], carrier) or not self._roles.grants(binding["role"], permission):
                     continue
                 grant = self._grant(carrier, binding, email, resource, near)
                 if grant:
                     return Decision(granted=True, grant=grant)
         return Decision(granted=False, near=near)
 
-    def bindings(self, carrier: str) -> Bindings:
-        """The bindings of one name, wherever its service keeps them."""
-        return self._of(carrier)
-
     def _of(self, carrier: str) -> Bindings:
+        """The bindings of one name, wherever its service keeps them."""
         segments = carrier.split("/")
         source = self.sources.get(segments[-2]) if len(segments) > 2 else None
         return source(carrier) if source else self._bindings_of(carrier)
 
+    def _usable(self, role: str, carrier: str) -> bool:
+        """A project's custom role grants in that project alone."""
+        if not role.startswith("projects/"):
+            return True
+        owner = hierarchy.project_of(carrier, self._project_of_bucket)
+        return role.split("/")[1] == owner
+
     def _grant(self, carrier: str, binding: dict[str, Any], email: str, resource: str, near: list[str]) -> Grant | None:
         role, condition = binding["role"], (binding.get("condition") or {}).get("expression", "")
-        member = self.members.match(email, binding.get("members", []), self.bindings)
+        held = self._basic_roles_of(email, resource)
+        member = self.members.match(email, binding.get("members", []), held)
         if member is None:
             near.append(f"{role} on {carrier} is granted to {', '.join(binding.get('members', []))} only")
             return None
-        if condition and (problem := self._unmet(condition, resource)):
+        if problem := self._unmet(condition, resource):
             near.append(f"{role} on {carrier} is granted to {member} on a condition that {problem}: {condition}")
             return None
         return Grant(carrier, role, member, condition)
 
+    def _basic_roles_of(self, email: str, resource: str) -> HoldsRole:
+        """Whether the principal has a role on a project, by any form of member and with every condition met."""
+
+        def holds(project: str, role: str) -> bool:
+            return any(
+                self.members.match(email, binding.get("members", []))
+                for binding in self._of(f"projects/{project}")
+                if binding["role"] == role
+                and not self._unmet((binding.get("condition") or {}).get("expression", ""), resource)
+            )
+
+        return holds
+
     def _unmet(self, condition: str, resource: str) -> str:
+        if not condition:
+            return ""
         try:
             met = conditions.holds(condition, resource=hierarchy.attributes(resource), now=self._clock.now())
         except conditions.ConditionError as error:

@@ -7,8 +7,9 @@ is in a group.
 from typing import Any
 
 from local.cloud.call import Call
-from local.cloud.errors import invalid_argument
+from local.cloud.errors import invalid_argument, not_found
 from local.cloud.iam.access import Decision
+from local.cloud.iam.known_accounts import use_of
 from local.cloud.routing import Route, Service
 from local.cloud.validation import Violations
 
@@ -51,6 +52,7 @@ def _explain(call: Call) -> dict[str, Any]:
     _by_operator(call)
     body = call.object()
     principal, permission, resource = (str(body.get(key, "")) for key in ("principal", "permission", "resource"))
+    resource = call.cloud.projects.with_id(resource)
     found = Violations()
     found.unless("@" in principal, "principal", f"{principal!r} is not an e-mail address")
     found.unless(permission.count(".") >= 2, "permission", f"{permission!r} is not service.resource.verb")
@@ -82,6 +84,8 @@ def _token(call: Call) -> dict[str, Any]:
     email = str(call.object().get("principal", ""))
     if "@" not in email:
         raise invalid_argument([("principal", f"{email!r} is not an e-mail address")])
+    if use_of(call.cloud.store, email) is None:
+        raise not_found(f"Service account {email} does not exist, or is disabled: nothing can be given its identity")
     token, seconds = call.cloud.identity.issue_token(email)
     return {"accessToken": token, "expiresIn": seconds}
 

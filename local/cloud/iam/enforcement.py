@@ -6,6 +6,7 @@ route (it calls `Call.require`).
 
 from typing import TYPE_CHECKING
 
+from local.cloud.iam.known_accounts import email_of
 from local.cloud.identity import Principal
 
 if TYPE_CHECKING:
@@ -23,29 +24,27 @@ def check(call: "Call", service: str) -> None:
 
 
 def resources_of(call: "Call", service: str) -> list[str]:
-    """The names of the resources; none for a query's hidden result. A call that names none is about every project,
-    which nobody but the operator has.
-    """
+    """The names of the resources. A call that names none is about every project, which nobody but the operator has."""
     params = call.params
     if service.startswith("storage"):
         return [_stored(call) or _EVERYTHING]
     if service.startswith("bigquery") and "project" in params:
-        if call.method == "GET" and _is_hidden_result(params):
-            return []
         parts = [f"projects/{params['project']}"]
         parts += [f"{key}s/{params[key]}" for key in ("dataset", "table") if key in params]
         return ["/".join(parts)]
     named = next((value for value in params.values() if value.startswith("projects/")), None)
-    if named and named.startswith("projects/-/serviceAccounts/"):
-        return [account_name(call.cloud, named.rsplit("/", 1)[-1])]
+    if named and "/serviceAccounts/" in named:
+        return [_account_named(call.cloud, named)]
     if named is None and "project" in params:
         return [f"projects/{params['project']}"]
     return [named] if named else _in_body(call) or [_EVERYTHING]
 
 
-def _is_hidden_result(params: dict[str, str]) -> bool:
-    """Whether it is the table of a query's results, whose name only those learn who may follow the query."""
-    return params.get("dataset", "").startswith("_") and params.get("table", "").startswith("anon")
+def _account_named(cloud: "Cloud", name: str) -> str:
+    """An account's name by its e-mail; of one under `projects/-`, by the project that it lies in."""
+    parent, _, wanted = name.rpartition("/")
+    email = email_of(cloud.store, wanted)
+    return account_name(cloud, email) if parent == "projects/-/serviceAccounts" else f"{parent}/{email}"
 
 
 def _in_body(call: "Call") -> list[str]:

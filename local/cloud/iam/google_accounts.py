@@ -5,6 +5,7 @@ A deviation: Google writes them into the project's policy, from which they can b
 Source: https://cloud.google.com/iam/docs/service-account-types#default and …/service-agents
 """
 
+from functools import lru_cache
 from typing import Any
 
 from local.cloud.projects import Projects
@@ -21,7 +22,11 @@ def implied_bindings(resource: str, projects: Projects) -> list[dict[str, Any]]:
     segments = resource.split("/")
     if len(segments) != 2 or segments[0] != "projects" or not projects.known(segments[1]):
         return []
-    number = projects.number_of(segments[1])
+    return _of_number(projects.number_of(segments[1]))
+
+
+@lru_cache
+def _of_number(number: str) -> list[dict[str, Any]]:
     return [
         {"role": role, "members": [f"serviceAccount:{account.format(number=number)}"]}
         for role, account in _GRANTS.items()

@@ -34,6 +34,9 @@ _TYPES = {
 }
 
 
+_PLACES = ("locations", "regions", "zones")
+
+
 def carriers(resource: str, project_of_bucket: Callable[[str], str | None]) -> Iterator[str]:
     """The names whose policies count, from the resource itself to its project."""
     segments = resource.split("/")
@@ -44,10 +47,16 @@ def carriers(resource: str, project_of_bucket: Callable[[str], str | None]) -> I
             yield f"projects/{owner}"
         return
     while len(segments) > 2:
-        if segments[-2] != "locations":
+        if segments[-2] not in _PLACES:
             yield "/".join(segments)
-        segments = segments[:-2]
-    yield "/".join(segments)
+        segments = segments[: -1 if segments[-1] == "global" else -2]
+    yield "/".join(segments[:2])
+
+
+def project_of(carrier: str, project_of_bucket: Callable[[str], str | None]) -> str | None:
+    """The id of the project that a carrier lies in."""
+    segments = carrier.split("/")
+    return project_of_bucket(segments[3]) if carrier.startswith("projects/_/buckets/") else segments[1]
 
 
 def attributes(resource: str) -> dict[str, str]:

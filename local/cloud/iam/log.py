@@ -8,7 +8,7 @@ import json
 import threading
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _MOST_BYTES = 32 * 1024 * 1024
 _MOST_HELD = 256
+_RECENT_BYTES = 2 * 1024 * 1024
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class AccessLog:
@@ -40,8 +42,10 @@ class AccessLog:
             "refused": refused,
         }
         if grant:
-            entry["binding"] = asdict(grant)
-        line = json.dumps(entry, ensure_ascii=False, separators=(",", ":"))
+            condition = grant.condition
+            binding = {"carrier": grant.carrier, "role": grant.role, "member": grant.member, "condition": condition}
+            entry["binding"] = binding
+        line = _encode(entry)
         with self._lock:
             self._held.append(line)
             if len(self._held) >= _MOST_HELD:
@@ -56,6 +60,20 @@ class AccessLog:
         self.flush()
         found = (entry for entry in self._entries() if all(entry.get(key) == value for key, value in wanted.items()))
         return list(deque(found, maxlen=count))
+
+    def recent(self, count: int, *, refused: bool = False) -> list[dict[str, Any]]:
+        """The newest entries, the newest of them first, of the log's last megabytes; those that no binding allowed
+        where `refused`. Unlike `newest` it does not read all of a long log.
+        """
+        self.flush()
+        found: list[dict[str, Any]] = []
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                file.seek(max(0, self.path.stat().st_size - _RECENT_BYTES))
+                lines = file.read().splitlines()
+            entries = filter(None, (_entry(line) for line in reversed(lines)))
+            found = list(islice((each for each in entries if not (refused and each["granted"])), count))
+        return found
 
     def used(self) -> list[dict[str, Any]]:
         """How often each principal needed each permission, and by which role it had it."""
@@ -84,7 +102,7 @@ class AccessLog:
         self._held.clear()
 
 
-def _entry(line: str) -> dict[str, Any] | None:
+def _entry(line: str | bytes) -> dict[str, Any] | None:
     try:
         return json.loads(line)
     except ValueError:

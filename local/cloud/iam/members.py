@@ -9,38 +9,48 @@ from typing import Any
 
 from local.cloud.store import Store
 
+HoldsRole = Callable[[str, str], bool]
+
 _GROUP = "iam.group"
 _BASIC_ROLE = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 _ACCOUNT_DOMAINS = (".gserviceaccount.com",)
+_EVERYBODY = ("allUsers", "allAuthenticatedUsers")
+
+
+def _nobody(project: str, role: str) -> bool:  # noqa: ARG001
+    return False
 
 
 class Members:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def match(
-        self, email: str, members: Iterable[str], bindings_of: Callable[[str], Iterable[dict[str, Any]]]
-    ) -> str | None:
-        """The member that stands for the principal, None where none does."""
+    def match(self, email: str, members: Iterable[str], holds_role: HoldsRole = _nobody) -> str | None:
+        """The member that stands for the principal, None where none does.
+
+        `holds_role(project, role)` says it of the project's own policy, for `projectEditor:PROJECT` and its like.
+        """
         own = member_of(email)
-        return next((member for member in members if self._is(member, own, email, bindings_of)), None)
+        return next((member for member in members if self._is(member, own, email, holds_role)), None)
 
     def set_group(self, group: str, members: list[str]) -> dict[str, Any]:
         """Say who is in a group: members as policies name them."""
         return self._store.put(_GROUP, group, {"group": group, "members": members}, parent="")
 
-    def _is(self, member: str, own: str, email: str, bindings_of: Callable[[str], Iterable[dict[str, Any]]]) -> bool:
-        kind, _, value = member.partition(":")
-        if member in ("allUsers", "allAuthenticatedUsers", own):
+    def _is(self, member: str, own: str, email: str, holds_role: HoldsRole) -> bool:
+        if member == own or member in _EVERYBODY:
             return True
+        kind, _, value = member.partition(":")
         if kind == "domain":
             return own.startswith("user:") and email.endswith(f"@{value}")
         if kind == "group":
-            return own in (self._store.get(_GROUP, value) or {"members": []})["members"]
-        if role := _BASIC_ROLE.get(kind):
-            holders = (binding["members"] for binding in bindings_of(f"projects/{value}") if binding["role"] == role)
-            return any(own in each for each in holders)
-        return False
+            return own in self._store.derived(_GROUP, value, _members)
+        role = _BASIC_ROLE.get(kind)
+        return role is not None and holds_role(value, role)
+
+
+def _members(group: dict[str, Any] | None) -> frozenset[str]:
+    return frozenset(group["members"]) if group else frozenset()
 
 
 def member_of(email: str) -> str:

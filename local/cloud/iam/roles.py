@@ -28,9 +28,9 @@ LEGACY_DATASET_ROLES = {
 
 
 class Roles:
-    """`custom` finds a custom role by name, None where there is none."""
+    """`custom` tells what a custom role grants, by its name."""
 
-    def __init__(self, custom: Callable[[str], dict[str, Any] | None]) -> None:
+    def __init__(self, custom: Callable[[str], frozenset[str]]) -> None:
         self._custom = custom
 
     def grants(self, role: str, permission: str) -> bool:
@@ -40,10 +40,14 @@ class Roles:
         """Empty for a role that is not there, is deleted or is disabled."""
         if role.startswith("roles/"):
             return predefined().get(role, frozenset())
-        held = self._custom(role)
-        if held is None or held.get("deleted") or held.get("stage") == "DISABLED":
-            return frozenset()
-        return frozenset(held.get("includedPermissions", ()))
+        return self._custom(role)
+
+
+def included_permissions(role: dict[str, Any] | None) -> frozenset[str]:
+    """What a stored custom role grants."""
+    if role is None or role.get("deleted") or role.get("stage") == "DISABLED":
+        return frozenset()
+    return frozenset(role.get("includedPermissions", ()))
 
 
 @cache

@@ -101,7 +101,8 @@ class Launcher:
             return Program(_NOTHING, [])
         runtime = runtimes.get(pool.image) or runtime_of(pool.image, self._around.find_image)
         words = [map_gcs(word, self._around.objects) for word in (pool.command or runtime.entrypoint) + pool.args]
-        return Program(runtime, host_argv(words, runtime.interpreter, search_path(runtime.interpreter)))
+        argv = host_argv(words, runtime.interpreter, search_path(runtime.interpreter))
+        return Program(runtime, argv, own=pool.image in runtimes)
 
     def _new_replica(self, attempt: Attempt, pool: int, index: int) -> Replica:
         job = attempt.job
@@ -141,7 +142,7 @@ class Launcher:
             cpus=pool.size.cpus,
         )
         python = python_command(program.argv, env)
-        if pool.slot is None or python is None or needs_own_interpreter(env, runtime):
+        if pool.slot is None or program.own or python is None or needs_own_interpreter(env, runtime):
             self._machines.run_cold(process)
         else:
             self._machines.run_warm(process, python, slot=pool.slot, image=pool.image, runtime=runtime)

@@ -65,18 +65,21 @@ class JobLogs:
                 return text.splitlines()[-lines:]
         return []
 
-    def lines(self) -> list[LogLine]:
-        """All lines of all tasks, oldest first; of the same moment, in the order of their stream."""
-        found = [line for task in self._tasks() for name in STREAMS for line in self._read(task, name)]
+    def lines(self, *, last_bytes: int | None = None) -> list[LogLine]:
+        """All lines of all tasks, oldest first; of the same moment, in the order of their stream. With `last_bytes`,
+        the whole lines within the end of each stream, whose numbers are then the places in the file at which they end.
+        """
+        found = [line for task in self.tasks() for name in STREAMS for line in self._read(task, name, last_bytes)]
         return sorted(
             found,
             key=lambda line: (line.time, line.task != _SERVICE, line.task, STREAMS.index(line.stream), line.number),
         )
 
-    def _tasks(self) -> list[str]:
+    def tasks(self) -> list[str]:
+        """What has logs: replicas, and the service itself."""
         return sorted(path.name for path in self.folder.iterdir() if path.is_dir()) if self.folder.exists() else []
 
-    def _read(self, task: str, name: str) -> Iterator[LogLine]:
+    def _read(self, task: str, name: str, last_bytes: int | None = None) -> Iterator[LogLine]:
         path = self.folder / task / f"{name}.log"
         if not path.exists():
             return
@@ -84,9 +87,10 @@ class JobLogs:
         records = iter(_timeline(self.folder / task / _TIMELINE))
         last = path.stat().st_mtime
         moment, known = next(((record[0], record[column]) for record in records), (last, 1 << 62))
-        position = 0
-        for number, raw in enumerate(path.read_bytes().splitlines(keepends=True)):
+        position, content = _content(path, last_bytes)
+        for index, raw in enumerate(content.splitlines(keepends=True)):
             position += len(raw)
+            number = index if last_bytes is None else position
             while known < position:
                 moment, known = next(((record[0], record[column]) for record in records), (last, 1 << 62))
             text = raw.decode(errors="replace").rstrip("\r\n")
@@ -129,6 +133,16 @@ def _timeline(path: Path) -> list[list[float]]:
     if not path.exists():
         return []
     return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("]")]
+
+
+def _content(path: Path, last_bytes: int | None) -> tuple[int, bytes]:
+    """A file, or the whole lines within its end, and where they begin."""
+    with path.open("rb") as file:
+        start = 0 if last_bytes is None else max(0, path.stat().st_size - last_bytes)
+        file.seek(max(0, start - 1))
+        if start:
+            start += len(file.readline()) - 1
+        return start, file.read()
 
 
 def _end_of(path: Path, size: int = 8192) -> str:

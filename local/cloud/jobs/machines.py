@@ -4,6 +4,7 @@ A warm keeper is started with the first job that wants it; that job waits for it
 """
 
 import logging
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +25,7 @@ from local.cloud.jobs.keepers import (
 )
 from local.cloud.jobs.spec import PoolSlot
 
+_NOT_PLAIN = re.compile(r"[^A-Za-z0-9-]")
 _LOG = logging.getLogger(__name__)
 
 
@@ -136,7 +138,8 @@ class Machines:
                 self._fork(warm, replica, python)
 
     def _start_warm(self, slot: PoolSlot, image: str, runtime: RuntimeManifest) -> Keeper:
-        name = f"{slot.resource.rsplit('/', 1)[-1]}-{slot.pool}-{digest_of(image)}.log"
+        pool = _NOT_PLAIN.sub("_", slot.pool)  # an id is any text, and no path
+        name = f"{slot.resource.rsplit('/', 1)[-1]}-{pool[:64]}-{digest_of(image)}.log"
         return warm_keeper(self._post, runtime, env=image_environment(runtime), log=self._folder / "keepers" / name)
 
     def _fork(self, warm: _Warm, replica: ReplicaProcess, python: PythonCommand) -> None:

@@ -21,10 +21,11 @@ INTERNAL = 13
 
 @dataclass(frozen=True)
 class Program:
-    """What each replica of a worker pool executes."""
+    """What each replica of a worker pool executes. `own`: the runtime is this job's alone, no other may share it."""
 
     runtime: RuntimeManifest
     argv: list[str]
+    own: bool = False
 
 
 @dataclass

@@ -5,6 +5,7 @@ ExecutorOutput)
 """
 
 import json
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -82,6 +83,8 @@ def read_outputs(component: Mapping[str, Any], told: Mapping[str, Any], base: st
     for name, planned in told["outputs"]["artifacts"].items():
         changed = written.get("artifacts", {}).get(name, {}).get("artifacts") or [{}]
         artifacts[name] = [_merged(planned["artifacts"][0], each) for each in changed]
+        for artifact, each in zip(artifacts[name], changed, strict=True):
+            _fetch(each.get("custom_path", ""), artifact["uri"], path_of)
     return Values(parameters, artifacts)
 
 
@@ -89,6 +92,19 @@ def _parameter(name: str, kind: str, written: Mapping[str, Any], file: Path) -> 
     if name in written.get("parameterValues", {}):
         return adapted(written["parameterValues"][name], kind)
     return parsed(file.read_text(), kind) if file.is_file() else None
+
+
+def _fetch(custom: str, uri: str, path_of: PathOf) -> None:
+    """Bring an artifact that a component wrote to a path of its own choice (`set_path`) to where it belongs."""
+    source = Path(custom)
+    if not custom or not uri.startswith("gs://") or not source.exists():
+        return
+    target = path_of(uri)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if source.is_dir():
+        shutil.copytree(source, target, dirs_exist_ok=True)
+    else:
+        shutil.copyfile(source, target)
 
 
 def _merged(planned: Artifact, changed: Mapping[str, Any]) -> Artifact:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.pipelines.caching import caches, fingerprint
 from local.cloud.pipelines.executor_io import OutputError, executor_input, mounted, new_artifact, prepare, read_outputs
 from local.cloud.pipelines.inputs import Given
-from local.cloud.pipelines.launcher import container_job, is_launcher, launched_job
+from local.cloud.pipelines.launcher import container_job, is_launcher, launched_job, without_what_is_missing
 from local.cloud.pipelines.nodes import Node
 from local.cloud.pipelines.placeholders import Bindings, PlaceholderError
 from local.cloud.pipelines.records import TaskRecord, TaskState
@@ -36,8 +36,7 @@ class Leaf(Node):
         self._component = component
         self._asked_to_end = False
         self._executor = run.spec.executor(component)
-        base = f"{run.context.root.rstrip('/')}/{run.context.project_number}/{run.context.id}"
-        self._base = f"{base}/{record.name}_{record.id}"
+        self._base = f"{run.context.folder}/{record.name}_{record.id}"
         self._bindings, self._told = self._bound(given)
 
     def advance(self) -> bool:
@@ -102,7 +101,7 @@ class Leaf(Node):
         if is_launcher(container):
             self.record.kind = "customJob"
             return launched_job(container, self._bindings, self.run.context)
-        return container_job(container, self._bindings, self.run.context, self.record.name)
+        return container_job(without_what_is_missing(container), self._bindings, self.run.context, self.record.name)
 
     def _follow(self) -> bool:
         view = self.run.around.jobs.view(self.record.job) or JobView("JOB_STATE_FAILED", _lost(self.record.job))

@@ -18,6 +18,7 @@ _KEYS = r"\[(?:'([^']*)'|\"([^\"]*)\")\]"
 _PARAMETER = re.compile(rf"\.inputs\.parameters{_KEYS}((?:{_KEYS})*)")
 _OUTPUT_FILE = re.compile(rf"\.outputs\.parameters{_KEYS}\.output_file")
 _ARTIFACT = re.compile(rf"\.(inputs|outputs)\.artifacts{_KEYS}(?:\[(\d+)\])?\.(uri|path|name)")
+_ARTIFACTS = re.compile(rf"\.inputs\.artifacts{_KEYS}")
 _METADATA = re.compile(rf"\.(inputs|outputs)\.artifacts{_KEYS}(?:\[(\d+)\])?\.metadata((?:{_KEYS})*)")
 _JSON_ESCAPE = re.compile(r"\.json_escape\[(\d)\]$")
 
@@ -148,6 +149,8 @@ class Bindings:
         if match := _ARTIFACT.fullmatch(text):
             artifact = self._artifact(text, match[1], match[2] or match[3], match[4])
             return self.path_of(artifact["uri"]) if match[5] == "path" else artifact.get(match[5], "")
+        if match := _ARTIFACTS.fullmatch(text):
+            return self._input(text)["inputs"]["artifacts"].get(match[1] or match[2], {}).get("artifacts", [])
         if match := _METADATA.fullmatch(text):
             artifact = self._artifact(text, match[1], match[2] or match[3], match[4])
             return _inside(artifact.get("metadata", {}), match[5], text)

@@ -4,11 +4,13 @@ Owns: the run's state and the bookkeeping of its tasks. It has no thread and no 
 `advance` when a job has changed, and again at `wake_at`.
 """
 
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local.cloud.clock import rfc3339
+from local.cloud.pipelines.executor_io import mounted
 from local.cloud.pipelines.inputs import Given
 from local.cloud.pipelines.leaf import Leaf
 from local.cloud.pipelines.nodes import Dag, Node, loop_of
@@ -16,6 +18,8 @@ from local.cloud.pipelines.records import TaskRecord, TaskState
 from local.cloud.pipelines.spec import PipelineSpec
 from local.cloud.pipelines.surroundings import RunContext, Surroundings
 from local.cloud.pipelines.values import Values, parameter_types
+
+_WORKSPACE = "{{$.workspace_path}}"
 
 
 class Run:
@@ -33,7 +37,9 @@ class Run:
         for record in self._records.values():
             self._failing |= record.state is TaskState.FAILED
         root = self._records.get("") or self._new("", "", context.id, "dag")
-        self._root = Dag(self, root, spec.root, Values(dict(context.parameters)))
+        if _WORKSPACE in json.dumps(spec.body):
+            around.path_of(f"{context.folder}/workspace").mkdir(parents=True, exist_ok=True)
+        self._root = Dag(self, root, spec.root, Values(dict(context.parameters), dict(context.artifacts)))
 
     @property
     def state(self) -> TaskState:
@@ -84,7 +90,8 @@ class Run:
         path = _path(parent, step)
         if path in self._records:
             return self._records[path]
-        kind = "dag" if "dag" in self.spec.component(task) else "container"
+        component = self.spec.component(task)
+        kind = "dag" if "dag" in component else self.spec.kind(component)
         return self._new(path, parent.id, name or step, kind)
 
     def body(self, record: TaskRecord, task: Mapping[str, Any], component: Mapping[str, Any], given: Given) -> Node:
@@ -116,6 +123,7 @@ class Run:
             "pipeline_google_cloud_project_id": context.project,
             "pipeline_google_cloud_project_number": context.project_number,
             "pipeline_google_cloud_location": context.location,
+            "workspace_path": mounted(f"{context.folder}/workspace"),
             "pipeline_task_name": record.name,
             "pipeline_task_uuid": record.id,
         }

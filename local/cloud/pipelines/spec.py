@@ -35,6 +35,10 @@ class PipelineSpec:
     def executor(self, component: Mapping[str, Any]) -> Mapping[str, Any]:
         return self.body["deploymentSpec"]["executors"][component["executorLabel"]]
 
+    def kind(self, component: Mapping[str, Any]) -> str:
+        """Whether a component's executor is an importer or a container."""
+        return "importer" if "importer" in self.executor(component) else "container"
+
 
 def problems_of(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Why a spec cannot run: the place and the reason of each; an empty list where it can."""

@@ -68,6 +68,7 @@ class RunContext:
     project_number: str
     root: str  # gs://…, the run's output directory
     parameters: Mapping[str, Any]
+    artifacts: Mapping[str, list[Artifact]] = field(default_factory=dict)
     service_account: str = ""
     network: str = ""
     kms_key: str = ""
@@ -80,6 +81,11 @@ class RunContext:
     @property
     def id(self) -> str:
         return self.name.rsplit("/", 1)[-1]
+
+    @property
+    def folder(self) -> str:
+        """Where the run's tasks write, a gs:// URI."""
+        return f"{self.root.rstrip('/')}/{self.project_number}/{self.id}"
 
     @property
     def project(self) -> str:

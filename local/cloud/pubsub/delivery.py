@@ -1,18 +1,20 @@
 """Messages on their way: kept for each subscription until they are acknowledged or too old.
 
-Owns: the tables of messages and deliveries, deadlines, retries with backoff, order by key, dead letters, retention and
-seeking. Does not own: who may subscribe, or pushing (push.py).
+Owns: the tables of messages and deliveries, deadlines, retries with backoff, order by key, dead letters and retention.
+Does not own: who may subscribe, pushing (push.py), or delivering again what was acknowledged (replay.py).
 Sources: https://cloud.google.com/pubsub/docs/lease-management, …/handling-failures, …/ordering, …/replay-overview
 """
 
 import json
 import secrets
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.cloud.clock import Clock, rfc3339
 from local.cloud.durations import seconds
 from local.cloud.pubsub import filters
+from local.cloud.pubsub.replay import Replay
 from local.cloud.store import Store
 
 _SCHEMA = """
@@ -39,17 +41,22 @@ _MOST_KEPT = 31 * 86_400 * _SECOND
 
 
 class Delivery:
-    def __init__(self, store: Store, clock: Clock) -> None:
+    """`may_forward(subscription, topic)`: whether Pub/Sub's own account may publish its dead letters there."""
+
+    def __init__(self, store: Store, clock: Clock, may_forward: Callable[[str, str], bool] = lambda *_: True) -> None:
+        self._may_forward = may_forward
         self._store = store
         self._clock = clock
         store.script(_SCHEMA)
+        self.replay = Replay(store)
 
-    def publish(self, messages: list[dict[str, Any]], subscriptions: list[dict[str, Any]]) -> list[str]:
-        """Keep messages for each subscription whose filter they pass; their ids."""
-        now = self._clock.micros()
+    def publish(self, topic: dict[str, Any], messages: list[dict[str, Any]]) -> list[str]:
+        """Keep messages for each subscription on a topic whose filter they pass; their ids."""
+        now, holders = self._clock.micros(), self.replay.holders(topic)
+        subscriptions = [each for _, each in self._store.list("pubsub.subscriptions") if each["topic"] == topic["name"]]
         wanted = [(each["name"], filters.compiled(each.get("filter", ""))) for each in subscriptions if _live(each)]
         with self._store.transaction():
-            return [self._publish(message, now, wanted) for message in messages]
+            return [self._publish(message, now, wanted, holders) for message in messages]
 
     def pull(self, subscription: dict[str, Any], most: int) -> list[dict[str, Any]]:
         """Lease the messages that are due, oldest first, as ReceivedMessage."""
@@ -103,20 +110,6 @@ class Delivery:
                         (now + wait, length_seconds, name, message),
                     )
 
-    def seek(self, subscription: dict[str, Any], moment: int) -> None:
-        name = subscription["name"]
-        before = "message in (select id from pubsub_messages where published < ?)"
-        after = "message in (select id from pubsub_messages where published >= ?)"
-        with self._store.transaction():
-            self._store.execute(
-                f"update pubsub_deliveries set acked = 1 where subscription = ? and {before}",  # noqa: S608
-                (name, moment),
-            )
-            self._store.execute(
-                f"update pubsub_deliveries set acked = 0, due = 0 where subscription = ? and acked = 1 and {after}",  # noqa: S608
-                (name, moment),
-            )
-
     def forget(self, subscription: str) -> None:
         self._store.execute("delete from pubsub_deliveries where subscription = ?", (subscription,))
 
@@ -124,18 +117,25 @@ class Delivery:
         """Drop messages that no subscription can keep any longer, and those that none waits for."""
         old = "select id from pubsub_messages where published < ?"
         waiting = "select 1 from pubsub_deliveries d where d.message = pubsub_messages.id"
+        kept = "select 1 from pubsub_kept k where k.message = pubsub_messages.id"
         with self._store.transaction():
+            for _, topic in self._store.list("pubsub.topics"):
+                self.replay.forget_older(topic, self._clock.micros())
             oldest = self._clock.micros() - _MOST_KEPT
             self._store.execute(f"delete from pubsub_deliveries where message in ({old})", (oldest,))  # noqa: S608
-            self._store.execute(f"delete from pubsub_messages where not exists ({waiting})")  # noqa: S608
+            unwanted = f"not exists ({waiting}) and not exists ({kept})"
+            self._store.execute(f"delete from pubsub_messages where {unwanted}")  # noqa: S608
 
-    def _publish(self, message: dict[str, Any], now: int, wanted: list[tuple[str, filters.Predicate]]) -> str:
+    def _publish(
+        self, message: dict[str, Any], now: int, wanted: list[tuple[str, filters.Predicate]], holders: list[str]
+    ) -> str:
         fields = ("data", "attributes", "orderingKey")
         body = {key: message[key] for key in fields if message.get(key)}
         self._store.execute(
             "insert into pubsub_messages (body, published) values (?, ?)", (json.dumps(body, ensure_ascii=False), now)
         )
         number = self._store.query("select last_insert_rowid()")[0][0]
+        self.replay.keep(holders, number)
         for name, selects in wanted:
             if selects(body.get("attributes", {})):
                 self._store.execute(
@@ -168,6 +168,8 @@ class Delivery:
         topic = policy and self._store.get("pubsub.topics", policy["deadLetterTopic"])
         if not policy or not topic or attempts < policy["maxDeliveryAttempts"]:
             return False
+        if not self._may_forward(subscription["name"], topic["name"]):
+            return False
         _, project, _, short = subscription["name"].split("/")
         source = {
             "CloudPubSubDeadLetterSourceDeliveryCount": str(attempts),
@@ -175,8 +177,7 @@ class Delivery:
             "CloudPubSubDeadLetterSourceSubscriptionProject": project,
             "CloudPubSubDeadLetterSourceTopicPublishTime": self._published(message),
         }
-        readers = [each for _, each in self._store.list("pubsub.subscriptions") if each["topic"] == topic["name"]]
-        self.publish([body | {"attributes": body.get("attributes", {}) | source}], readers)
+        self.publish(topic, [body | {"attributes": body.get("attributes", {}) | source}])
         self._store.execute(
             "delete from pubsub_deliveries where subscription = ? and message = ?", (subscription["name"], message)
         )

@@ -21,14 +21,18 @@ _SERVICE_ACCOUNT = r"[^@\s]+@[^@\s]+"
 _DAY = 86_400
 
 
-def check_topic(found: Violations, short: str, body: dict[str, Any]) -> None:
+def check_id(found: Violations, short: str) -> None:
     found.matches(_ID, short, "name", _ID_RULE)
+
+
+def check_topic(found: Violations, short: str, body: dict[str, Any]) -> None:
+    check_id(found, short)
     found.labels(body.get("labels"))
     within_duration(found, body, "messageRetentionDuration", 600, 31 * _DAY)
 
 
 def check_subscription(found: Violations, short: str, body: dict[str, Any]) -> None:
-    found.matches(_ID, short, "name", _ID_RULE)
+    check_id(found, short)
     if body.get("topic") != "_deleted-topic_":
         found.matches(_TOPIC, body.get("topic"), "topic", "is not projects/PROJECT/topics/TOPIC")
     found.labels(body.get("labels"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
 from local.cloud.clock import micros, parse_rfc3339
-from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found, unimplemented
+from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found
 from local.cloud.iam.enforcement import act_as
 from local.cloud.messages import MESSAGES
 from local.cloud.pubsub import rules
@@ -20,7 +20,7 @@ from local.cloud.validation import Violations
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-_TOPICS = "pubsub.topics"
+_TOPICS, _SNAPSHOTS = "pubsub.topics", "pubsub.snapshots"
 _PULL_SECONDS = 5.0
 _MOST_AT_ONCE = 65_536
 _DEFAULTS: dict[str, Any] = {
@@ -59,13 +59,12 @@ class Subscriptions(PubSubResources):
             Route("POST", f"{subscription}:modifyAckDeadline", self._modify_deadline, consume),
             Route("POST", f"{subscription}:modifyPushConfig", self._modify_push, "pubsub.subscriptions.update"),
             Route("POST", f"{subscription}:seek", self._seek, consume),
-            Route("POST", f"{subscription}:detach", self._detach, "pubsub.topics.detachSubscription"),
+            Route("POST", f"{subscription}:detach", self._detach),
         ]
 
-    def body(self, call: Call) -> dict[str, Any]:
-        body = super().body(call)
-        self._may_push_as(call, body.get("pushConfig"))
-        return body
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        self._may_push_as(call, resource.get("pushConfig"))
+        return resource
 
     def _may_push_as(self, call: Call, push: dict[str, Any] | None) -> None:
         """Pushes that carry an account's token need a caller who may act as it."""
@@ -103,6 +102,8 @@ class Subscriptions(PubSubResources):
         given = dict(body)
         if isinstance(given.get("topic"), str):
             given["topic"] = self.cloud.projects.with_id(given["topic"])
+            if given["topic"].startswith("projects/"):
+                call.require("pubsub.topics.attachSubscription", given["topic"])
             if given["topic"].startswith("projects/") and not self.store.get(_TOPICS, given["topic"]):
                 raise not_found(f"Resource not found (resource={given['topic'].rsplit('/', 1)[-1]}).")
         return self.make(call, parent, short, given)
@@ -143,20 +144,31 @@ class Subscriptions(PubSubResources):
         return {}
 
     def _seek(self, call: Call) -> dict[str, Any]:
-        """To a time: what was published before it counts as acknowledged, what is kept of later is not."""
-        body = _request(call, "Seek")
+        subscription, body = self._attached(call), _request(call, "Seek")
         if body.get("snapshot"):
-            raise unimplemented("The local cloud has no snapshots: seek to a time")
+            self._seek_snapshot(call, subscription, self.cloud.projects.with_id(body["snapshot"]))
+            return {}
         try:
             moment = parse_rfc3339(body.get("time") or "")
         except ValueError:
             raise invalid_argument([("time", f"{body.get('time')!r} is not an RFC 3339 time")]) from None
-        self._delivery.seek(self._attached(call), micros(moment))
+        self._delivery.replay.seek_time(subscription, micros(moment))
         return {}
+
+    def _seek_snapshot(self, call: Call, subscription: dict[str, Any], name: str) -> None:
+        call.require("pubsub.snapshots.seek", name)
+        snapshot = self.store.get(_SNAPSHOTS, name)
+        if snapshot is None or parse_rfc3339(snapshot["expireTime"]) <= self.cloud.clock.now():
+            raise not_found(f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
+        if snapshot["topic"] != subscription["topic"]:
+            rule = f"is of topic {snapshot['topic']}, the subscription of {subscription['topic']}"
+            raise invalid_argument([("snapshot", f"{name} {rule}")])
+        self._delivery.replay.seek_snapshot(subscription, name)
 
     def _detach(self, call: Call) -> dict[str, Any]:
         with self.store.transaction():
             subscription = self.named(call.params["subscription"])
+            call.require("pubsub.topics.detachSubscription", subscription["topic"])
             self._delivery.forget(subscription["name"])
             self.keep(subscription | {"detached": True})
         return {}

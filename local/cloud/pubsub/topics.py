@@ -3,10 +3,9 @@
 Source: https://cloud.google.com/pubsub/docs/reference/rest/v1/projects.topics
 """
 
-import base64
-import binascii
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.bytes_fields import from_base64
 from local.cloud.call import Call
 from local.cloud.errors import already_exists, invalid_argument, not_found
 from local.cloud.messages import MESSAGES
@@ -20,7 +19,7 @@ from local.cloud.validation import Violations
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-_SUBSCRIPTIONS = "pubsub.subscriptions"
+_SUBSCRIPTIONS, _SNAPSHOTS = "pubsub.subscriptions", "pubsub.snapshots"
 _DELETED = "_deleted-topic_"
 _MOST_BYTES = 10 * 1000 * 1000
 _MOST_MESSAGES = 1000
@@ -42,9 +41,7 @@ class Topics(PubSubResources):
 
     def publish(self, topic: str, messages: list[dict[str, Any]]) -> list[str]:
         """The ids of messages `{data, attributes, orderingKey}` (data in base64), kept for every subscription."""
-        self.named(topic)
-        subscriptions = [body for _, body in self.store.list(_SUBSCRIPTIONS) if body["topic"] == topic]
-        return self._delivery.publish(messages, subscriptions)
+        return self._delivery.publish(self.named(topic), messages)
 
     def routes(self) -> list[Route]:
         name = "/v1/{name=projects/*/topics/*}"
@@ -73,10 +70,12 @@ class Topics(PubSubResources):
         return found
 
     def removed(self, resource: dict[str, Any]) -> None:
-        """Its subscriptions stay and keep what they hold."""
-        for name, body in self.store.list(_SUBSCRIPTIONS):
-            if body["topic"] == resource["name"]:
-                self.store.put(_SUBSCRIPTIONS, name, body | {"topic": _DELETED})
+        """Its subscriptions and snapshots stay and keep what they hold."""
+        self._delivery.replay.forget(resource["name"])
+        for kind in (_SUBSCRIPTIONS, _SNAPSHOTS):
+            for name, body in self.store.list(kind):
+                if body["topic"] == resource["name"]:
+                    self.store.put(kind, name, body | {"topic": _DELETED})
 
     def _put(self, call: Call) -> dict[str, Any]:
         name = call.params["name"]
@@ -119,6 +118,6 @@ def check_messages(messages: Any) -> None:
 
 def _size_of(data: str) -> int | None:
     try:
-        return len(base64.b64decode(data, altchars=b"-_" if "-" in data or "_" in data else None, validate=True))
-    except (binascii.Error, ValueError, TypeError):
+        return len(from_base64(data))
+    except (ValueError, AttributeError):
         return None

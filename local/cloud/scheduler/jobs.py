@@ -55,13 +55,17 @@ class SchedulerJobs(Resources):
             raise invalid_argument([("name", f"{name!r} is not below {call.params['parent']}/jobs")])
         return short
 
-    def body(self, call: Call) -> dict[str, Any]:
-        """A job that calls as an account needs a caller who may act as it."""
-        body = super().body(call)
+    def signed(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        """A job that calls as an account needs a caller who may act as it, whatever of the job was changed."""
         for token in ("oauthToken", "oidcToken"):
-            account = ((body.get("httpTarget") or {}).get(token) or {}).get("serviceAccountEmail", "")
+            account = ((resource.get("httpTarget") or {}).get(token) or {}).get("serviceAccountEmail", "")
             act_as(self.cloud, call.caller, account)
-        return body
+        topic = self.cloud.projects.with_id(str((resource.get("pubsubTarget") or {}).get("topicName") or ""))
+        project = resource["name"].split("/")[1]
+        if topic and topic.split("/")[1] != project:
+            rule = f"{topic!r} is not a topic of the job's own project, {project}"
+            raise invalid_argument([("pubsubTarget.topicName", rule)])
+        return resource
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         found.matches(_ID, resource_id, "name", "must end in 1 to 500 letters, digits, '_' and '-'")

@@ -1,13 +1,18 @@
 """Cloud Storage: the JSON API v1 with uploads and downloads, on plain files.
 
-Owns: buckets, objects, their versions and policies. Does not own: the XML API, ACLs, notifications, HMAC keys.
+Owns: buckets, objects, their versions and policies. Does not own: the XML API, folders, caches.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.routing import Route, Service
+from local.cloud.storage.access_controls import access_control_routes
 from local.cloud.storage.bucket_api import BucketApi, default_policy
 from local.cloud.storage.buckets import Buckets
+from local.cloud.storage.bulk_restore import BulkRestores
+from local.cloud.storage.hmac_keys import project_routes
+from local.cloud.storage.managed_folders import managed_folder_routes
+from local.cloud.storage.notifications import notification_routes
 from local.cloud.storage.object_api import ObjectApi
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.sweep import Sweep
@@ -34,8 +39,14 @@ def services(cloud: "Cloud") -> list[Service]:
     uploads = UploadApi(cloud.objects, cloud.clock)
     sweep = Sweep(cloud.objects, uploads, cloud.clock)
     cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
+    beside = [
+        *access_control_routes(cloud),
+        *notification_routes(cloud),
+        *managed_folder_routes(cloud),
+        *project_routes(cloud),
+    ]
     return [
-        Service("storage", routes(cloud, uploads), prefixes=("/storage/v1",), bare=False),
+        Service("storage", [*routes(cloud, uploads), *beside], prefixes=("/storage/v1",), bare=False),
         Service("storage-download", download_routes(cloud), prefixes=("/download/storage/v1",), bare=False),
         Service(
             "storage-upload",
@@ -49,11 +60,15 @@ def services(cloud: "Cloud") -> list[Service]:
 def _bindings(cloud: "Cloud", name: str) -> list[dict[str, Any]]:
     """Of a bucket's policy, which has a default."""
     owner = cloud.objects.buckets.owner(name.rsplit("/", 1)[-1])
-    return cloud.policies.in_force(name, default=default_policy(owner)).get("bindings", []) if owner else []
+    if owner is None:
+        return []
+    held = cloud.policies.in_force(name)
+    return default_policy(owner)["bindings"] if held is None else held
 
 
 def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
     buckets, objects = BucketApi(cloud.objects, cloud.policies, cloud.projects), ObjectApi(cloud.objects)
+    restores = BulkRestores(cloud, objects)
     copy_to = "/b/{sourceBucket}/o/{sourceObject}/copyTo/b/{destinationBucket}/o/{destinationObject}"
     rewrite_to = "/b/{sourceBucket}/o/{sourceObject}/rewriteTo/b/{destinationBucket}/o/{destinationObject}"
     return [
@@ -76,6 +91,10 @@ def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
         Route("PUT", "/b/{bucket}/o/{object}", objects.update, "storage.objects.update"),
         Route("DELETE", "/b/{bucket}/o/{object}", objects.delete, "storage.objects.delete"),
         Route("POST", "/b/{bucket}/o/{object}/compose", objects.compose),
+        Route("POST", "/b/{bucket}/o/bulkRestore", restores.start, "storage.objects.restore"),
+        Route("GET", "/b/{bucket}/operations", restores.list, "storage.bucketOperations.list"),
+        Route("GET", "/b/{bucket}/operations/{operation}", restores.get, "storage.bucketOperations.get"),
+        Route("POST", "/b/{bucket}/operations/{operation}/cancel", restores.cancel, "storage.bucketOperations.cancel"),
         Route("POST", "/b/{bucket}/o/{object}/restore", objects.restore, "storage.objects.restore"),
         Route("POST", "/b/{bucket}/o/{source}/moveTo/o/{destination}", objects.move),
         Route("POST", copy_to, objects.copy),

@@ -58,8 +58,13 @@ class Buckets:
 
     def owner(self, name: str) -> str | None:
         """The project of a bucket, None where there is no such bucket."""
-        bucket = self._store.get(_KIND, name)
-        return self.project_of(bucket) if bucket else None
+        number = self._store.derived(_KIND, name, _project_number)
+        return self._projects.id_of(number) if number else None
+
+    def require(self, name: str) -> None:
+        """Raises 404 where there is no such bucket."""
+        if self.owner(name) is None:
+            self.get(name)
 
     def create(self, project: str, body: dict[str, Any]) -> dict[str, Any]:
         check_bucket_name(body.get("name"))
@@ -146,6 +151,10 @@ class Buckets:
             new["softDeletePolicy"] = {"retentionDurationSeconds": seconds, **since}
         if retention := new.get("retentionPolicy"):
             retention.setdefault("effectiveTime", now)
+
+
+def _project_number(bucket: dict[str, Any] | None) -> str | None:
+    return bucket["projectNumber"] if bucket else None
 
 
 def _taken(*, own: bool) -> ApiError:

@@ -50,6 +50,7 @@ class ObjectChanges(ObjectFinding):
             with self._retiring(held, settings):
                 self.records.write(record)
             self._place(record)
+        self._tell("OBJECT_FINALIZE", record)
         return record
 
     def update(self, record: Record, meta: dict[str, Any]) -> Record:
@@ -58,6 +59,7 @@ class ObjectChanges(ObjectFinding):
             record, meta=meta | {"metageneration": record.metageneration + 1, "updated": self._clock.timestamp()}
         )
         self.records.write(changed)
+        self._tell("OBJECT_METADATA_UPDATE", changed)
         return changed
 
     def delete(self, bucket: str, name: str, generation: int | None = None, conditions: Preconditions = _ANY) -> None:
@@ -72,6 +74,8 @@ class ObjectChanges(ObjectFinding):
                     pass
             else:
                 self.erase(record, settings)
+        archived = generation is None and (settings.get("versioning") or {}).get("enabled")
+        self._tell("OBJECT_ARCHIVE" if archived else "OBJECT_DELETE", record)
 
     def erase(self, record: Record, settings: dict[str, Any]) -> None:
         """Delete one generation, whatever its state: softly where the bucket keeps deleted objects, else for good."""
@@ -91,6 +95,10 @@ class ObjectChanges(ObjectFinding):
             for record in self.records.all_in(bucket, ("live", "noncurrent", "deleted")):
                 self.purge(record)
             self.files.remove_bucket(bucket)
+
+    def _tell(self, event: str, record: Record) -> None:
+        for listener in self.listeners:
+            listener(event, record)
 
     # After a crash
 

@@ -98,6 +98,16 @@ class Content:
             raise StopIteration
         return chunk
 
+    def whole(self) -> bytes:
+        """All that is left, at once; the file is closed."""
+        with self:
+            return b"".join(self)
+
+    @property
+    def is_small(self) -> bool:
+        """Whether what is left is no more than one chunk."""
+        return self._left <= CHUNK_BYTES
+
     def close(self) -> None:
         self._file.close()
 

@@ -37,6 +37,7 @@ class Files:
         root = root.resolve()
         self.claim: Claim = lambda _: None
         self.tree = root / "storage"
+        self._tree = str(self.tree)
         self._kept = root / "storage-kept"
         self._staged = root / "storage-staged"
         self._uploads = root / "storage-uploads"
@@ -55,11 +56,8 @@ class Files:
 
     def path_of(self, bucket: str, name: str) -> Path | None:
         """Where a file of that name would lie; None for a name that can be no path."""
-        segments = name.split("/")
-        bad = any(
-            part in ("", ".", "..") or "\0" in part or len(part.encode()) > _MOST_SEGMENT_BYTES for part in segments
-        )
-        return None if bad else self.tree.joinpath(bucket, *segments)
+        path = f"{bucket}/{name}"
+        return self.tree.joinpath(path) if _is_path(path) else None
 
     def kept_path(self, generation: int) -> Path:
         return self._kept / str(generation)
@@ -69,16 +67,24 @@ class Files:
 
     def stamp(self, bucket: str, name: str) -> Stamp | None:
         """Of the regular file at the name's path; None where there is none, or a symbolic link leads there."""
-        path = self.path_of(bucket, name)
-        if path is None:
+        if not _is_path(f"{bucket}/{name}"):
             return None
         try:
-            found = path.lstat()
+            found = os.lstat(f"{self._tree}/{bucket}/{name}")
         except (FileNotFoundError, NotADirectoryError):
             return None
-        if not stat.S_ISREG(found.st_mode) or path.parent.resolve() != path.parent:
+        if not stat.S_ISREG(found.st_mode) or self._leads_elsewhere(bucket, name):
             return None
         return Stamp(found.st_size, found.st_mtime_ns)
+
+    def _leads_elsewhere(self, bucket: str, name: str) -> bool:
+        """Whether a directory on the way to the name's path is a symbolic link."""
+        folder = f"{self._tree}/{bucket}"
+        for segment in ("", *name.split("/")[:-1]):
+            folder = f"{folder}/{segment}" if segment else folder
+            if os.path.islink(folder):  # noqa: PTH114 (on the way of every read)
+                return True
+        return False
 
     def stage(self, source: Path, generation: int) -> Stamp:
         """Move complete content to its generation's place, with a time of change that no other generation has."""
@@ -99,7 +105,7 @@ class Files:
             if isinstance(error, (NotADirectoryError, FileExistsError)) or error.errno == errno.ENAMETOOLONG:
                 return False
             raise
-        if path.parent.resolve() != path.parent:
+        if self._leads_elsewhere(bucket, name):
             return False
         if path.is_dir() and not path.is_symlink():
             _remove_empty(path)
@@ -200,6 +206,20 @@ class Files:
 
     def uploads(self) -> list[str]:
         return [path.name for path in self._uploads.iterdir()]
+
+
+def _is_path(name: str) -> bool:
+    """Whether a file can have the name: no segment is empty, `.`, `..` or longer than file systems take."""
+    if not name or "\0" in name:
+        return False
+    for segment in name.split("/"):
+        if segment in ("", ".", "..") or (4 * len(segment) > _MOST_SEGMENT_BYTES and _is_long(segment)):
+            return False
+    return True
+
+
+def _is_long(segment: str) -> bool:
+    return len(segment.encode()) > _MOST_SEGMENT_BYTES
 
 
 def _stat(entry: "os.DirEntry[str]") -> Stamp | None:

@@ -7,7 +7,7 @@ program that has a bucket's directory may write into it. Such a file is an objec
 import mimetypes
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -38,10 +38,11 @@ class ObjectFinding:
         self._locks: dict[str, threading.RLock] = {}
         self._last_generation = self.records.last_generation()
         self._generation_lock = threading.Lock()
+        self.listeners: list[Callable[[str, Record], None]] = []  # told of each change by a call, after it is made
 
     def find(self, bucket: str, name: str, generation: int | None = None) -> Record:
         """The live generation, or the named one unless it is softly deleted. Raises 404."""
-        self.buckets.get(bucket)
+        self.buckets.require(bucket)
         record = self.notice(bucket, name)
         if generation is not None and (record is None or record.generation != generation):
             record = self.records.generation(bucket, name, generation)

@@ -52,7 +52,7 @@ class ObjectApi:
 
     def list(self, call: Call) -> dict[str, Any]:
         bucket, query = call.params["bucket"], call.query
-        self._objects.buckets.get(bucket)
+        self._objects.buckets.require(bucket)
         if not query.get("pageToken"):
             self._objects.notice_all(bucket, query.get("prefix", ""))
         states: tuple[State, ...] = ("live", "noncurrent") if call.flag("versions") else ("live",)
@@ -140,8 +140,13 @@ class ObjectApi:
     def restore(self, call: Call) -> dict[str, Any]:
         held = self._soft_deleted(call)
         conditions = Preconditions.of(call.query)
+        self._may_write(call, held.bucket, held.name)
         record = self._copy_from(held, held.bucket, held.name, _writable_meta(held), conditions)
         return object_resource(record, call.url_base)
+
+    def bring_back(self, held: Record) -> Record:
+        """A softly deleted generation is live again, as a new one."""
+        return self._copy_from(held, held.bucket, held.name, _writable_meta(held), Preconditions())
 
     def _may_write(self, call: Call, bucket: str, name: str) -> None:
         may_write(call, bucket, name, overwrites=self._objects.notice(bucket, name) is not None)

@@ -18,6 +18,7 @@ from local.cloud.call import Call, Response
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError
 from local.cloud.iam.enforcement import object_name
+from local.cloud.identity import Principal
 from local.cloud.related import Related
 from local.cloud.resumable import incomplete, json_object, receive
 from local.cloud.storage.content import Digests, digests_of
@@ -87,7 +88,7 @@ class UploadApi:
     # Resumable
 
     def _start(self, call: Call) -> Response:
-        body = json_object(b"".join(call.stream))
+        body = json_object(call.whole())
         name, bucket = self._destination(call, body), call.params["bucket"]
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():
@@ -100,6 +101,7 @@ class UploadApi:
             "conditions": {key: value for key, value in call.query.items() if key.startswith("if")},
             "expected": _expected(body, call.headers),
             "started": self._clock.timestamp(),
+            "by": call.principal,
         }
         self._objects.files.upload_path(upload).touch(exist_ok=False)
         self._records.write_upload(upload, session)
@@ -148,9 +150,13 @@ class UploadApi:
         with path.open("rb") as file:
             os.fsync(file.fileno())
         conditions = Preconditions.of(session["conditions"])
+        bucket, name = session["bucket"], session["name"]
+        if self._objects.notice(bucket, name) is not None:  # perhaps since the upload began
+            by = Principal(session.get("by", call.principal))
+            call.cloud.access.require(by, "storage.objects.delete", object_name(bucket, name))
         return self._objects.publish(
-            session["bucket"],
-            session["name"],
+            bucket,
+            name,
             source=path,
             digests=digests,
             meta=session["meta"],

@@ -3,11 +3,13 @@
 import os
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import requests
 
 from local.cloud.clock import Clock
+from local.cloud.iam.known_accounts import use_of
 from local.cloud.identity import Identity
 from local.cloud.metadata_server import metadata_host
 from local.cloud.store import Store
@@ -24,8 +26,10 @@ print(project, credentials.service_account_email, credentials.token)
 @pytest.fixture
 def job(cloud_server):
     """A job's identity, issued through the cloud's own store as the jobs service does in its process."""
+    cloud_server.account("acme-recsys", "ct-pipeline")
+    cloud_server.grant("acme-recsys", {"roles/aiplatform.viewer": [f"serviceAccount:{EMAIL}"]})
     store = Store(cloud_server.root / "state.sqlite")
-    identity = Identity(cloud_server.root, store, Clock(), "enforce")
+    identity = Identity(cloud_server.root, store, Clock(), "enforce", partial(use_of, store))
     issued = identity.issue(job="customJobs/77", email=EMAIL, project="acme-recsys", attributes={"pool": "warm"})
     yield issued
     identity.revoke("customJobs/77")

@@ -106,9 +106,12 @@ def test_messages_of_a_key_come_one_after_the_other(publisher, subscriber, topic
 
 
 def test_a_message_that_nobody_can_handle_becomes_a_dead_letter(
-    google_clients, publisher, subscriber, topic, subscribe
+    cloud_server, google_clients, publisher, subscriber, topic, subscribe
 ):
     dead = f"{google_clients.parent}/topics/{unique('dead')}"
+    number = cloud_server.json("GET", f"/crm/v1/{google_clients.parent}")["projectNumber"]
+    agent = f"serviceAccount:service-{number}@gcp-sa-pubsub.iam.gserviceaccount.com"
+    cloud_server.grant(google_clients.project, {"roles/pubsub.publisher": [agent]})
     publisher.create_topic(name=dead)
     letters = f"{google_clients.parent}/subscriptions/{unique('letters')}"
     subscriber.create_subscription(name=letters, topic=dead)
@@ -134,6 +137,88 @@ def test_seeking_goes_back_to_what_was_acknowledged_and_over_what_was_not(publis
     assert [each.message.data for each in pull(subscriber, subscription)] == [b"again"]
     subscriber.seek(request={"subscription": subscription, "time": Timestamp(seconds=4_000_000_000)})
     assert pull(subscriber, subscription) == []
+
+
+@pytest.fixture
+def snapshot(google_clients, subscriber):
+    """Takes a snapshot of a subscription and gives its name."""
+    made = []
+
+    def take(subscription, **fields):
+        name = f"{google_clients.parent}/snapshots/{unique('before')}"
+        subscriber.create_snapshot(request={"name": name, "subscription": subscription, **fields})
+        made.append(name)
+        return name
+
+    yield take
+    for name in made:
+        subscriber.delete_snapshot(snapshot=name)
+
+
+def drain(subscriber, subscription):
+    received = pull(subscriber, subscription, 100)
+    if received:
+        subscriber.acknowledge(subscription=subscription, ack_ids=[each.ack_id for each in received])
+    return [each.message.data.decode() for each in received]
+
+
+def test_a_snapshot_brings_back_what_waited_then_and_came_after(publisher, subscriber, topic, subscribe, snapshot):
+    subscription, late = subscribe(), subscribe(filter='attributes.kind = "b"')
+    publish(publisher, topic, "done")
+    assert drain(subscriber, subscription) == ["done"]
+    publish(publisher, topic, "waited", attributes={"kind": "a"})
+    taken = snapshot(subscription, labels={"why": "deploy"})
+    publish(publisher, topic, "after", attributes={"kind": "b"})
+    assert drain(subscriber, subscription) == ["waited", "after"]
+    assert drain(subscriber, late) == ["after"]
+    for _ in range(2):
+        subscriber.seek(request={"subscription": subscription, "snapshot": taken})
+        assert drain(subscriber, subscription) == ["waited", "after"]
+    subscriber.seek(request={"subscription": late, "snapshot": taken})
+    assert drain(subscriber, late) == ["after"]
+
+
+def test_a_snapshot_is_read_listed_and_changed(google_clients, publisher, subscriber, topic, subscribe, snapshot):
+    taken = snapshot(subscribe(), labels={"why": "deploy"})
+    read = subscriber.get_snapshot(snapshot=taken)
+    assert (read.topic, dict(read.labels)) == (topic, {"why": "deploy"})
+    assert taken in [each.name for each in subscriber.list_snapshots(project=google_clients.parent)]
+    assert list(publisher.list_topic_snapshots(topic=topic)) == [taken]
+    changed = subscriber.update_snapshot(
+        request={"snapshot": {"name": taken, "labels": {"why": "drill"}}, "update_mask": {"paths": ["labels"]}}
+    )
+    assert dict(changed.labels) == {"why": "drill"}
+    assert changed.expire_time == read.expire_time
+
+
+def test_a_snapshot_of_another_topic_or_none_is_refused(
+    google_clients, publisher, subscriber, topic, subscribe, snapshot
+):
+    taken, other = snapshot(subscribe()), f"{google_clients.parent}/topics/{unique('other')}"
+    foreign = f"{google_clients.parent}/subscriptions/{unique('foreign')}"
+    publisher.create_topic(name=other)
+    subscriber.create_subscription(name=foreign, topic=other)
+    with pytest.raises(BadRequest, match=taken):
+        subscriber.seek(request={"subscription": foreign, "snapshot": taken})
+    with pytest.raises(NotFound, match="resource=absent"):
+        subscriber.seek(request={"subscription": foreign, "snapshot": f"{google_clients.parent}/snapshots/absent"})
+    with pytest.raises(NotFound, match="resource=absent"):
+        snapshot(f"{google_clients.parent}/subscriptions/absent")
+    subscriber.delete_subscription(subscription=foreign)
+    publisher.delete_topic(topic=other)
+
+
+def test_what_a_topic_retains_reaches_a_later_subscription_by_seek(google_clients, publisher, subscriber):
+    topic = f"{google_clients.parent}/topics/{unique('kept')}"
+    publisher.create_topic(request={"name": topic, "message_retention_duration": {"seconds": 3600}})
+    publish(publisher, topic, "early")
+    late = f"{google_clients.parent}/subscriptions/{unique('late')}"
+    subscriber.create_subscription(name=late, topic=topic)
+    assert drain(subscriber, late) == []
+    subscriber.seek(request={"subscription": late, "time": Timestamp(seconds=0)})
+    assert drain(subscriber, late) == ["early"]
+    subscriber.delete_subscription(subscription=late)
+    publisher.delete_topic(topic=topic)
 
 
 def test_a_push_subscription_calls_its_endpoint_until_it_answers_well(publisher, topic, subscribe):

@@ -52,6 +52,19 @@ def test_a_job_runs_its_container_and_tells_its_times(vertex: Vertex) -> None:
     assert [entry["textPayload"] for entry in logged(vertex, made.name)] == ["hello ['x'] abc"]
 
 
+@pytest.mark.parametrize("on_a_pool", [False, True])
+def test_a_stock_image_needs_no_registration(vertex: Vertex, warm: str, on_a_pool: bool) -> None:  # noqa: FBT001
+    code = "import sys, os; print(sys.version_info.major, os.path.basename(sys.prefix) != 'usr')"
+    pool = worker_pool("python3", "-c", code)
+    pool["container_spec"]["image_uri"] = "python:3.12-slim"
+    spec: dict[str, Any] = {"persistent_resource_id": warm, "service_account": ACCOUNT} if on_a_pool else {}
+    made = vertex.client("JobService").create_custom_job(parent=PARENT, custom_job=job(pool, **spec))
+    done = finished(vertex, made.name)
+    assert done.state == JobState.JOB_STATE_SUCCEEDED, done.error
+    assert [entry["textPayload"] for entry in logged(vertex, made.name)] == ["3 True"]
+    assert not (vertex.cloud.root / "stock" / made.name.rsplit("/", 1)[-1]).exists()
+
+
 def test_a_job_that_fails_says_which_replica_and_why(vertex: Vertex) -> None:
     made = vertex.client("JobService").create_custom_job(
         parent=PARENT, custom_job=job(worker_pool("python", "-c", "raise SystemExit('no data')"))

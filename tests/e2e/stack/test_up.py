@@ -1,5 +1,6 @@
 """`make up` as a user sees it: the report, the second time, other data, bad data, submission from elsewhere."""
 
+import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import requests
 
 from tests.e2e.stack import shop
 from tests.e2e.stack.checkout import LOCATION, Checkout, declared
@@ -99,6 +101,19 @@ def test_the_page_needs_nothing_but_itself_and_draws_curve_baselines_and_timelin
     assert "From submission to registration: extract" in drawn
     for part in ("What a day would cost on Google Cloud", "recsys-steps-blue", "created", "recsys-train-blue"):
         assert part in first.page
+
+
+def test_the_console_shows_the_run_its_graph_and_the_curve_of_its_training(checkout: Checkout, first: First) -> None:
+    done = checkout.make("console")
+    assert done.returncode == 0, done.stdout + done.stderr
+    with requests.Session() as session:
+        session.trust_env = False
+        page = session.get(done.stdout.splitlines()[-1], timeout=30).text
+    assert f'aria-label="Tasks of {first.report["pipeline_run"]["name"].rpartition("/")[2]}"' in page
+    for task in first.report["pipeline_run"]["tasks"]:
+        assert f'aria-label="{task["name"]}: succeeded' in page
+    assert re.search(r'aria-label="train_loss: \d+ points', page)
+    assert "0 of 1</b> replica busy" in page
 
 
 def test_the_same_data_again_changes_no_resource_and_loads_no_event_twice(checkout: Checkout, data: Path) -> None:

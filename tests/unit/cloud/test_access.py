@@ -9,10 +9,12 @@ import pytest
 from local.cloud.app import Cloud
 from local.cloud.clock import ManualClock
 from local.cloud.errors import ApiError
+from local.cloud.faults.kinds import read
 from local.cloud.iam.roles import predefined
 from local.cloud.identity import OPERATOR_EMAIL, Principal
 
 ALICE = Principal("alice@acme.example")
+BOB = Principal("bob@acme.example")
 TRAINER = Principal("trainer@acme-recsys.iam.gserviceaccount.com")
 PROJECT = "projects/acme-recsys"
 JOBS = f"{PROJECT}/locations/europe-west1"
@@ -124,6 +126,52 @@ def test_groups_and_domains_stand_for_their_members(enforcing: Cloud) -> None:
     assert not allowed(enforcing, Principal("eve@other.example"), "aiplatform.models.list", JOBS)
 
 
+def test_who_was_granted_a_role_loses_it_at_once(enforcing: Cloud) -> None:
+    for resource, permission in (
+        (PROJECT, "aiplatform.models.list"),
+        (REPOSITORY, "artifactregistry.repositories.get"),
+    ):
+        for _ in range(2):
+            below = JOBS if resource == PROJECT else resource
+            assert not allowed(enforcing, ALICE, permission, below)
+            grant(enforcing, resource, "roles/editor", "user:alice@acme.example")
+            assert allowed(enforcing, ALICE, permission, below)
+            enforcing.policies.set(resource, {"bindings": []})
+    grant(enforcing, REPOSITORY, "roles/editor", "user:alice@acme.example")
+    assert allowed(enforcing, ALICE, "artifactregistry.repositories.get", REPOSITORY)
+    enforcing.policies.delete(JOBS)  # what lies below goes, too
+    assert not allowed(enforcing, ALICE, "artifactregistry.repositories.get", REPOSITORY)
+
+
+def test_who_leaves_a_group_loses_its_roles_at_once(enforcing: Cloud) -> None:
+    grant(enforcing, PROJECT, "roles/viewer", "group:ml@acme.example")
+    assert not allowed(enforcing, ALICE, "aiplatform.models.list", JOBS)
+    enforcing.access.members.set_group("ml@acme.example", ["user:alice@acme.example"])
+    assert allowed(enforcing, ALICE, "aiplatform.models.list", JOBS)
+    enforcing.access.members.set_group("ml@acme.example", [])
+    assert not allowed(enforcing, ALICE, "aiplatform.models.list", JOBS)
+
+
+def test_a_bucket_that_is_made_anew_in_another_project_has_that_projects_roles(enforcing: Cloud) -> None:
+    grant(enforcing, PROJECT, "roles/storage.objectViewer", "user:alice@acme.example")
+    assert allowed(enforcing, ALICE, "storage.objects.get", OBJECT)
+    enforcing.objects.buckets.remove("acme-artifacts")
+    assert not allowed(enforcing, ALICE, "storage.objects.get", OBJECT)
+    enforcing.objects.buckets.create("other-project", {"name": "acme-artifacts"})
+    assert not allowed(enforcing, ALICE, "storage.objects.get", OBJECT)
+
+
+def test_a_buckets_own_roles_last_while_its_first_policy_propagates(enforcing: Cloud, clock: ManualClock) -> None:
+    bucket = "projects/_/buckets/acme-artifacts"
+    grant(enforcing, PROJECT, "roles/owner", "user:alice@acme.example")
+    enforcing.faults.add(read({"kind": "iam-delay", "seconds": 60}))
+    grant(enforcing, bucket, "roles/storage.objectViewer", "user:bob@acme.example")
+    for waited, principal, permission in ((0, ALICE, "storage.buckets.update"), (61, BOB, "storage.objects.get")):
+        clock.advance(timedelta(seconds=waited))
+        assert allowed(enforcing, principal, permission, OBJECT if principal is BOB else bucket)
+    assert not allowed(enforcing, ALICE, "storage.buckets.update", bucket)
+
+
 def test_everything_is_recorded_with_the_binding_that_allowed_it(enforcing: Cloud) -> None:
     grant(enforcing, PROJECT, "roles/aiplatform.user", "user:alice@acme.example")
     assert allowed(enforcing, ALICE, "aiplatform.customJobs.list", JOBS)
@@ -169,3 +217,11 @@ def test_a_line_that_a_kill_has_torn_does_not_spoil_the_log(enforcing: Cloud) ->
         "aiplatform.customJobs.list",
         "aiplatform.customJobs.get",
     ]
+
+
+@pytest.mark.parametrize("place", ["global", "regions/europe-west1", "zones/europe-west1-b"])
+def test_a_role_on_the_project_counts_for_compute_engines_resources(enforcing: Cloud, place: str) -> None:
+    grant(enforcing, PROJECT, "roles/compute.networkAdmin", "user:alice@acme.example")
+    assert allowed(enforcing, ALICE, "compute.networks.get", f"{PROJECT}/{place}/networks/shared")
+    assert allowed(enforcing, ALICE, "compute.networks.list", f"{PROJECT}/{place}")
+    assert not allowed(enforcing, TRAINER, "compute.networks.get", f"{PROJECT}/{place}/networks/shared")

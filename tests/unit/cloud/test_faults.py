@@ -134,9 +134,7 @@ def test_policies_are_in_force_only_after_the_delay(tmp_path: Path) -> None:
         policies.set("projects/p", {"bindings": [{"role": "roles/viewer", "members": list(members)}]})
 
     def in_force() -> list[str]:
-        return [
-            member for binding in policies.in_force("projects/p").get("bindings", []) for member in binding["members"]
-        ]
+        return [member for binding in policies.in_force("projects/p") or [] for member in binding["members"]]
 
     grant("user:a@x.test")
     clock.advance(timedelta(seconds=30))

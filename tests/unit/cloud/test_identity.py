@@ -15,6 +15,7 @@ def _bearer(token):
 @pytest.fixture
 def enforcing(tmp_path, clock):
     cloud = Cloud(tmp_path / "cloud", iam="enforce", clock=clock)
+    cloud.store.put("iam.serviceAccount", SA, {"email": SA, "uniqueId": "1"}, parent="projects/acme-recsys")
     yield cloud
     cloud.stop()
 
@@ -86,3 +87,19 @@ def test_the_clouds_own_commands_need_the_operators_token_in_every_mode(cloud):
     token, _ = cloud.identity.access_token(job.secret)
     with pytest.raises(ApiError, match="is not the operator"):
         cloud.identity.require_operator(cloud.identity.principal(_bearer(token), {}))
+
+
+def test_tokens_that_are_good_no_longer_are_forgotten(enforcing, clock):
+    token, _ = enforcing.identity.issue_token(SA, seconds=60)
+    enforcing.identity.issue(job="jobs/1", email=SA, project="acme-recsys")
+    enforcing.identity.sweep()
+    assert enforcing.identity.principal(_bearer(token), {}).email == SA
+    clock.advance(timedelta(seconds=62))
+    enforcing.identity.sweep()
+    assert [body["job"] for _, body in enforcing.store.list("identity.job")] == ["jobs/1"]
+
+
+def test_what_a_killed_cloud_had_issued_for_its_own_requests_is_forgotten_at_the_next_start(enforcing):
+    enforcing.identity.issue_in_passing(email=SA, project="acme-recsys")
+    enforcing.start("http://127.0.0.1:1")
+    assert enforcing.store.list("identity.job") == []

@@ -6,11 +6,12 @@ from local.cloud.app import Cloud
 from local.cloud.errors import ApiError
 
 PARENT = "projects/acme-recsys/locations/europe-west1"
+KIND = "aiplatform.models"
 
 
 def test_an_operation_that_is_done_carries_its_typed_response(cloud):
     operation = cloud.operations.done(
-        PARENT, {"name": "x"}, response_type="google.a.X", metadata_type="google.a.M", target="x"
+        PARENT, {"name": "x"}, kind=KIND, response_type="google.a.X", metadata_type="google.a.M", target="x"
     )
     assert operation["name"].startswith(f"{PARENT}/operations/")
     assert operation["done"] is True
@@ -27,7 +28,7 @@ def test_a_slow_operation_ends_when_its_work_does(cloud):
         go.wait(10)
         return {"name": "x"}
 
-    running = cloud.operations.run(PARENT, work)
+    running = cloud.operations.run(PARENT, work, kind=KIND)
     assert running["done"] is False
     go.set()
     ended = cloud.operations.wait(running["name"], 10)
@@ -39,13 +40,13 @@ def test_work_that_raises_fails_the_operation_with_googles_code(cloud):
     def work(name):
         raise ApiError(429, "no capacity")
 
-    running = cloud.operations.run(PARENT, work)
+    running = cloud.operations.run(PARENT, work, kind=KIND)
     ended = cloud.operations.wait(running["name"], 10)
     assert ended["error"] == {"code": 8, "message": "no capacity"}
 
 
 def test_a_cancelled_operation_ends_with_cancelled_and_stays_so(cloud):
-    name = cloud.operations.create(PARENT)
+    name = cloud.operations.create(PARENT, kind=KIND)
     cloud.operations.cancel(name)
     cloud.operations.succeed(name, {})
     assert cloud.operations.get(name)["error"]["code"] == 1
@@ -54,8 +55,8 @@ def test_a_cancelled_operation_ends_with_cancelled_and_stays_so(cloud):
 
 def test_what_a_restart_interrupts_ends_with_aborted_unless_it_is_resumable(tmp_path):
     before = Cloud(tmp_path / "cloud")
-    lost = before.operations.create(PARENT)
-    kept = before.operations.create(PARENT, resumable=True)
+    lost = before.operations.create(PARENT, kind=KIND)
+    kept = before.operations.create(PARENT, kind=KIND, resumable=True)
     before.stop()
     after = Cloud(tmp_path / "cloud")
     after.start("http://127.0.0.1:1")

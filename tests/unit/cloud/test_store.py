@@ -84,6 +84,95 @@ def test_deleting_under_a_prefix_spares_its_neighbours(store):
     assert [name for name, _ in store.list("job")] == ["a/b", "a/bc"]
 
 
+def _n(body):
+    return body and body["n"]
+
+
+def test_what_is_made_of_a_resource_is_made_once_until_it_changes(store):
+    made = []
+
+    def make(body):
+        made.append(body)
+        return _n(body)
+
+    assert [store.derived("job", "a/1", make) for _ in range(3)] == [None, None, None]
+    for change, wanted in (
+        (lambda: store.put("job", "a/1", {"n": 1}), 1),
+        (lambda: store.put("job", "a/1", {"n": 2}), 2),
+        (lambda: store.delete("job", "a/1"), None),
+        (lambda: store.create("job", "a/1", {"n": 3}), 3),
+        (lambda: store.delete_under("job", "a/"), None),
+    ):
+        change()
+        assert [store.derived("job", "a/1", make) for _ in range(3)] == [wanted] * 3
+    assert len(made) == 6
+    store.put("job", "a/2", {"n": 9})
+    assert store.derived("job", "a/1", make) is None
+    assert len(made) == 6
+
+
+def test_who_changes_a_resource_sees_what_is_made_of_it_first(store):
+    store.put("job", "a", {"n": 1})
+    seen = []
+    with store.transaction():
+        store.put("job", "a", {"n": 2})
+        assert store.derived("job", "a", _n) == 2
+        reader = threading.Thread(target=lambda: seen.append(store.derived("job", "a", _n)))
+        reader.start()
+        reader.join()
+        store.delete_under("job", "")
+        assert store.derived("job", "a", _n) is None
+    assert seen == [1]
+    assert store.derived("job", "a", _n) is None
+
+
+def test_what_is_made_of_a_change_that_was_undone_is_forgotten(store):
+    store.put("job", "a", {"n": 1})
+
+    def change_and_fail():
+        with store.transaction():
+            store.put("job", "a", {"n": 2})
+            assert store.derived("job", "a", _n) == 2
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        change_and_fail()
+    assert store.derived("job", "a", _n) == 1
+
+
+def test_what_is_made_while_its_resource_changes_is_not_kept(store):
+    store.put("job", "a", {"n": 1})
+
+    def make_slowly(body):
+        if body == {"n": 1}:
+            store.put("job", "a", {"n": 2})
+        return _n(body)
+
+    assert store.derived("job", "a", make_slowly) == 1
+    assert store.derived("job", "a", make_slowly) == 2
+
+
+def test_readers_among_writers_are_never_told_of_the_past(store):
+    store.put("count", "n", {"n": 0})
+    told, done = [0], threading.Event()
+
+    def read():
+        while not done.is_set():
+            written = store.get("count", "n")["n"]
+            told.append(store.derived("count", "n", _n) - written)
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for number in range(1, 300):
+        store.put("count", "n", {"n": number})
+        assert store.derived("count", "n", _n) == number
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert min(told) >= -1  # one write is on its way whose writer has not been told
+
+
 def test_a_commit_survives_the_death_of_the_process(tmp_path):
     path = tmp_path / "state.sqlite"
     program = (

@@ -1,4 +1,4 @@
-"""Tells KFP's executor where buckets are mounted on this host: it has /gcs/ written into its code.
+"""Tells KFP's executor where buckets are mounted on this host: it has /gcs/ written into its code. Speeds up pip.
 
 Imported by a task's interpreter at its start, with nothing of the cloud beside it.
 """
@@ -31,3 +31,16 @@ class _Finder(importlib.abc.MetaPathFinder):
 
 if os.environ.get("KFP_GCS_MOUNT"):
     sys.meta_path.insert(0, _Finder())
+if os.environ.get("STORAGE_EMULATOR_HOST"):
+    import google_hosts
+
+    google_hosts.install(os.environ["STORAGE_EMULATOR_HOST"])
+if os.environ.get("TASK_PACKAGES"):
+    import inner_environment
+
+    inner_environment.see_the_images_packages(os.environ["TASK_PACKAGES"])
+if os.environ.get("TASK_UV") and sys.orig_argv[1:4] == ["-m", "pip", "install"]:
+    import pip_by_uv
+
+    if pip_by_uv.answered(sys.orig_argv[1:]):
+        os._exit(0)
