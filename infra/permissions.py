@@ -83,6 +83,10 @@ _DEPLOYED = {
     "aiplatform.persistentResources": ("get list", "create update delete"),
     "aiplatform.schedules": ("get list", "create update delete"),
     "artifactregistry.repositories": ("get getIamPolicy", "create update delete setIamPolicy"),
+    "logging.logMetrics": ("get", "create update delete"),
+    "monitoring.alertPolicies": ("get", "create update delete"),
+    "monitoring.dashboards": ("get", "create update delete"),
+    "monitoring.notificationChannels": ("get", "create update delete"),
 }
 _PROJECT_READ = {
     **_each("resourcemanager.projects", "get getIamPolicy", _READ),

@@ -19,6 +19,7 @@ from infra.go_json import go_json
 from infra.identity import PlatformIdentity
 from infra.images import TrainingImages
 from infra.naming import Names
+from infra.operations import Operations
 from infra.registry import ImageRepository
 from infra.schedule import PipelineSchedule
 from infra.service_agents import ServiceAgents
@@ -42,6 +43,7 @@ class Platform:
         self._declare_data()
         self._declare_pools()
         self._declare_pipeline(compile_pipeline)
+        self._declare_operations()
 
     def _declare_foundation(self) -> None:
         self._services = EnabledServices("services", apis=self._apis())
@@ -65,7 +67,8 @@ class Platform:
 
     def _apis(self) -> list[str]:
         federated = services.FEDERATION_APIS if self._settings.federation.github_repository else ()
-        return [*services.APIS, *federated]
+        budget = services.BUDGET_APIS if self._settings.operations.billing_account else ()
+        return [*services.APIS, *federated, *budget]
 
     def _declare_data(self) -> None:
         settings, apis = self._settings, self._services.by_api
@@ -150,6 +153,18 @@ class Platform:
             pipeline_root=self._names.folder(naming.RUNS),
             service_account=self._names.service_account,
             after=[*grants, *pools],
+        )
+
+    def _declare_operations(self) -> None:
+        apis = self._services.by_api
+        Operations(
+            "operations",
+            project=self._settings.project,
+            project_number=self._agents.project_number,
+            environment=self._settings.environment,
+            settings=self._settings.operations,
+            labels=self._labels,
+            after=[api for name, api in apis.items() if name in ("logging", "monitoring", *services.BUDGET_APIS)],
         )
 
     def _facts(self, images: ImageLock) -> PlatformFacts:

@@ -9,10 +9,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from contracts.problems import Problem
 from infra import limits, machines, naming
 from infra.stack_config import (
     FederationSettings,
+    OperationsSettings,
     PoolSettings,
     RetentionSettings,
     ScheduleSettings,
@@ -230,6 +233,30 @@ def _federation(federation: FederationSettings) -> Iterator[Problem]:
     yield from _broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
 
 
+def _operations(operations: OperationsSettings) -> Iterator[Problem]:
+    key = config_key("operations")
+    for index, address in enumerate(operations.emails):
+        rule = limits.email_rule(address)
+        if rule is None and address in operations.emails[:index]:
+            rule = "is listed twice"
+        yield from _broken(f"{key}.emails[{index}]", address, rule, "Name each address once")
+    for name in ("no_success_hours", "idle_pool_hours"):
+        hours = getattr(operations, name)
+        if not 0 <= hours <= limits.MAX_ALERT_HOURS:
+            rule = f"an alert looks back 1 to {limits.MAX_ALERT_HOURS} hours"
+            yield _problem(f"{key}.{to_camel(name)}", hours, rule, "Set it in that range, or 0 for no alert")
+    if operations.billing_account:
+        rule = limits.name_rule("billing account", operations.billing_account)
+        fix = 'Use the id that `gcloud billing accounts list` shows, or "" for no budget'
+        yield from _broken(f"{key}.billingAccount", operations.billing_account, rule, fix)
+    if operations.monthly_budget < 1:
+        rule = "must be at least 1, in the billing account's currency"
+        yield _problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
+    elif operations.monthly_budget > limits.MAX_BUDGET:
+        rule = f"must be at most {limits.MAX_BUDGET}"
+        yield _problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
+
+
 def _training(training: TrainingSettings) -> Iterator[Problem]:
     key = config_key("training")
     experiment = limits.name_rule("experiment", training.experiment)
@@ -257,5 +284,6 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("submitters",), _submitters),
     (("submitters", "project", "region"), _itself),
     (("federation",), _federation),
+    (("operations",), _operations),
     (("training",), _training),
 )

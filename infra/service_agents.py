@@ -1,4 +1,4 @@
-"""The accounts that Google's services act as in the project: created and granted what they need before it is needed.
+"""The accounts that Google's services act as in the project: created and granted in time.
 
 Enabling an API creates its agent some time later, or on first use; a grant that names one that is not there yet is
 refused. Does not own: what agents do with keys (infra/encryption.py).
@@ -30,6 +30,8 @@ class ServiceAgents(pulumi.ComponentResource):
             service="aiplatform.googleapis.com",
             opts=ResourceOptions(parent=self, depends_on=list(after)),
         )
+        # service-NUMBER@…: what the project's number is, budgets and keys need to know.
+        self.project_number = self.vertex.email.apply(lambda email: email.partition("@")[0].removeprefix("service-"))
         self.grants = [
             gcp.projects.IAMMember(
                 f"{name}-aiplatform-agent",

@@ -10,7 +10,8 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
-APIS = ("aiplatform", "artifactregistry", "bigquery", "compute", "iam", "storage")
+APIS = ("aiplatform", "artifactregistry", "bigquery", "compute", "iam", "logging", "monitoring", "storage")
+BUDGET_APIS = ("billingbudgets",)
 FEDERATION_APIS = ("iamcredentials", "sts")
 
 

@@ -94,6 +94,16 @@ class FederationSettings(_Section):
     branch: str
 
 
+class OperationsSettings(_Section):
+    """0 hours: not watched. `billing_account` "" for no budget; `monthly_budget` is in the account's currency."""
+
+    emails: tuple[str, ...]
+    no_success_hours: int
+    idle_pool_hours: int
+    billing_account: str
+    monthly_budget: int
+
+
 class TrainingSettings(_Section):
     experiment: str
     model_name: str
@@ -117,6 +127,7 @@ class StackConfig(BaseModel):
     protect: bool
     submitters: tuple[str, ...]
     federation: FederationSettings
+    operations: OperationsSettings
     training: TrainingSettings
 
 

@@ -84,8 +84,14 @@ class _ServiceUsage:
         email = f"service-{number}@gcp-sa-{service.partition('.')[0]}.iam.gserviceaccount.com"
         unique = str(10**20 + int.from_bytes(hashlib.sha256(email.encode()).digest()[:8]))
         body = {"email": email, "uniqueId": unique}
-        kind = "google.api.serviceusage.v1beta1.ServiceIdentity"
-        return self._cloud.operations.done("", body, response_type=kind, metadata_type=_METADATA)
+        return self._cloud.operations.done(
+            "",
+            body,
+            kind="serviceusage.operations",
+            on=f"projects/{project}",
+            response_type="google.api.serviceusage.v1beta1.ServiceIdentity",
+            metadata_type=_METADATA,
+        )
 
     def _project(self, parent: str) -> str:
         return self._cloud.projects.get(parent.split("/")[1])["projectId"]

@@ -20,6 +20,14 @@ from tests.e2e.stack.checkout import LOCATION, Checkout, wait_until
 _PROJECT = "recsys-local"
 _BY_A_PERSON = ("EnabledServices", "PlatformIdentity", "ServiceAgents", "GithubFederation")
 _RETENTION = {"stagingDays": 30, "checkpointsDays": 60, "logsDays": 365, "driftDays": 30}
+# No budget: it belongs to the billing account, where none of these accounts has a role.
+_OPERATIONS = {
+    "emails": ["operator@local.test"],
+    "noSuccessHours": 25,
+    "idlePoolHours": 6,
+    "billingAccount": "",
+    "monthlyBudget": 1,
+}
 _START = """
 from local import images, server
 from local.layout import Layout
@@ -63,7 +71,8 @@ class Lifecycle:
 
     def _engine(self, verb: str, account: str, *flags: str) -> None:
         yes = [] if verb == "preview" else ["--yes"]
-        command = ["-m", "engine", verb, "--cwd", ".", "--stack", "local", *yes, *flags]
+        without_budget = ["--config", f"recsys-training:operations={json.dumps(_OPERATIONS)}"]
+        command = ["-m", "engine", verb, "--cwd", ".", "--stack", "local", *yes, *without_budget, *flags]
         self._python(*command, environment=self._environment(account))
 
     def _environment(self, account: str) -> dict[str, str]:

@@ -46,6 +46,8 @@ UNUSED: dict[str, str] = {
     "bigquery.tables.export": "the query's own result was exported, not a table",
     "bigquery.tables.list": _OTHER_PATH,
     "iam": "a plan without changes of identities reads none",
+    "logging.logMetrics": "no metric was changed in the run",
+    "monitoring": "nothing watched was changed in the run",
     "resourcemanager.projects": "a plan without changes of identities reads none",
     "serviceusage.services": "the APIs were enabled by the person who applied the identities",
     "storage.objects.list": "results are read by name; a failed step's refusals are listed",

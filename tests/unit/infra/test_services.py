@@ -10,6 +10,8 @@ def test_the_apis_that_the_platform_calls_are_enabled_and_left_on() -> None:
         "bigquery.googleapis.com",
         "compute.googleapis.com",
         "iam.googleapis.com",
+        "logging.googleapis.com",
+        "monitoring.googleapis.com",
         "storage.googleapis.com",
     }
     assert all(record.inputs["disableOnDestroy"] is False for record in services)

@@ -12,6 +12,7 @@ from tests.unit.infra.deploy import ROOT_FOLDER, deploy
 
 TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
 SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
+OPERATIONS = "recsys-training:operations"
 JOB, FEDERATION = "recsys-training:training", "recsys-training:federation"
 
 
@@ -107,6 +108,13 @@ REFUSED = [
     (FEDERATION, {"githubRepository": "acme"}, "githubRepository = 'acme': is no GitHub repository name (owner/name"),
     (FEDERATION, {"githubRepository": "a/b' || true"}, 'githubRepository = "a/b\' || true": is no GitHub repository'),
     (FEDERATION, {"branch": "main' || '"}, "federation.branch = \"main' || '\": is no branch name"),
+    (OPERATIONS, {"emails": ["ann"]}, "operations.emails[0] = 'ann': is no e-mail address"),
+    (OPERATIONS, {"emails": ["a@b.example", "a@b.example"]}, "operations.emails[1] = 'a@b.example': is listed twice"),
+    (OPERATIONS, {"noSuccessHours": 26}, "operations.noSuccessHours = 26: an alert looks back 1 to 25 hours"),
+    (OPERATIONS, {"idlePoolHours": -1}, "operations.idlePoolHours = -1: an alert looks back"),
+    (OPERATIONS, {"billingAccount": "my-account"}, "billingAccount = 'my-account': is no billing account name (three"),
+    (OPERATIONS, {"monthlyBudget": 0}, "operations.monthlyBudget = 0: must be at least 1"),
+    (OPERATIONS, {"monthlyBudget": 10**10}, "operations.monthlyBudget = 10000000000: must be at most 1000000000"),
     (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
     (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
     (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be at least a second"),

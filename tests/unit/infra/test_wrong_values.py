@@ -47,6 +47,7 @@ RIGHT = {
     "recsys-training:trainingPool.retiringGeneration": "",
     "recsys-training:stepsPool.retiringGeneration": "",
     "recsys-training:federation.githubRepository": "",
+    "recsys-training:operations.billingAccount": "",
 }
 
 
