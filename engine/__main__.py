@@ -14,6 +14,7 @@ from engine.errors import EngineError
 from engine.importing import Wanted, import_resource
 from engine.outcome import Result
 from engine.refresh import refresh
+from engine.repair import Repair
 from engine.run import destroy, preview, up
 from engine.session import DEFAULT_PARALLEL, Options
 
@@ -68,6 +69,7 @@ def _options(arguments: argparse.Namespace) -> Options:
         targets=(*(given.get("target") or []), *both),
         target_dependents=given.get("target_dependents", False),
         replaces=(*(given.get("replace") or []), *both),
+        excludes=tuple(given.get("exclude") or []),
     )
 
 
@@ -92,7 +94,10 @@ def _run(arguments: argparse.Namespace) -> tuple[Result, str]:
     if arguments.command in ("preview", "plan"):
         return preview(options, display), ""
     if arguments.command == "refresh":
-        return refresh(options, display, confirm, preview_only=arguments.preview_only), ""
+        pending = arguments.clear_pending_creates
+        return refresh(
+            options, display, confirm, preview_only=arguments.preview_only, clear_pending_creates=pending
+        ), ""
     if arguments.command == "import":
         wanted = Wanted(arguments.type, arguments.name, arguments.id, protect=not arguments.no_protect)
         return import_resource(options, wanted, display, confirm)
@@ -125,8 +130,58 @@ def _failed(arguments: argparse.Namespace, result: Result) -> bool:
     return not result.ok or unwanted or (not planned and result.kind != arguments.command)
 
 
+def _repair(arguments: argparse.Namespace) -> None:
+    """Carry out a command that touches nothing but the state and its locks."""
+    repair = Repair(Options(cwd=arguments.cwd, stack=arguments.stack))
+    verb = getattr(arguments, "verb", "cancel")
+    if verb in ("export", "import"):
+        _state_file(repair, arguments)
+        return
+    arguments.command = f"{arguments.command} {verb}" if verb != "cancel" else verb
+    if not _confirm(arguments):
+        raise EngineError("not confirmed: nothing was changed")
+    if verb == "cancel":
+        sys.stdout.write(f"{repair.cancel()} lock(s) removed\n")
+    elif verb == "delete":
+        _list(repair.delete(arguments.urn, force=arguments.force, dependents=arguments.target_dependents), "forgotten")
+    elif verb == "rename":
+        _list(repair.rename(arguments.urn, arguments.name), "is its name now")
+    elif arguments.urn or arguments.all:
+        _list(repair.unprotect("" if arguments.all else arguments.urn), "is protected no more")
+    else:
+        raise EngineError("name the URN of a resource, or give --all")
+
+
+def _list(names: list[str], what: str) -> None:
+    sys.stdout.write("".join(f"{urn} {what}\n" for urn in names) or "nothing to change\n")
+
+
+def _state_file(repair: Repair, arguments: argparse.Namespace) -> None:
+    file: Path | None = arguments.file
+    if arguments.verb == "export":
+        text = json.dumps(repair.export(), indent=4) + "\n"
+        if file is None:
+            sys.stdout.write(text)
+        else:
+            file.write_text(text)
+        return
+    try:
+        document = json.loads(sys.stdin.read() if file is None else file.read_bytes())
+    except (OSError, ValueError) as error:
+        raise EngineError(f"the state {str(file or 'on standard input')!r} cannot be read: {error}") from error
+    repair.take(document, source=str(file or "standard input"), force=arguments.force)
+    sys.stdout.write("Import complete.\n")
+
+
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
+    if arguments.command in ("cancel", "stack", "state"):
+        try:
+            _repair(arguments)
+        except EngineError as error:
+            sys.stderr.write(f"error: {error}\n")
+            return 1
+        return 0
     try:
         _check_writable(arguments.json)
     except EngineError as error:

@@ -15,6 +15,8 @@ _REFRESH = """Read every resource, show what is no longer as the state says, ask
 Nothing but the state is changed. A resource that is gone leaves the state."""
 _IMPORT = """Take a thing that exists into the state, protected, and print the Python that declares it.
 ID is the id that the state has for such a thing; of an IAM member it is 'HOLDER ROLE MEMBER'."""
+_CANCEL = """Remove the locks of runs that were killed. What the pulumi command had started may still be at work: see
+first that it is not. A lock of this engine whose process is no more needs no cancel."""
 
 
 def add_commands(top: argparse.ArgumentParser) -> None:
@@ -53,6 +55,11 @@ def add_commands(top: argparse.ArgumentParser) -> None:
         description=_REFRESH,
     )
     read.add_argument("--preview-only", action="store_true", help="show what would be written, and write nothing")
+    read.add_argument(
+        "--clear-pending-creates",
+        action="store_true",
+        help="forget creations that were interrupted, without looking for what they made",
+    )
     for command in (shown, read):
         command.add_argument(
             "--expect-no-changes", action="store_true", help="exit with status 1 if there is any change"
@@ -64,13 +71,49 @@ def add_commands(top: argparse.ArgumentParser) -> None:
     taken.add_argument("name", metavar="NAME", help="its name in the program")
     taken.add_argument("id", metavar="ID", help="its id, for example the bucket's name")
     taken.add_argument("--no-protect", action="store_true", help="do not mark it as protected")
+    _add_repairs(commands)
+
+
+def _add_repairs(commands: argparse._SubParsersAction) -> None:
+    """What a user needs after an interruption: nothing but the state and its locks is touched."""
+    stack = argparse.ArgumentParser(add_help=False)
+    _add_stack(stack)
+    agreed = argparse.ArgumentParser(add_help=False)
+    agreed.add_argument("--yes", "-y", action="store_true", help="do not ask")
+    commands.add_parser(
+        "cancel", parents=[stack, agreed], help="remove the locks that a killed run left", description=_CANCEL
+    )
+    kept = commands.add_parser("stack", help="export, import: the state as a file")
+    files = kept.add_subparsers(dest="verb", required=True, metavar="VERB")
+    out = files.add_parser("export", parents=[stack], help="print the state as `pulumi stack export` does")
+    out.add_argument("--file", type=Path, metavar="FILE", help="write it there")
+    back = files.add_parser("import", parents=[stack], help="put a state in the place of the stack's")
+    back.add_argument("--file", type=Path, metavar="FILE", help="read it from there (default: standard input)")
+    back.add_argument("--force", "-f", action="store_true", help="even if it is another stack's, or damaged")
+    edited = commands.add_parser("state", help="delete, rename, unprotect: edit the state")
+    edits = edited.add_subparsers(dest="verb", required=True, metavar="VERB")
+    gone = edits.add_parser("delete", parents=[stack, agreed], help="forget a resource; the thing itself stays")
+    gone.add_argument("urn", metavar="URN")
+    gone.add_argument("--force", action="store_true", help="even if it is protected")
+    gone.add_argument("--target-dependents", action="store_true", help="and what depends on it")
+    named = edits.add_parser("rename", parents=[stack, agreed], help="give a resource another name")
+    named.add_argument("urn", metavar="URN")
+    named.add_argument("name", metavar="NAME")
+    free = edits.add_parser("unprotect", parents=[stack, agreed], help="take the protection from a resource")
+    free.add_argument("urn", metavar="URN", nargs="?", default="")
+    free.add_argument("--all", action="store_true", help="from all")
+
+
+def _add_stack(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("--cwd", "-C", type=Path, default=Path(), metavar="FOLDER", help="the project's folder (default: here)")
+    add("--stack", "-s", required=True, metavar="NAME", help="the stack")
 
 
 def _common() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
+    _add_stack(common)
     add = common.add_argument
-    add("--cwd", "-C", type=Path, default=Path(), metavar="FOLDER", help="the project's folder (default: here)")
-    add("--stack", "-s", required=True, metavar="NAME", help="the stack")
     add("--config-file", type=Path, metavar="FILE", help="use this file in place of Pulumi.<stack>.yaml")
     add(
         "--config",
@@ -110,6 +153,7 @@ def _confined() -> argparse.ArgumentParser:
         help="touch this resource only; may be repeated; * stands for anything but a colon, ** for anything",
     )
     add("--target-dependents", action="store_true", help="and what depends on a target")
+    add("--exclude", "-x", action="append", default=[], metavar="URN", help="leave this resource alone; as --target")
     return confined
 
 

@@ -157,6 +157,13 @@ class FileBackend:
             with suppress(FileNotFoundError):
                 mine.unlink()
 
+    def unlock(self) -> int:
+        """Remove all locks of the stack, whoever holds them; how many there were."""
+        locks = sorted(self._locks.glob("*.json"))
+        for path in locks:
+            path.unlink(missing_ok=True)
+        return len(locks)
+
     def _refuse_if_locked(self, mine: Path) -> None:
         others = [path for path in sorted(self._locks.glob("*.json")) if path != mine and not self._clear_dead(path)]
         if not others:

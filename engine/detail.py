@@ -101,15 +101,38 @@ def _tree_lines(tree: Tree, depth: int) -> Iterator[str]:
 
 def _leaf_lines(margin: str, label: str, change: Change) -> Iterator[str]:
     kind, before, after = change
-    symbol = {"add": "+", "delete": "-"}.get(kind, "~")
-    if kind == "update":
-        *old, last = _value_lines(before)
-        first, *new = _value_lines(after)
-        lines = [*old, f"{last} => {first}", *new]
-    else:
-        lines = _value_lines(after if kind == "add" else before)
-    yield f"{margin}{symbol} {label}: {lines[0]}"
+    if kind in ("add", "delete"):
+        symbol, value = ("+", after) if kind == "add" else ("-", before)
+        yield from _whole_lines(margin, symbol, f"{symbol} {label}", value)
+        return
+    *old, last = _value_lines(before)
+    first, *new = _value_lines(after)
+    lines = [*old, f"{last} => {first}", *new]
+    yield f"{margin}~ {label}: {lines[0]}"
     yield from (f"{margin}  {line}" for line in lines[1:])
+
+
+def _whole_lines(margin: str, symbol: str, label: str, value: Value) -> Iterator[str]:
+    """A value that comes or goes as a whole, each line of it marked."""
+    if isinstance(value, dict) and _visible(value):
+        width = max(map(len, value))
+        yield f"{margin}{label}: {{"
+        for key, item in sorted(_visible(value).items()):
+            yield from _whole_lines(f"{margin}    ", symbol, f"{symbol} {key.ljust(width)}", item)
+        yield f"{margin}  }}"
+    elif isinstance(value, list) and value:
+        yield f"{margin}{label}: ["
+        for index, item in enumerate(value):
+            yield from _item_lines(margin, symbol, index, item)
+        yield f"{margin}  ]"
+    else:
+        yield f"{margin}{label}: {_value_lines(value)[0]}"
+
+
+def _item_lines(margin: str, symbol: str, index: int, item: Value) -> Iterator[str]:
+    lines = _whole_lines(f"{margin}    ", symbol, f"[{index}]", item)
+    yield f"{margin}{symbol}     {next(lines).strip()}"
+    yield from lines
 
 
 def _value_lines(value: Value) -> list[str]:

@@ -12,7 +12,7 @@ from engine.deployment import Planner
 from engine.errors import AlreadyExistsError, EndedInErrorError, OperationError, UnsureError
 from engine.gcp.api import Api
 from engine.journal import Journal
-from engine.outcome import Outcome
+from engine.outcome import Diagnostic, Outcome
 from engine.plugins import GcpPlugin, Operation, Plugin, seal
 from engine.registry import Step
 from engine.state import PendingOperation, ResourceState, timestamp
@@ -90,7 +90,7 @@ class Preview:
             new.outputs = seal(plugin.preview(known, new.inputs, settings), new.additional_secret_outputs)
 
     def _import(self, step: Step, new: ResourceState) -> None:
-        """Where it can be read, what is there is held against the program; an import that would fail is refused."""
+        """Where it can be read, what is there is held against the program; an import that would fail is an error."""
         plugin, settings = self._planner.plugin(new.type), self._planner.settings(new)
         new.outputs = seal(plugin.preview(None, new.inputs, settings), new.additional_secret_outputs)
         if self._api.missing(plugin.services()) or not plugin.services():
@@ -99,7 +99,7 @@ class Preview:
         try:
             new.outputs = take_over(plugin, new, Operation(self._api, settings))
         except OperationError as error:
-            self._refuse(f"{new.urn}: {error}")
+            self._planner.report(Diagnostic("error", f"Preview failed: {error}", new.urn))
 
     def set_outputs(self, state: ResourceState, outputs: Properties) -> ResourceState:
         state.outputs = outputs

@@ -91,11 +91,19 @@ class Outside:
         return str(found.get("billingAccountName") or "").removeprefix("billingAccounts/")
 
     def _get_client_config(self, arguments: Properties, settings: Settings) -> Properties:  # noqa: ARG002
+        token = self._api.token
+        if not token and self._offline("RESOURCE_MANAGER", "getClientConfig()"):
+            token = PLACEHOLDER
+        if not token:
+            raise EngineError(
+                "getClientConfig(): no credentials loaded: set GOOGLE_OAUTH_ACCESS_TOKEN (python -m local.cloud env "
+                "prints the local cloud's)"
+            )
         return {
             "project": settings.project,
             "region": settings.region,
             "zone": settings.zone or "",
-            "accessToken": Secret(self._api.token),
+            "accessToken": Secret(token),
             "id": f"projects/{settings.project}",
         }
 

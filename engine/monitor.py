@@ -20,11 +20,11 @@ from engine.execution import Performer
 from engine.gcp.resource import Settings
 from engine.goal import Goal, hashed, read_goal, refuse
 from engine.outcome import Diagnostic, Outcome
-from engine.plugins import settings_of
-from engine.providers import DefaultProviders
+from engine.plugins import seal, settings_of
+from engine.providers import DefaultProviders, completed
 from engine.registry import Step
 from engine.state import ResourceState
-from engine.values import UNKNOWN, Properties, Value, from_struct, has_unknown, to_struct
+from engine.values import UNKNOWN, UNKNOWN_TEXT, Properties, Value, from_struct, has_unknown, to_struct
 
 # The engine says that it has a feature where the SDK would otherwise refuse it in words of its own: the refusal is
 # then ours, and true.
@@ -124,6 +124,8 @@ class Monitor:
 
     def RegisterResource(self, request: Any) -> Any:
         goal = read_goal(request)
+        if urns.is_provider(goal.type):
+            goal = completed(goal)
         state = self._register(goal, self._planner.urn(goal))
         if state is None:
             return resource_pb2.RegisterResourceResponse(urn=self._planner.urn(goal), result=resource_pb2.Result.FAIL)
@@ -151,7 +153,7 @@ class Monitor:
             version=request.version,
             additional_secret_outputs=list(request.additionalSecretOutputs),
         )
-        state = self._read_state(goal, UNKNOWN if request.id == "" else request.id)
+        state = self._read_state(goal, UNKNOWN if request.id in ("", UNKNOWN_TEXT) else request.id)
         if state is None:
             return resource_pb2.ReadResourceResponse(urn=self._planner.urn(goal), result=resource_pb2.Result.FAIL)
         return resource_pb2.ReadResourceResponse(
@@ -313,7 +315,8 @@ class Monitor:
             additional_secret_outputs=goal.additional_secret_outputs,
         )
         settings = self._settings(goal.provider, goal.type, goal.version)
-        new.outputs = {} if identity is UNKNOWN else self._read(goal, urn, identity, settings)
+        found = {} if identity is UNKNOWN else self._read(goal, urn, identity, settings)
+        new.outputs = seal(found, new.additional_secret_outputs)
         with self._planner.lock:
             self.outcomes.append(Outcome(urn, "read", parent=goal.parent, status="done"))
             self._performer.record_read(new, old)

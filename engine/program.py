@@ -113,7 +113,7 @@ def _unawaited() -> Iterator[None]:
 def _main() -> None:
     """Run the program from its source: bytecode would hide an edit of equal size within one second."""
     importlib.invalidate_caches()
-    runpy.run_path("__main__.py", run_name="__main__")
+    runpy.run_path(str(Path.cwd() / "__main__.py"), run_name="__main__")
 
 
 def _program_error(folder: Path, error: BaseException) -> EngineError:
@@ -154,7 +154,7 @@ def _as_main(folder: Path) -> Iterator[None]:
     before, path, arguments, known = Path.cwd(), list(sys.path), list(sys.argv), set(sys.modules)
     os.chdir(folder)
     sys.path.insert(0, str(folder))
-    sys.argv = ["."]
+    sys.argv = [str(folder)]
     try:
         yield
     finally:

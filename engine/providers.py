@@ -1,15 +1,18 @@
-"""Default providers: the one that Pulumi makes for each package and version that a program uses without naming a
-provider.
+"""What Pulumi adds of providers: to those that a program declares, and the default one for each package and version
+that it uses without naming a provider.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 
 from engine import urns
 from engine.deployment import Planner
 from engine.errors import EngineError
 from engine.goal import Goal
+from engine.gojson import go_json
 from engine.state import ResourceState
 from engine.values import UNKNOWN_TEXT, Properties, Value
 
@@ -19,6 +22,23 @@ _FROM_ENVIRONMENT = {
     "region": ("GOOGLE_REGION", "GCLOUD_REGION", "CLOUDSDK_COMPUTE_REGION"),
     "zone": ("GOOGLE_ZONE", "GCLOUD_ZONE", "CLOUDSDK_COMPUTE_ZONE"),
 }
+
+
+def completed(goal: Goal) -> Goal:
+    """The goal of a provider that the program declares, with what the engine adds to its configuration."""
+    version = {"version": goal.version} if goal.version else {}
+    inputs = {key: _as_written(value) for key, value in goal.inputs.items()}
+    return replace(goal, inputs={"__internal": {}, **version, **inputs})
+
+
+def _as_written(value: Value) -> Value:
+    """Configuration that is no text arrives as JSON, and the provider writes it anew in Go's form."""
+    if not isinstance(value, str) or not value.startswith(("{", "[")):
+        return value
+    try:
+        return go_json(json.loads(value))
+    except ValueError:
+        return value
 
 
 class DefaultProviders:

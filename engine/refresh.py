@@ -18,8 +18,11 @@ def refresh(
     confirm: Callable[[Result], bool] = lambda _: True,
     *,
     preview_only: bool = False,
+    clear_pending_creates: bool = False,
 ) -> Result:
-    """Read everything that the state holds; what differs is written into the state once it is confirmed."""
+    """Read everything that the state holds; what differs is written into the state once it is confirmed.
+    `clear_pending_creates`: creations that were interrupted are forgotten.
+    """
     session = _Refresh(options, display or Silent())
     session.refuse_without_endpoints("refresh")
     with session.backend().lock():
@@ -27,7 +30,7 @@ def refresh(
         plan, drift = session.look()
         if not plan.ok or preview_only or not confirm(plan):
             return plan
-        return session.write(plan, drift)
+        return session.write(plan, drift, clear_pending_creates=clear_pending_creates)
 
 
 class _Refresh(Session):
@@ -43,8 +46,10 @@ class _Refresh(Session):
         seconds = {"plan": time.monotonic() - started}
         return self.finish(result, drift.outcomes, [], seconds), drift
 
-    def write(self, plan: Result, drift: Drift) -> Result:
+    def write(self, plan: Result, drift: Drift, *, clear_pending_creates: bool) -> Result:
         base = self.base()
+        if clear_pending_creates:
+            base.pending = []
         backend = self.backend()
         backend.prepare()
         backend.keep_backup()

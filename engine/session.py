@@ -57,6 +57,7 @@ class Options:
     targets: tuple[str, ...] = ()
     target_dependents: bool = False
     replaces: tuple[str, ...] = ()
+    excludes: tuple[str, ...] = ()
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
 
@@ -257,7 +258,7 @@ class Session:
             self.environment,
             dry_run=dry_run,
             report=self.report,
-            targets=Targets(options.targets, dependents=options.target_dependents),
+            targets=Targets(options.targets, dependents=options.target_dependents, excludes=options.excludes),
             replaces=Targets(options.replaces),
         )
 

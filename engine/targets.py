@@ -1,5 +1,5 @@
-"""Which resources a command is confined to: URNs, or patterns in which `*` stands for anything but a colon and `**` for
-anything.
+"""Which resources a command is confined to, and which it leaves alone: URNs, or patterns in which `*` stands for
+anything but a colon and `**` for anything.
 """
 
 from __future__ import annotations
@@ -11,20 +11,24 @@ from collections.abc import Iterable
 class Targets:
     """What `--target` names; nothing named means everything."""
 
-    def __init__(self, patterns: Iterable[str] = (), *, dependents: bool = False) -> None:
-        """`dependents`: whether what depends on a target is one, too."""
+    def __init__(self, patterns: Iterable[str] = (), *, dependents: bool = False, excludes: Iterable[str] = ()) -> None:
+        """`dependents`: whether what depends on a target is one, too; `excludes`: what is none in any case."""
         self.dependents = dependents
+        self._excluded = {pattern for pattern in excludes if "*" not in pattern}
+        self._excluding = [_compiled(pattern) for pattern in excludes if "*" in pattern]
         self._literal = {pattern for pattern in patterns if "*" not in pattern}
         self._patterns = [_compiled(pattern) for pattern in patterns if "*" in pattern]
         self._included: set[str] = set()
 
     @property
     def constrained(self) -> bool:
-        return bool(self._literal or self._patterns)
+        return bool(self._literal or self._patterns or self._excluded or self._excluding)
 
     def contains(self, urn: str) -> bool:
+        if urn in self._excluded or any(pattern.fullmatch(urn) for pattern in self._excluding):
+            return False
         return (
-            not self.constrained
+            not (self._literal or self._patterns)
             or urn in self._literal
             or urn in self._included
             or any(pattern.fullmatch(urn) for pattern in self._patterns)
@@ -36,7 +40,7 @@ class Targets:
 
     def unknown(self, urns: Iterable[str]) -> list[str]:
         """The URNs that are named and are not among these."""
-        return sorted(self._literal - set(urns))
+        return sorted((self._literal | self._excluded) - set(urns))
 
 
 def _compiled(pattern: str) -> re.Pattern[str]:

@@ -38,15 +38,11 @@ def empty(value: Value) -> bool:
     return value is None or (not isinstance(value, Unknown | Asset) and value in ("", 0, False, [], {}))
 
 
-def _absent(value: Value) -> bool:
-    """Whether nothing is said: zero and false are something, empty texts and collections are not."""
-    return empty(value) and (value is None or not isinstance(value, bool | int | float))
-
-
 def _kind(old: Value, new: Value) -> str:
-    if _absent(old):
+    """Only what is not there at all is added: an empty text is updated."""
+    if old is None:
         return "add"
-    return "delete" if _absent(new) else "update"
+    return "delete" if new is None else "update"
 
 
 def _field_changes(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
@@ -70,7 +66,13 @@ def _map(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
     before, after = old or {}, new or {}
     if not (isinstance(before, dict) and isinstance(after, dict)):
         yield Change(path, "update", field.replace)
-        return
+    elif not before:
+        yield Change(path, "add", field.replace)
+    else:
+        yield from _entries(field, before, after, path)
+
+
+def _entries(field: Field, before: Properties, after: Properties, path: Path) -> Iterator[Change]:
     for key in sorted({*before, *after}):
         if key not in before:
             yield Change((*path, key), "add", field.replace)
@@ -88,38 +90,61 @@ def _object(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change
         yield Change(path, _kind(old, new), field.replace or any(inner))
 
 
+def _whole(field: Field, items: list[Value], kind: str, path: Path) -> Iterator[Change]:
+    """A collection that comes or goes as a whole."""
+    blank: Properties = {}
+    replace = field.replace or any(
+        change.replace
+        for item in items
+        if field.nested and isinstance(item, dict)
+        for change in changes(field.fields, blank, item)
+    )
+    yield Change(path, kind, replace)
+
+
 def _list(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
     before, after = old or [], new or []
+    if not before or not after:
+        yield from _whole(field, before or after, "delete" if before else "add", path)
+        return
     for index in range(max(len(before), len(after))):
         here = (*path, index)
         if index >= len(before):
             yield Change(here, "add", field.replace)
         elif index >= len(after):
             yield Change(here, "delete", field.replace)
-        elif field.nested and isinstance(before[index], dict) and isinstance(after[index], dict):
-            yield from changes(field.fields, before[index], after[index], here)
-        elif isinstance(after[index], Unknown) or before[index] != after[index]:
-            yield Change(here, "update", field.replace)
+        else:
+            yield from _element(field, before[index], after[index], here)
+
+
+def _element(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
+    if field.nested and isinstance(old, dict) and isinstance(new, dict):
+        yield from changes(field.fields, old, new, path)
+    elif isinstance(new, Unknown) or old != new:
+        yield Change(path, "update", field.replace)
 
 
 def _set(field: Field, old: Value, new: Value, path: Path) -> Iterator[Change]:
-    before = {_canonical(field, item): item for item in old or []}
-    after = {_canonical(field, item): (index, item) for index, item in enumerate(new or [])}
-    gone = [item for key, item in before.items() if key not in after]
-    come = [(index, item) for key, (index, item) in after.items() if key not in before]
-    if field.nested and len(before) == len(after) == len(gone) == 1 and isinstance(come[0][1], dict):
-        yield from changes(field.fields, gone[0], come[0][1], (*path, 0))
+    """What goes has its place in the state, what comes its place in the program; where both have the same, the one
+    became the other. Of elements that hold blocks the provider cannot say which is which.
+    """
+    before, after = old or [], new or []
+    if not before or not after:
+        yield from _whole(field, before or after, "delete" if before else "add", path)
         return
-    if field.nested:
-        for _, item in come if gone else ():
-            nearest = min(gone, key=lambda candidate: sum(1 for _ in changes(field.fields, candidate, item)))
-            inner = any(change.replace for change in changes(field.fields, nearest, item))
-            yield Change(path, "update", field.replace or inner)
-    if gone and not come:
-        yield from (Change((*path, (old or []).index(item)), "delete", field.replace) for item in gone)
-    elif come and not (field.nested and gone):
-        kind = "update" if gone else "add"
-        yield from (Change((*path, index), kind, field.replace) for index, _ in come)
+    known, wanted = ({_canonical(field, item) for item in items} for items in (before, after))
+    gone = {index: item for index, item in enumerate(before) if _canonical(field, item) not in wanted}
+    come = {index: item for index, item in enumerate(after) if _canonical(field, item) not in known}
+    if gone.keys() != come.keys() and gone and come and any(inner.nested for inner in field.fields):
+        yield from _whole(field, [*gone.values(), *come.values()], "update", path)
+        return
+    for index in sorted({*gone, *come}):
+        here = (*path, index)
+        if index in gone and index in come:
+            yield from _element(field, gone[index], come[index], here)
+        else:
+            kind, item = ("delete", gone[index]) if index in gone else ("add", come[index])
+            yield from _whole(field, [item], kind, here)
 
 
 def _canonical(field: Field, item: Value) -> str:

@@ -76,7 +76,6 @@ class IamMember(ResourceType):
         parts = [self.holder_of(values), values["role"], values["member"]]
         if condition:
             parts += [condition["title"], condition.get("description") or "", condition["expression"]]
-            parts = [part for part in parts if part]
         identity = "/".join(parts)
         kept = {field.name: values.get(field.name) for field in self.fields}
         if condition:

@@ -125,6 +125,13 @@ class Subscription(RestType):
     topic str required replace same=last-segment
     """
 
+    def body(self, plan: Properties) -> dict[str, Any]:
+        """A short topic name means one of the same project."""
+        body = super().body(plan)
+        if "/" not in str(plan["topic"]):
+            body["topic"] = f"projects/{plan['project']}/topics/{plan['topic']}"
+        return body
+
     def update_body(self, plan: Properties) -> dict[str, Any]:
         return {"subscription": super().update_body(plan)}
 

@@ -55,7 +55,8 @@ def _answer(call: Call, part: Message) -> Response:
 
 def _dispatched(call: Call, part: Message) -> Response:
     text = part.get_payload(decode=True)
-    head, _, body = bytes(text if isinstance(text, bytes) else b"").partition(b"\r\n\r\n")
+    raw = text if isinstance(text, bytes) else b""
+    head, _, body = raw.partition(b"\r\n\r\n" if b"\r\n\r\n" in raw else b"\n\n")  # clients end lines either way
     lines = head.decode().splitlines()
     method, target = lines[0].split(" ")[:2] if lines else ("", "")
     own = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}

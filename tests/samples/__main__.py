@@ -6,6 +6,7 @@ with how it should end, and prints a table. Exit 1 where one of them went wrong.
 
 import argparse
 import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -26,7 +27,8 @@ _LONGEST_SECONDS = 300.0
 
 def main(argv: list[str]) -> int:
     options = _options(argv)
-    found = [each for each in samples_in(options.samples) if options.only in each.name]
+    online = not options.offline and index_is_reachable()
+    found = [each for each in samples_in(options.samples, online=online) if options.only in each.name]
     outcomes = [Outcome(each.name, "skipped", 0.0, each.why_not) for each in found if each.why_not]
     runnable = [each for each in found if not each.why_not]
     with tempfile.TemporaryDirectory(prefix="kfp-samples-") as folder:
@@ -63,6 +65,12 @@ def run_all(runs: Runs, samples: list[Sample]) -> list[Outcome]:
     return ended
 
 
+def index_is_reachable() -> bool:
+    """Whether pip finds its package index."""
+    command = [sys.executable, "-m", "pip", "index", "versions", "kfp", "--timeout", "10", "--retries", "0"]
+    return subprocess.run(command, check=False, capture_output=True).returncode == 0
+
+
 def _show(outcomes: list[Outcome], control_flow: set[str]) -> None:
     table = Table("sample", "verdict", "seconds", "reason", title="Compiled pipelines on the local cloud")
     for each in outcomes:
@@ -83,6 +91,7 @@ def _options(argv: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.samples", description=__doc__)
     parser.add_argument("samples", type=_folder, help="a folder of compiled pipelines, also written SAMPLES=folder")
     parser.add_argument("--only", default="", help="those whose name holds this")
+    parser.add_argument("--offline", action="store_true", help="install no packages, whether the index is there or not")
     parser.add_argument("--out", type=Path, help="write the outcomes to this file, as JSON")
     parser.add_argument("--root", type=Path, help="keep the cloud's files in this folder")
     return parser.parse_args(argv)

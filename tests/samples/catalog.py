@@ -6,6 +6,7 @@ skipped with a reason; what a sample does by intention (fail, sleep) stands in o
 
 import json
 import re
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -127,18 +128,20 @@ class Sample:
         return {name: each["artifactType"] for name, each in declared.items() if not each.get("isOptional")}
 
 
-def samples_in(folder: Path) -> list[Sample]:
-    """Every YAML or JSON file of a folder, in order of their names."""
+def samples_in(folder: Path, *, online: bool = True) -> list[Sample]:
+    """Every YAML or JSON file of a folder, in order of their names. `online`: whether packages can be installed."""
     files = sorted(path for path in folder.rglob("*") if path.suffix in {".yaml", ".yml", ".json"})
-    return [_read(path, str(path.relative_to(folder))) for path in files]
+    return [_read(path, str(path.relative_to(folder)), online=online) for path in files]
 
 
-def _read(path: Path, name: str) -> Sample:
+def _read(path: Path, name: str, *, online: bool) -> Sample:
     intent = _INTENTS.get(path.stem, Intent())
     try:
         text = path.read_text()
         for before, after in intent.edits.items():
             text = text.replace(before, after)
+        if not online:
+            text = re.sub(r"\bkfp==[\d.]+", f"kfp=={version('kfp')}", text)
         documents = [each for each in yaml.safe_load_all(text) if each is not None]
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return Sample(name, {}, {}, f"cannot be read: {type(error).__name__}", intent)
@@ -148,7 +151,8 @@ def _read(path: Path, name: str) -> Sample:
     if "deploymentSpec" not in spec:
         return Sample(name, {}, {}, "holds no PipelineSpec", intent)
     platform = documents[1].get("platforms", {}) if len(documents) > 1 else {}
-    return Sample(name, spec, platform, intent.skip or ("" if intent.why else why_not(spec, platform)), intent)
+    reason = intent.skip or ("" if intent.why else why_not(spec, platform))
+    return Sample(name, spec, platform, reason or ("" if online else _not_offline(spec)), intent)
 
 
 def why_not(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
@@ -163,6 +167,19 @@ def why_not(spec: Mapping[str, Any], platform: Mapping[str, Any]) -> str:
     if kubernetes and not _keys(spec) & set(_CONTROL_FLOW):
         return f"needs Kubernetes ({', '.join(kubernetes)})"
     return ""
+
+
+def _not_offline(spec: Mapping[str, Any]) -> str:
+    """Which packages, beside kfp itself, a spec's tasks install."""
+    containers = [each.get("container", {}) for each in spec["deploymentSpec"].get("executors", {}).values()]
+    words = [word for each in containers for word in [*each.get("command", []), *each.get("args", [])]]
+    commands = [found for word in words for found in re.findall(r"pip install(.*?)&&", word, re.DOTALL)]
+    installed = [
+        shlex.split(re.sub(r"--(index-url|trusted-host|extra-index-url)\s+\S+", "", each)) for each in commands
+    ]
+    own = ("-", "kfp==", "typing-extensions")
+    wanted = sorted({each for packages in installed for each in packages if not each.startswith(own)})
+    return f"installs {', '.join(wanted)}, and the package index cannot be reached" if wanted else ""
 
 
 def _images(spec: Mapping[str, Any]) -> Iterator[str]:

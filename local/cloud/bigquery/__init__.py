@@ -1,6 +1,6 @@
 """BigQuery: the REST API v2 on DuckDB, with GoogleSQL translated.
 
-Owns: datasets, tables, jobs and queries. Does not own: the Storage Read API (gRPC), models, routines, external tables.
+Owns: datasets, tables, jobs, queries and read sessions. Does not own: models, routines, external tables, gRPC.
 """
 
 from typing import TYPE_CHECKING
@@ -10,6 +10,7 @@ from local.cloud.bigquery.job_api import JobApi
 from local.cloud.bigquery.jobs import Jobs
 from local.cloud.bigquery.project_api import project_routes
 from local.cloud.bigquery.service import BigQuery
+from local.cloud.bigquery.storage_read import StorageReadApi
 from local.cloud.bigquery.table_api import DatasetApi, TableApi
 from local.cloud.policy_routes import policy_routes
 from local.cloud.routing import Route, Service
@@ -27,7 +28,7 @@ def services(cloud: "Cloud") -> list[Service]:
     jobs = Jobs(bq)
     cloud.access.sources["datasets"] = lambda name: bindings_of(bq, name)
     cloud.access.sources["tables"] = lambda name: [
-        *cloud.policies.in_force(name).get("bindings", ()),
+        *(cloud.policies.in_force(name) or ()),
         *bq.results.bindings_of(name),
     ]
     api = JobApi(bq, jobs)
@@ -39,6 +40,18 @@ def services(cloud: "Cloud") -> list[Service]:
         Route("POST", "/projects/{project}/jobs", api.upload, "bigquery.jobs.create", streams=True),
         Route("PUT", "/projects/{project}/jobs", api.resume, "bigquery.jobs.create", streams=True),
     ]
+    reads = StorageReadApi(bq)
+    cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, reads.sweep, "bigquery-sessions"))
+    stream = "/v1/projects/{project}/locations/{location}/sessions/{session}/streams/{stream}"
+    sessions = [
+        Route(
+            "POST",
+            "/v1/projects/{project}/datasets/{dataset}/tables/{table}",
+            reads.create,
+            "bigquery.readsessions.create",
+        ),
+        Route("GET", stream, reads.read, "bigquery.readsessions.getData"),
+    ]
     prefixes = ("/upload/bigquery/v2", "/resumable/upload/bigquery/v2")
     return [
         Service(
@@ -47,6 +60,7 @@ def services(cloud: "Cloud") -> list[Service]:
             prefixes=("/bigquery/v2",),
             bare=False,
         ),
+        Service("bigquerystorage", sessions, prefixes=("/bigquerystorage",)),
         Service("bigquery-upload", uploads, prefixes=prefixes, bare=False),
     ]
 

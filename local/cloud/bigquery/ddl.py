@@ -8,14 +8,18 @@ from typing import Any
 from sqlglot import exp
 
 from local.cloud.bigquery import permissions
+from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.options import options_of
 from local.cloud.bigquery.problems import duplicate, invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
-from local.cloud.bigquery.schema import Field
+from local.cloud.bigquery.schema import Field, quoted
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.tables import TABLE, Write
 from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of
+from local.cloud.bigquery.values import timestamp
+from local.cloud.clock import micros
 
 _TYPES = {
     exp.DataType.Type.BIGINT: "INTEGER",
@@ -81,22 +85,51 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     settings = _settings(tree)
     if kind == "VIEW":
         query = tree.expression.sql("bigquery")
-        bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
+        properties = tree.args.get("properties")
+        if properties and properties.find(exp.MaterializedProperty):
+            bq.tables.create(ref, {**settings, "materializedView": {"query": query}})
+            statement = "CREATE_MATERIALIZED_VIEW"
+        else:
+            bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
         fill_view_schema(bq, ref, find, context.user)
+    elif like := _alike(tree):
+        _create_alike(bq, ref, table_of(like, context), settings, context.user, rows=bool(tree.args.get("clone")))
     elif tree.expression is None:
         fields = [_field(each) for each in schema.expressions if isinstance(each, exp.ColumnDef)] if schema else []
         if not fields:
-            raise unsupported("CREATE TABLE without columns, LIKE, COPY and CLONE")
+            raise unsupported("CREATE TABLE without columns")
         bq.tables.create(ref, {**settings, "schema": {"fields": fields}})
     else:
         _create_as(bq, ref, tree, settings=settings, context=context, find=find)
     return _outcome(statement, "REPLACE" if held else "CREATE", target)
 
 
+def _alike(tree: exp.Create) -> exp.Expr | None:
+    """The table that LIKE, COPY or CLONE names."""
+    if clone := tree.args.get("clone"):
+        return clone.this
+    properties = tree.args.get("properties")
+    like = properties.find(exp.LikeProperty) if properties else None
+    return like.this if like else None
+
+
+def _create_alike(
+    bq: BigQuery, ref: TableRef, base: TableRef, settings: dict[str, Any], user: str, *, rows: bool
+) -> None:
+    permissions.require(bq, user, "tables.getData" if rows else "tables.get", base)
+    record = bq.tables.get(base)
+    resource, fields = record["resource"], record["resource"]["schema"]["fields"]
+    kept = {key: resource[key] for key in ("timePartitioning", "rangePartitioning", "clustering") if key in resource}
+    bq.tables.create(ref, {**kept, **settings, "schema": {"fields": fields}})
+    if rows:
+        columns = ", ".join(quoted(each["name"]) for each in fields)
+        with bq.warehouse.writing() as cursor:
+            bq.tables.write(Write(ref), fields, f"select {columns} from {quoted(record['physical'])}", cursor)  # noqa: S608
+
+
 def _create_as(
     bq: BigQuery, ref: TableRef, tree: exp.Create, *, settings: dict[str, Any], context: Context, find: Finder
 ) -> None:
-    from local.cloud.bigquery.query_job import described
 
     query, tables = resolve_query(tree.expression, context, find)
     permissions.may_read(bq, context.user, tables)
@@ -110,11 +143,11 @@ def _create_as(
 
 def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder, user: str) -> None:
     """A view has the schema of its query, which must therefore be one that runs, and that its author may run."""
-    from local.cloud.bigquery.query_job import described
     from local.cloud.bigquery.translate import parse
 
     record = bq.tables.get(ref)
-    query, tables = resolve_query(parse(record["resource"]["view"]["query"]), Context(ref.project), find)
+    view = record["resource"].get("view") or record["resource"]["materializedView"]
+    query, tables = resolve_query(parse(view["query"]), Context(ref.project), find)
     permissions.may_read(bq, user, tables)
     with bq.warehouse.reading() as cursor:
         fields, _ = described(cursor, in_duckdb(query))
@@ -154,6 +187,8 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     record = bq.tables.find(ref)
     if record is None and tree.args.get("exists"):
         return _outcome(statement, "SKIP", target)
+    if tree.args.get("materialized"):
+        kind = "MATERIALIZED_VIEW"
     if (record or bq.tables.get(ref))["resource"]["type"] != kind:
         raise invalid_query(f"{ref.label} is not a {kind.lower()}")
     bq.tables.remove(ref)
@@ -194,12 +229,35 @@ def _alter(bq: BigQuery, tree: exp.Alter, context: Context) -> Outcome:
         for action in tree.args.get("actions") or []:
             if isinstance(action, exp.ColumnDef):
                 _add_column(bq, ref, action, cursor)
+            elif isinstance(action, exp.AlterSet):
+                settings = _options_of(action.expressions)
+                bq.tables.change(ref, settings, whole=False)
+            elif isinstance(action, exp.AlterColumn) and action.args.get("drop"):
+                _relax_column(bq, ref, action.name)
             elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
                 _drop_column(bq, ref, action, cursor)
             else:
                 raise unsupported(f"ALTER TABLE … {action.sql('bigquery')}")
         bq.tables.touch(ref)
     return _outcome("ALTER_TABLE", "ALTER", {"ddlTargetTable": ref.api()})
+
+
+def _relax_column(bq: BigQuery, ref: TableRef, name: str) -> None:
+    """ALTER COLUMN … DROP NOT NULL."""
+    held = bq.results.schema(ref)
+    if not any(each["name"].lower() == name.lower() for each in held):
+        raise invalid_query(f"Column not found: {name}")
+    relaxed = [{**each, "mode": "NULLABLE"} if each["name"].lower() == name.lower() else each for each in held]
+    bq.tables.change(ref, {"schema": {"fields": relaxed}}, whole=False)
+
+
+def _options_of(nodes: list[exp.Expr]) -> dict[str, Any]:
+    """Of ALTER … SET OPTIONS, as a change of the resource; NULL takes a setting away."""
+    settings: dict[str, Any] = {}
+    for each in nodes:
+        if isinstance(each, exp.Properties):
+            settings |= _renamed_options(options_of(each), settings)
+    return settings
 
 
 def _add_column(bq: BigQuery, ref: TableRef, action: exp.ColumnDef, cursor: Any) -> None:
@@ -235,7 +293,7 @@ def _field(column: exp.ColumnDef) -> Field:
         if isinstance(constraint.kind, exp.NotNullColumnConstraint):
             field["mode"] = "REQUIRED"
         elif isinstance(constraint.kind, exp.Properties):
-            field |= {key: value for key, value in _options(constraint.kind).items() if key == "description"}
+            field |= {key: value for key, value in options_of(constraint.kind).items() if key == "description"}
     return field
 
 
@@ -261,15 +319,23 @@ def _settings(tree: exp.Create) -> dict[str, Any]:
     properties = tree.args.get("properties")
     for each in properties.expressions if properties else []:
         if isinstance(each, exp.PartitionedByProperty):
-            settings["timePartitioning"] = _partitioning(each.this)
+            if isinstance(each.this, exp.RangeBucket):
+                settings["rangePartitioning"] = _range_partitioning(each.this)
+            else:
+                settings["timePartitioning"] = _partitioning(each.this)
         elif isinstance(each, exp.ClusterProperty):
             settings["clustering"] = {"fields": [column.name for column in each.expressions]}
-        elif isinstance(each, exp.TemporaryProperty):
-            raise unsupported("temporary tables")
-    options = _options(properties) if properties else {}
+    return settings | _renamed_options(options_of(properties) if properties else {}, settings)
+
+
+def _renamed_options(options: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """OPTIONS in the API's words."""
     if days := options.pop("partition_expiration_days", None):
         settings.setdefault("timePartitioning", {})["expirationMs"] = str(int(float(days) * 86_400_000))
     names = {"description": "description", "friendly_name": "friendlyName", "labels": "labels", "location": "location"}
+    if "expiration_timestamp" in options:
+        moment = options.pop("expiration_timestamp")
+        settings["expirationTime"] = None if moment is None else str(micros(timestamp(moment)) // 1000)
     names |= {
         "require_partition_filter": "requirePartitionFilter",
         "default_table_expiration_days": "defaultTableExpirationDays",
@@ -280,29 +346,22 @@ def _settings(tree: exp.Create) -> dict[str, Any]:
     return settings | {names[key]: value for key, value in options.items()}
 
 
-def _options(properties: exp.Properties) -> dict[str, Any]:
-    options: dict[str, Any] = {}
-    for each in properties.expressions:
-        if isinstance(each, exp.LocationProperty):
-            options["location"] = each.name
-        elif type(each) is exp.Property:
-            options[each.name.lower()] = _constant(each.args["value"])
-    return options
-
-
-def _constant(node: exp.Expr) -> Any:
-    if isinstance(node, exp.Boolean):
-        return bool(node.this)
-    if isinstance(node, exp.Array):
-        pairs = [[part.name for part in each.find_all(exp.Literal)] for each in node.expressions]
-        return {pair[0]: pair[1] for pair in pairs if len(pair) == 2}
-    return node.name
+def _range_partitioning(node: exp.RangeBucket) -> dict[str, Any]:
+    """RANGE_BUCKET(column, GENERATE_ARRAY(start, end, interval))."""
+    bounds = node.expression
+    if not isinstance(bounds, exp.GenerateSeries):
+        raise invalid_query("PARTITION BY RANGE_BUCKET needs GENERATE_ARRAY(start, end, interval)")
+    keys = {"start": "start", "end": "end", "interval": "step"}
+    numbers = {key: bounds.args[of].sql() if bounds.args.get(of) else "1" for key, of in keys.items()}
+    return {"field": node.this.name, "range": numbers}
 
 
 def _partitioning(node: exp.Expr) -> dict[str, Any]:
     """DATE(ts), ts, TIMESTAMP_TRUNC(ts, HOUR): the column and the unit."""
+    if isinstance(node, exp.Identifier):
+        node = exp.column(node)
     column = node.find(exp.Column)
-    if column is None or isinstance(node, exp.RangeN) or "RANGE_BUCKET" in node.sql("bigquery").upper():
+    if column is None:
         raise unsupported(f"PARTITION BY {node.sql('bigquery')}")
     unit = node.args.get("unit")
     kind = unit.name.upper() if isinstance(unit, exp.Expr) else "DAY"

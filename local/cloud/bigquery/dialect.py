@@ -4,19 +4,15 @@ Owns: what sqlglot's own translation leaves undone or does otherwise than BigQue
 examples. Does not own: names of tables, parameters and statements (translate.py).
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
+from local.cloud.bigquery import moments
+from local.cloud.bigquery.nodes import Node, Rule, call, cast, number, renamed, text, tried
 from local.cloud.bigquery.problems import unsupported
-
-Node = exp.Expr
-
-_MICROS = {"0": 1_000_000, "3": 1_000, "6": 1}
-_DAYS = ("SUNDAY", "MONDAY", "TUESDAY", "WEDNESDAY", "THURSDAY", "FRIDAY", "SATURDAY")
 
 
 def in_duckdb(expression: Node) -> str:
@@ -39,14 +35,6 @@ def _rewritten(node: Node) -> Node:
     return rule(node) if rule else node
 
 
-def _call(name: Any, *arguments: Any) -> Node:
-    return exp.Anonymous(this=name, expressions=list(arguments))
-
-
-def _cast(node: Node, kind: str) -> Node:
-    return exp.Cast(this=node, to=exp.DataType.build(kind, dialect="duckdb"))
-
-
 # Numbers
 
 
@@ -55,9 +43,27 @@ def _literal(node: Any) -> Node:
     if node.is_string or isinstance(node.parent, (exp.DataTypeParam, exp.Interval, exp.DataType)):
         return node
     if "." in node.name or "e" in node.name.lower():
-        return _cast(node, "DOUBLE")
-    wide = isinstance(node.parent, (exp.Add, exp.Sub, exp.Mul, exp.Array)) or int(node.name) > 2**31 - 1
-    return _cast(node, "BIGINT") if wide else node
+        return cast(node, "DOUBLE")
+    value = int(node.name)
+    if value == 2**63 and isinstance(node.parent, exp.Neg):
+        return node  # the smallest INT64: see _negative
+    wide = isinstance(node.parent, (exp.Add, exp.Sub)) and not _may_be_date(node)
+    wide = wide or isinstance(node.parent, (exp.Mul, exp.Array)) or value > 2**31 - 1
+    return cast(node, "BIGINT") if wide else node
+
+
+def _may_be_date(node: Any) -> bool:
+    """Whether the other side of a sum is, or could be, a date, to which only an INT32 of days can be added."""
+    other = node.parent.expression if node.parent.this is node else node.parent.this
+    if isinstance(other, exp.Cast):
+        return other.to.this == exp.DataType.Type.DATE
+    return isinstance(other, (exp.Column, exp.CurrentDate, exp.Date, exp.TsOrDsToDate, exp.StrToDate))
+
+
+def _negative(node: Any) -> Node:
+    if isinstance(node.this, exp.Literal) and node.this.name == str(2**63):
+        return cast(text(f"-{node.this.name}"), "BIGINT")
+    return node
 
 
 def _data_type(node: Any) -> Node:
@@ -68,23 +74,43 @@ def _data_type(node: Any) -> Node:
 
 
 def _converted(node: Any) -> Node:
-    """FLOAT64 is rounded half away from zero to INT64, where DuckDB rounds half to even."""
-    if node.to.this != exp.DataType.Type.BIGINT or isinstance(node.this, (exp.Null, exp.Literal)):
+    """Casts to INT64 round half away from zero, where DuckDB rounds half to even; text is written otherwise too."""
+    kind = node.to.this
+    if node.args.get("format") is not None and kind in (exp.DataType.Type.TEXT, exp.DataType.Type.VARCHAR):
+        return moments.cast_with_format(node)
+    name = _CAST_BY.get(kind)
+    if name is None or node.to.expressions or isinstance(node.this, exp.Null):
         return node
-    whole = _call("bq_int64", node.this)
-    return _call("try", whole) if isinstance(node, exp.TryCast) else whole
+    if name == "bq_int64" and isinstance(node.this, exp.Literal) and not node.this.is_string:
+        return node
+    value = call(name, node.this)
+    return tried(value) if isinstance(node, exp.TryCast) else value
+
+
+_CAST_BY = {
+    exp.DataType.Type.BIGINT: "bq_int64",
+    exp.DataType.Type.TEXT: "bq_string",
+    exp.DataType.Type.VARCHAR: "bq_string",
+}
 
 
 def _modulo(node: Any) -> Node:
     sides = [each.this if isinstance(each, exp.Paren) else each for each in (node.this, node.expression)]
-    return _call("bq_mod", *sides)
+    return call("bq_mod", *sides)
 
 
 def _quantiles(node: Any) -> Node:
     """Exact ones, which an approximation may be."""
-    count = int(node.expression.name) if node.expression else 1
+    of, amount = node.this, node.expression
+    if isinstance(of, exp.Distinct):
+        of, amount = exp.Distinct(expressions=of.expressions[:1]), of.expressions[1]
+    count = int(amount.name)
     points = [exp.Literal.number(round(each / count, 12)) for each in range(count + 1)]
-    return _call("quantile_disc", node.this, exp.Array(expressions=points))
+    return call("quantile_disc", of, exp.Array(expressions=points))
+
+
+def _logarithm(node: Any) -> Node:
+    return call("bq_ln", node.this) if node.expression is None else call("bq_log", node.expression, node.this)
 
 
 # Arrays
@@ -99,12 +125,21 @@ def _array_agg(node: Any) -> Node:
     if isinstance(node.parent, (exp.IgnoreNulls, exp.RespectNulls)):
         node.meta["limit"] = amount
         return node
-    return _call("list_slice", node, exp.Literal.number(1), amount)
+    return call("list_slice", node, exp.Literal.number(1), amount)
+
+
+def _string_agg(node: Any) -> Node:
+    """As with ARRAY_AGG: the LIMIT is taken of the list."""
+    if not isinstance(node.this, exp.Limit):
+        return node
+    separator = node.args.get("separator") or text(",")
+    items = call("list_slice", exp.ArrayAgg(this=node.this.this), number(1), node.this.expression)
+    return call("array_to_string", items, separator)
 
 
 def _nulls(node: Any) -> Node:
     amount = node.this.meta.get("limit") if isinstance(node.this, exp.ArrayAgg) else None
-    return _call("list_slice", node, exp.Literal.number(1), amount) if amount is not None else node
+    return call("list_slice", node, exp.Literal.number(1), amount) if amount is not None else node
 
 
 def _bracket(node: Any) -> Node:
@@ -112,78 +147,74 @@ def _bracket(node: Any) -> Node:
     offset = node.args.get("offset")
     if offset is None or node.args.get("safe") or len(node.expressions) != 1:
         return node
-    return _call("bq_offset" if offset == 0 else "bq_ordinal", node.this, node.expressions[0])
+    return call("bq_offset" if offset == 0 else "bq_ordinal", node.this, node.expressions[0])
 
 
-# Dates and times
-
-
-def _dated(node: Any) -> Node:
-    return _cast(node, "DATE")
-
-
-def _date_trunc(node: Any) -> Node:
-    return _call("bq_as", node.this.copy(), node)
-
-
-def _timestamp_trunc(node: Any) -> Node:
-    zone = node.args.get("zone")
-    if zone is None:
+def _array(node: Any) -> Node:
+    """`[STRUCT(1 AS a), (2)]`: what follows has the names of the first."""
+    items = node.expressions
+    if not items or not isinstance(items[0], exp.Struct):
         return node
-    moved = exp.AtTimeZone(this=_cast(node.this, "TIMESTAMPTZ"), zone=zone.copy())
-    truncated = exp.TimestampTrunc(this=moved, unit=node.args["unit"])
-    return exp.AtTimeZone(this=exp.Paren(this=truncated), zone=zone)
+    names = [each.this for each in items[0].expressions if isinstance(each, exp.PropertyEQ)]
+    for each in items[1:]:
+        if isinstance(each, (exp.Tuple, exp.Struct)) and len(each.expressions) == len(names):
+            values = [one.expression if isinstance(one, exp.PropertyEQ) else one for one in each.expressions]
+            pairs = zip(names, values, strict=True)
+            each.replace(exp.Struct(expressions=[exp.PropertyEQ(this=n.copy(), expression=v) for n, v in pairs]))
+    return node
 
 
-def _timestamp_diff(node: Any) -> Node:
-    """Whole intervals, where DATE_DIFF counts the borders that are crossed."""
-    unit = exp.Literal.string(node.text("unit").lower() or "day")
-    return _call("bq_timestamp_diff", node.this, node.expression, unit)
-
-
-def _extract(node: Any) -> Node:
-    of = node.expression
-    if isinstance(node.this, exp.WeekStart):
-        return _call("bq_week", of, exp.Literal.number(_DAYS.index(node.this.name.upper())))
-    part = node.name.upper()
-    if part == "DAYOFWEEK":
-        return exp.Paren(this=exp.Add(this=_part("dayofweek", of), expression=exp.Literal.number(1)))
-    if part in ("MILLISECOND", "MICROSECOND"):
-        within = 1_000 if part == "MILLISECOND" else 1_000_000
-        return exp.Paren(this=exp.Mod(this=_part(part.lower(), of), expression=exp.Literal.number(within)))
-    if part in ("DATE", "TIME", "DATETIME"):
-        return _cast(_cast(of, "TIMESTAMP"), {"DATETIME": "TIMESTAMP"}.get(part, part))
-    if part == "WEEK":
-        return _call("bq_week", of, exp.Literal.number(0))
-    return _part("week", of) if part == "ISOWEEK" else node
-
-
-def _part(part: str, of: Node) -> Node:
-    return _call("date_part", exp.Literal.string(part), of)
-
-
-def _from_unix(node: Any) -> Node:
-    scale = node.args.get("scale")
-    factor = _MICROS[scale.name if scale else "0"]
-    micros = exp.Mul(this=_cast(node.this, "BIGINT"), expression=exp.Literal.number(factor))
-    return _call("make_timestamptz", micros)
-
-
-def _parsed_time(node: Any) -> Node:
-    zone = node.args.get("zone")
-    node.set("zone", None)
-    if zone is not None:
-        return exp.AtTimeZone(this=_cast(node, "TIMESTAMP"), zone=zone)
-    return _cast(node, "TIMESTAMPTZ")
-
-
-def _formatted_time(node: Any) -> Node:
-    zone = node.args.get("zone")
-    if zone is None:
+def _unnested_records(node: Any) -> Node:
+    """Records of a literal array become rows of their fields."""
+    items = node.expressions[0] if len(node.expressions) == 1 else None
+    if not isinstance(items, exp.Array) or not items.expressions or not isinstance(items.expressions[0], exp.Struct):
         return node
-    moment = node.this.this if isinstance(node.this, exp.TsOrDsToTimestamp) else node.this
-    moved = exp.AtTimeZone(this=_cast(moment, "TIMESTAMPTZ"), zone=zone)
-    return exp.TimeToStr(this=moved, format=node.args["format"])
+    if not isinstance(node.parent, (exp.From, exp.Join)):
+        return node
+    alias = node.args.get("alias")
+    name = alias.columns[0] if alias and alias.columns else alias.this if alias else exp.to_identifier("_records")
+    deep = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=number(2))
+    select = exp.Select(expressions=[call("unnest", items, deep)])
+    return exp.Subquery(this=select, alias=exp.TableAlias(this=name))
+
+
+def _insert(node: Any) -> Node:
+    """INSERT ROW of a MERGE."""
+    if isinstance(node.this, exp.Var) and node.this.name.upper() == "ROW":
+        node.set("this", exp.Var(this="*"))
+    return node
+
+
+# Text
+
+
+def _like(node: Any) -> Node:
+    """A backslash takes the meaning from what follows it."""
+    pattern = node.expression
+    if isinstance(pattern, exp.Literal) and "\\" not in pattern.name:
+        return node
+    if isinstance(node.parent, exp.Escape) or not isinstance(pattern, (exp.Literal, exp.RawString, exp.Column)):
+        return node
+    return exp.Escape(this=node, expression=text("\\"))
+
+
+def _format(node: Any) -> Node:
+    kinds = [call("typeof", each.copy()) for each in node.expressions]
+    values = [cast(call("to_json", each), "VARCHAR") for each in node.expressions]
+    lists = [cast(exp.Array(expressions=each), "VARCHAR[]") for each in (kinds, values)]
+    return call("bq_formatted", node.this, *lists)
+
+
+def _json_format(node: Any) -> Node:
+    written = call("bq_to_json_string", node.this)
+    pretty = node.args.get("options")
+    return call("json_pretty", cast(written, "JSON")) if pretty is not None and pretty.name == "True" else written
+
+
+def _normalize(node: Any) -> Node:
+    form = node.args.get("form")
+    fold = exp.true() if node.args.get("is_casefold") else exp.false()
+    return call("bq_normalize", node.this, text(form.name.upper() if form else "NFC"), fold)
 
 
 # Rows
@@ -193,69 +224,91 @@ def _unnest(node: Any) -> Node:
     """BigQuery's offsets begin at 0, DuckDB's ordinality at 1."""
     offset = node.args.get("offset")
     if not isinstance(offset, Node):
-        return node
+        return _unnested_records(node)
     name = offset.name or "offset"
     alias = node.args.get("alias")
     item = alias.columns[0].name if alias and alias.columns else "_item"
     items = node.expressions[0]
-    positions = _call("range", _call("len", items.copy()))
+    positions = call("range", call("len", items.copy()))
     columns = [
-        exp.alias_(_call("unnest", items), item, quoted=True),
-        exp.alias_(_call("unnest", positions), name, quoted=True),
+        exp.alias_(call("unnest", items), item, quoted=True),
+        exp.alias_(call("unnest", positions), name, quoted=True),
     ]
     table = exp.TableAlias(this=exp.to_identifier(f"_with_{name}", quoted=True))
     return exp.Subquery(this=exp.Select(expressions=columns), alias=table)
 
 
-def _renamed(name: str) -> Callable[[Any], Node]:
-    return lambda node: _call(name, *node.iter_expressions())
-
-
-def _tried(kind: type[exp.Binary]) -> Callable[[Any], Node]:
-    return lambda node: _call("try", kind(this=node.this, expression=node.expression))
-
-
-_RULES: dict[type[Node], Callable[[Any], Node]] = {
+_RULES: dict[type[Node], Rule] = {
+    **moments.RULES,
     exp.ApproxQuantiles: _quantiles,
+    exp.Array: _array,
+    exp.ApproxTopK: renamed("bq_top_count"),
+    exp.ApproxTopSum: renamed("bq_top_sum"),
     exp.ArrayAgg: _array_agg,
+    exp.ArrayFirst: renamed("bq_array_first"),
+    exp.ArrayLast: renamed("bq_array_last"),
+    exp.ArraySlice: renamed("bq_array_slice"),
+    exp.BitwiseCount: renamed("bq_bit_count"),
     exp.Bracket: _bracket,
-    exp.ByteLength: _renamed("bq_byte_length"),
+    exp.ByteLength: renamed("bq_byte_length"),
     exp.Cast: _converted,
-    exp.CodePointsToString: _renamed("bq_code_points_to_string"),
+    exp.CodePointsToBytes: renamed("bq_bytes_of"),
+    exp.CodePointsToString: renamed("bq_code_points_to_string"),
     exp.DataType: _data_type,
-    exp.DateAdd: _dated,
-    exp.DateFromUnixDate: _dated,
-    exp.DateSub: _dated,
-    exp.DateTrunc: _date_trunc,
-    exp.Div: _renamed("bq_div"),
-    exp.Extract: _extract,
-    exp.FarmFingerprint: _renamed("bq_farm_fingerprint"),
-    exp.Format: _renamed("printf"),
+    exp.Div: renamed("bq_div"),
+    exp.FarmFingerprint: renamed("bq_farm_fingerprint"),
+    exp.Float64: renamed("bq_json_float64"),
+    exp.Format: _format,
+    exp.FromBase32: renamed("bq_from_base32"),
+    exp.GenerateSeries: renamed("bq_generate_array"),
+    exp.GroupConcat: _string_agg,
     exp.IgnoreNulls: _nulls,
-    exp.IntDiv: _renamed("bq_int_div"),
+    exp.Int64: renamed("bq_json_int64"),
+    exp.Insert: _insert,
+    exp.IntDiv: renamed("bq_int_div"),
+    exp.JSONBool: renamed("bq_json_bool"),
+    exp.JSONFormat: _json_format,
+    exp.JSONType: renamed("bq_json_type"),
+    exp.JSONValueArray: tried,
+    exp.LaxBool: renamed("bq_lax_bool"),
+    exp.LaxFloat64: renamed("bq_lax_float64"),
+    exp.LaxInt64: renamed("bq_lax_int64"),
+    exp.LaxString: renamed("bq_lax_string"),
+    exp.Left: renamed("bq_left"),
+    exp.Like: _like,
     exp.Literal: _literal,
+    exp.Ln: renamed("bq_ln"),
+    exp.Log: _logarithm,
     exp.Mod: _modulo,
-    exp.Normalize: lambda node: _call("nfc_normalize", node.this),
-    exp.ParseBignumeric: _renamed("bq_parse_numeric"),
-    exp.ParseNumeric: _renamed("bq_parse_numeric"),
-    exp.RangeBucket: _renamed("bq_range_bucket"),
+    exp.Neg: _negative,
+    exp.NetFunc: lambda node: call("bq_host", node.this.this) if isinstance(node.this, exp.Host) else node,
+    exp.Normalize: _normalize,
+    exp.ParseBignumeric: renamed("bq_parse_numeric"),
+    exp.ParseNumeric: renamed("bq_parse_numeric"),
+    exp.Pow: renamed("bq_pow"),
+    exp.RangeBucket: renamed("bq_range_bucket"),
     exp.RespectNulls: _nulls,
-    exp.SafeAdd: _tried(exp.Add),
-    exp.SafeConvertBytesToString: _renamed("bq_byte_string"),
-    exp.SafeFunc: lambda node: _call("try", node.this),
-    exp.SafeMultiply: _tried(exp.Mul),
-    exp.SafeSubtract: _tried(exp.Sub),
-    exp.StrPosition: _renamed("bq_instr"),
-    exp.StrToTime: _parsed_time,
-    exp.TimeToStr: _formatted_time,
-    exp.TimestampDiff: _timestamp_diff,
-    exp.TimestampTrunc: _timestamp_trunc,
-    exp.ToCodePoints: _renamed("bq_to_code_points"),
+    exp.Reverse: renamed("bq_reverse"),
+    exp.Right: renamed("bq_right"),
+    exp.SHA2Digest: lambda node: call("bq_sha512_of", node.this) if node.text("length") == "512" else node,
+    exp.SafeAdd: lambda node: tried(exp.Add(this=node.this, expression=node.expression)),
+    exp.SafeConvertBytesToString: renamed("bq_byte_string"),
+    exp.SafeFunc: lambda node: tried(node.this),
+    exp.SafeMultiply: lambda node: tried(exp.Mul(this=node.this, expression=node.expression)),
+    exp.SafeNegate: lambda node: tried(exp.Neg(this=exp.Paren(this=node.this))),
+    exp.SafeSubtract: lambda node: tried(exp.Sub(this=node.this, expression=node.expression)),
+    exp.Sign: renamed("bq_sign"),
+    exp.Soundex: renamed("bq_soundex"),
+    exp.Sqrt: renamed("bq_sqrt"),
+    exp.StrPosition: renamed("bq_instr"),
+    exp.Substring: renamed("bq_substr"),
+    exp.ToBase32: renamed("bq_to_base32"),
+    exp.ToCodePoints: renamed("bq_to_code_points"),
     exp.TryCast: _converted,
-    exp.UnixToTime: _from_unix,
+    exp.Unicode: renamed("bq_unicode"),
     exp.Unnest: _unnest,
 }
 
 BY_NAME = {"ERROR": "error", "IEEE_DIVIDE": "bq_ieee_divide"}
 """Functions that sqlglot does not know as BigQuery's, and what they are called in the database."""
-_RULES[exp.Anonymous] = lambda node: _call(BY_NAME.get(str(node.name).upper(), str(node.name)), *node.expressions)
+_RULES[exp.Anonymous] = lambda node: call(BY_NAME.get(str(node.name).upper(), str(node.name)), *node.expressions)

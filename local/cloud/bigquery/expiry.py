@@ -7,6 +7,7 @@ https://cloud.google.com/bigquery/docs/managing-partitioned-tables#partition-exp
 from datetime import timedelta
 from typing import Any
 
+from local.cloud.bigquery.partitions import INGESTED
 from local.cloud.bigquery.references import TableRef
 from local.cloud.bigquery.schema import quoted
 from local.cloud.bigquery.tables import TABLE, Tables
@@ -32,8 +33,8 @@ def expire(tables: Tables, clock: Clock) -> None:
 def _expire_partitions(tables: Tables, record: dict[str, Any], clock: Clock) -> None:
     """Rows whose partition began longer ago than the table keeps partitions."""
     partitioning = record["resource"].get("timePartitioning") or {}
-    kept_ms, column = as_int(partitioning.get("expirationMs")), partitioning.get("field")
-    if not kept_ms or not column or not record["physical"]:
+    kept_ms, column = as_int(partitioning.get("expirationMs")), partitioning.get("field") or INGESTED
+    if not kept_ms or not record["physical"]:
         return
     border = (clock.now() - timedelta(milliseconds=kept_ms)).isoformat()
     began = f"date_trunc(?, {quoted(column)})"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.bigquery.references import TableRef
+from local.cloud.errors import ApiError
 
 if TYPE_CHECKING:
     import duckdb
@@ -26,6 +27,12 @@ class Job:
     media: Path | None = None
     cancelled: bool = False
     cursor: "duckdb.DuckDBPyConnection | None" = None
+    child: "Job | None" = None  # the statement of a script that is being carried out
+
+    def interrupt(self) -> None:
+        running = self.child or self
+        if running.cursor is not None:
+            running.cursor.interrupt()
 
     @property
     def dry_run(self) -> bool:
@@ -40,6 +47,7 @@ class Outcome:
     result: TableRef | None = None
     configuration: dict[str, Any] = field(default_factory=dict)  # what the service filled in
     total_bytes: int = 0
+    children: "list[tuple[Job, Outcome, ApiError | None]]" = field(default_factory=list)  # of a script
 
     def body(self) -> dict[str, Any]:
         """For the store."""

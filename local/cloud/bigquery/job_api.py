@@ -3,16 +3,21 @@
 Sources: https://cloud.google.com/bigquery/docs/reference/rest/v2/jobs
 """
 
+import base64
+import hashlib
+import json
 import secrets
 import shutil
+from collections.abc import Callable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from local.cloud.bigquery.jobs import Jobs
+from local.cloud.bigquery.jobs import Jobs, Place
 from local.cloud.bigquery.problems import problem
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.call import Call, Response, no_content
-from local.cloud.errors import ApiError
+from local.cloud.errors import ApiError, invalid_argument
 from local.cloud.paging import last_name, page_size, page_token
 from local.cloud.related import Related
 from local.cloud.resumable import incomplete, json_object, receive
@@ -48,21 +53,30 @@ class JobApi:
         return self._own(call, "bigquery.jobs.get")
 
     def list(self, call: Call) -> dict[str, Any]:
-        """In order of creation, the newest first; a page's token is the position of its end."""
+        """In order of creation, the newest first."""
+        selects, size = self._selection(call), page_size(call, default=50, most=1000)
+        found = (pair for pair in self._jobs.newest(call.params["project"], _place(call)) if selects(pair[1]))
+        page = list(islice(found, size + 1))
+        items = [_listed(each, full=call.query.get("projection") == "full") for _, each in page[:size]]
+        answer: dict[str, Any] = {"kind": "bigquery#jobList", "etag": _etag(items)}
+        if len(page) > size:
+            answer["nextPageToken"] = page_token("\n".join(map(str, page[size - 1][0])))
+        return answer | ({"jobs": items} if items else {})
+
+    def _selection(self, call: Call) -> Callable[[dict[str, Any]], bool]:
+        """Whether a job is among those that a list asks for and its caller may see."""
         states = {state.upper() for state in call.query_lists.get("stateFilter", [])}
         all_users = call.sees("bigquery.jobs.list", f"projects/{call.params['project']}")
-        found = [
-            each
-            for each in self._jobs.of_project(call.params["project"])
-            if (not states or each["status"]["state"] in states) and (all_users or each["user_email"] == call.principal)
-        ]
-        start, size = int(last_name(call) or 0), page_size(call, default=50, most=1000)
-        page = found[start : start + size]
-        items = [_listed(each, full=call.query.get("projection") == "full") for each in page]
-        answer: dict[str, Any] = {"kind": "bigquery#jobList", "etag": str(len(found))} | (
-            {"jobs": items} if items else {}
-        )
-        return answer | ({"nextPageToken": page_token(str(start + size))} if start + size < len(found) else {})
+        first, last = call.number("minCreationTime"), call.number("maxCreationTime")
+
+        def selects(job: dict[str, Any]) -> bool:
+            created = int(job["statistics"]["creationTime"])
+            in_time = (first is None or created >= first) and (last is None or created <= last)
+            in_state = not states or job["status"]["state"] in states
+            of_parent = job["statistics"].get("parentJobId") == call.query.get("parentJobId")
+            return in_time and in_state and of_parent and (all_users or job["user_email"] == call.principal)
+
+        return selects
 
     def cancel(self, call: Call) -> dict[str, Any]:
         self._own(call, "bigquery.jobs.update")
@@ -202,6 +216,21 @@ class JobApi:
             for path in self._uploads.iterdir():
                 if path.name not in waiting:
                     shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
+
+
+def _etag(items: list[dict[str, Any]]) -> str:
+    return base64.b64encode(hashlib.sha256(json.dumps(items, sort_keys=True).encode()).digest()[:16]).decode()
+
+
+def _place(call: Call) -> Place | None:
+    """Where the page before this one ended."""
+    token = last_name(call)
+    if token is None:
+        return None
+    created, _, name = token.partition("\n")
+    if not created.lstrip("-").isdigit():
+        raise invalid_argument([("pageToken", f"{call.query['pageToken']!r} is not a token that a page gave")])
+    return int(created), name
 
 
 def _listed(resource: dict[str, Any], *, full: bool) -> dict[str, Any]:

@@ -8,7 +8,8 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import Callable, Iterable
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ _TYPES = ("query", "load", "extract", "copy")
 _MOST_WAIT_SECONDS = 200.0
 _INTERRUPT_SECONDS = 0.05
 _WORKERS = 8
+Place = tuple[int, str]  # in a list: the time of creation, negative, and the name
 _log = logging.getLogger(__name__)
 
 
@@ -34,6 +36,7 @@ class Jobs:
         self._store = bq.cloud.store
         self._clock = bq.cloud.clock
         self._running: dict[str, Job] = {}
+        self._orders: dict[str, tuple[int, list[Place]]] = {}
         self._ended = threading.Condition()
         self._workers = ThreadPoolExecutor(_WORKERS, thread_name_prefix="bigquery-job")
 
@@ -97,8 +100,7 @@ class Jobs:
         """Begin no more; what is running is interrupted."""
         self._workers.shutdown(wait=False, cancel_futures=True)
         for job in list(self._running.values()):
-            if job.cursor is not None:
-                job.cursor.interrupt()
+            job.interrupt()
 
     def _resource(self, job: Job) -> dict[str, Any]:
         now = str(self._clock.millis())
@@ -124,6 +126,7 @@ class Jobs:
         except Exception as failure:
             _log.exception("job %s failed", job.name)
             error = problem("backendError", f"Internal error of the local cloud: {type(failure).__name__}: {failure}")
+        outcome.children = getattr(error, "children", outcome.children)
         if job.cancelled and error is not None:
             error = problem("stopped", "Job execution was cancelled: User requested cancellation")
         job.cursor = None
@@ -138,8 +141,19 @@ class Jobs:
                 _finish(record["resource"], outcome, str(self._clock.millis()), error)
                 record["result"] = outcome.result.api() if outcome.result else None
                 self._write(name, record)
+                self._keep_children(record["resource"], outcome)
             self._running.pop(name, None)
             self._ended.notify_all()
+
+    def _keep_children(self, parent: dict[str, Any], outcome: Outcome) -> None:
+        """The statements of a script, as jobs of their own."""
+        now = str(self._clock.millis())
+        for child, done, error in outcome.children:
+            resource = self._resource(child)
+            resource["statistics"] |= {"parentJobId": parent["jobReference"]["jobId"]}
+            resource["statistics"]["creationTime"] = parent["statistics"]["creationTime"]
+            _finish(resource, done, now, error)
+            self._write(child.name, {"resource": resource, "result": done.result.api() if done.result else None})
 
     def recover(self) -> None:
         """Jobs that the last process left running: done if their mark is there, else failed."""
@@ -181,10 +195,25 @@ class Jobs:
                     return resource
                 self._ended.wait(min(left, 1.0))
 
-    def of_project(self, project: str) -> list[dict[str, Any]]:
-        """The newest first."""
-        resources = [record["resource"] for _, record in self._store.list(_KIND, f"projects/{project}")]
-        return sorted(resources, key=lambda each: int(each["statistics"]["creationTime"]), reverse=True)
+    def newest(self, project: str, after: Place | None = None) -> Iterator[tuple[Place, dict[str, Any]]]:
+        """The jobs of a project, the newest first, from the one that follows a place: one by one, so that a page reads
+        no more of them than it needs.
+        """
+        order = self._order(project)
+        for place in order[bisect_right(order, after) if after else 0 :]:
+            record = self._store.get(_KIND, place[1])
+            if record:
+                yield place, record["resource"]
+
+    def _order(self, project: str) -> list[Place]:
+        """Where the jobs of a project stand, kept until one of any project changes."""
+        version = self._store.version(_KIND)
+        held = self._orders.get(project)
+        if held is None or held[0] != version:
+            records = self._store.list(_KIND, f"projects/{project}")
+            created = [(int(record["resource"]["statistics"]["creationTime"]), name) for name, record in records]
+            held = self._orders[project] = version, sorted((-millis, name) for millis, name in created)
+        return held[1]
 
     def cancel(self, project: str, job_id: str) -> dict[str, Any]:
         resource = self.get(project, job_id)
@@ -197,8 +226,7 @@ class Jobs:
     def _interrupt(self, job: Job) -> None:
         """Until it has ended: it may not have begun its query yet."""
         while job.name in self._running:
-            if job.cursor is not None:
-                job.cursor.interrupt()
+            job.interrupt()
             time.sleep(_INTERRUPT_SECONDS)
 
     def delete(self, project: str, job_id: str) -> None:
@@ -223,9 +251,9 @@ def _runner(kind: str) -> Callable[[BigQuery, Job], Outcome]:
         from local.cloud.bigquery.query_job import run_query
 
         return run_query
-    from local.cloud.bigquery import transfer_jobs
+    from local.cloud.bigquery import export, transfer_jobs
 
-    return {"load": transfer_jobs.run_load, "extract": transfer_jobs.run_extract, "copy": transfer_jobs.run_copy}[kind]
+    return {"load": transfer_jobs.run_load, "extract": export.run_extract, "copy": transfer_jobs.run_copy}[kind]
 
 
 def _finish(resource: dict[str, Any], outcome: Outcome, now: str, error: ApiError | None = None) -> None:

@@ -3,12 +3,18 @@
 Source: https://cloud.google.com/bigquery/docs/parameterized-queries
 """
 
+import base64
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from sqlglot import exp
 
 from local.cloud.bigquery.problems import invalid_query
-from local.cloud.bigquery.schema import Field, duckdb_type, standard_type
+from local.cloud.bigquery.rows import datetime_text, decimal_text
+from local.cloud.bigquery.schema import Field, duckdb_type, mode_of, standard_type
 
 _NAMES = {
     "STRING",
@@ -27,11 +33,13 @@ _NAMES = {
 }
 
 
-def bind(query: exp.Expr, parameters: list[dict[str, Any]]) -> None:
-    """Put values in the place of `@name` and `?`. Raises for a parameter that is not given."""
+def bind(query: exp.Expr, parameters: list[dict[str, Any]], system: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Put values in the place of `@name`, `?` and `@@name`. Raises for a parameter that is not given."""
     named = {str(each["name"]).lower(): each for each in parameters if each.get("name")}
     positional = iter([each for each in parameters if not each.get("name")])
     for node in list(query.find_all(exp.Parameter, exp.Placeholder)):
+        if isinstance(node.parent, exp.Parameter):
+            continue  # the inside of @@name
         if isinstance(node, exp.Placeholder):
             given = next(positional, None)
             if given is None:
@@ -40,11 +48,53 @@ def bind(query: exp.Expr, parameters: list[dict[str, Any]]) -> None:
                 )
         else:
             if isinstance(node.this, exp.Parameter):
-                raise invalid_query(f"Unrecognized name: @@{node.this.name}: system variables are not supported")
+                _bind_system(node, system)
+                continue
             given = named.get(node.name.lower())
             if given is None:
                 raise invalid_query(f"Query parameter '{node.name}' not found")
         node.replace(_value(given.get("parameterType") or {}, given.get("parameterValue") or {}))
+
+
+def _bind_system(node: exp.Expr, system: Mapping[str, str]) -> None:
+    """`@@row_count`, `@@error.message`."""
+    whole, name = node, node.this.name.lower()
+    if isinstance(node.parent, exp.Dot) and f"{name}." in "".join(system):
+        whole, name = node.parent, f"{name}.{node.parent.expression.name.lower()}"
+    if name not in system:
+        raise invalid_query(f"Unrecognized name: @@{name}: the local cloud has {', '.join(sorted(system))}")
+    text = exp.Literal.string(system[name])
+    whole.replace(exp.cast(text, "BIGINT") if name == "row_count" else text)
+
+
+def literal(field: Field, value: Any) -> exp.Expr:
+    """A value of Python's as a typed expression: what a script's variable stands for."""
+    kind = exp.DataType.build(duckdb_type(field), dialect="duckdb")
+    if value is None and mode_of(field) != "REPEATED":
+        return exp.Cast(this=exp.null(), to=kind)
+    if mode_of(field) == "REPEATED":
+        items = [literal({**field, "mode": "NULLABLE"}, each) for each in value or []]
+        return exp.Cast(this=exp.Array(expressions=items), to=kind)
+    if standard_type(field) == "STRUCT":
+        pairs = [
+            exp.PropertyEQ(
+                this=exp.to_identifier(each["name"], quoted=True),
+                expression=literal(each, (value or {}).get(each["name"])),
+            )
+            for each in field["fields"]
+        ]
+        return exp.Struct(expressions=pairs)
+    if isinstance(value, bytes):
+        return exp.FromBase64(this=exp.Literal.string(base64.b64encode(value).decode()))
+    return exp.Cast(this=exp.Literal.string(_plain(value)), to=kind)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, datetime):
+        return datetime_text(value) + ("+00" if value.tzinfo else "")
+    return decimal_text(value) if isinstance(value, Decimal) else str(value)
 
 
 def _value(kind: dict[str, Any], value: dict[str, Any]) -> exp.Expr:
@@ -63,10 +113,10 @@ def _value(kind: dict[str, Any], value: dict[str, Any]) -> exp.Expr:
         ]
         return exp.Struct(expressions=pairs)
     text = value.get("value")
-    literal = exp.null() if text is None else exp.Literal.string(str(text))
+    shown = exp.null() if text is None else exp.Literal.string(str(text))
     if name == "BYTES" and text is not None:
-        return exp.Anonymous(this="from_base64", expressions=[literal])
-    return exp.Cast(this=literal, to=_type(kind))
+        return exp.FromBase64(this=shown)
+    return exp.Cast(this=shown, to=_type(kind))
 
 
 def _type(kind: dict[str, Any]) -> exp.DataType:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 def require(bq: "BigQuery", user: str, permission: str, ref: "TableRef | DatasetRef | str") -> None:
     """Raises accessDenied. `ref` as text is a resource's name."""
+    ref = ref.whole if isinstance(ref, TableRef) else ref
     bq.cloud.access.require(Principal(user), f"bigquery.{permission}", ref if isinstance(ref, str) else ref.name)
 
 
@@ -26,7 +27,7 @@ def may_read(bq: "BigQuery", user: str, tables: Iterable[TableRef]) -> None:
 
 def may_write(bq: "BigQuery", user: str, ref: TableRef) -> None:
     """To a table that is there, or to one that the job creates."""
-    if bq.tables.find(ref) is None:
+    if bq.tables.find(ref.whole) is None:
         require(bq, user, "tables.create", ref.parent)
     require(bq, user, "tables.updateData", ref)
 

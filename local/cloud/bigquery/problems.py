@@ -28,6 +28,7 @@ _NO_FUNCTION = re.compile(
 )
 _NO_COLUMN = re.compile(r"Referenced column \"([^\"]+)\" (?:was )?not found|does not have a column named \"([^\"]+)\"")
 _AMBIGUOUS = re.compile(r"Ambiguous reference to column name \"([^\"]+)\"")
+_BAD_CAST = re.compile(r"Could not convert string '(.*)' to (\w+).*")
 _TOO_LARGE = ("Out of Memory", "could not allocate", "failed to offload")
 
 
@@ -66,7 +67,17 @@ def of_duckdb(error: Exception) -> ApiError:
         return problem("resourcesExceeded", f"Resources exceeded during query execution: {message or text}")
     if "INTERRUPT" in text.upper():
         return problem("stopped", "Job execution was cancelled: User requested cancellation")
-    return invalid_query((message if "Error" in kind else text).split("\n", maxsplit=1)[0])
+    return invalid_query(_own_words(message if "Error" in kind else text))
+
+
+def _own_words(message: str) -> str:
+    """What our functions fail with, without what the engine puts around it."""
+    message = message.split("\n", maxsplit=1)[0]
+    if "GoogleSQL: " in message:
+        return message.partition("GoogleSQL: ")[2].rpartition("' to INT64")[0]
+    if "ValueError: " in message:
+        return message.partition("ValueError: ")[2]
+    return _BAD_CAST.sub(lambda found: f"Bad {found.group(2).lower()} value: {found.group(1)}", message)
 
 
 def _of_a_name(text: str) -> ApiError | None:

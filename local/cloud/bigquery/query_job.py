@@ -6,29 +6,49 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigur
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.bigquery import ddl, permissions
+from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
+from local.cloud.bigquery.export import export_data
 from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.naming import finder
 from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
 from local.cloud.bigquery.references import DatasetRef, TableRef
-from local.cloud.bigquery.schema import Field, duckdb_type, field_of, quoted
+from local.cloud.bigquery.schema import Field
+from local.cloud.bigquery.script import is_script, is_temporary, steps_of
+from local.cloud.bigquery.script_job import Means, define_function, run_script
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.sizes import table_bytes
 from local.cloud.bigquery.tables import Write
-from local.cloud.bigquery.translate import Context, Found, Statement, read
+from local.cloud.bigquery.translate import Context, Statement, read
 
 if TYPE_CHECKING:
-    import duckdb
+    pass
 
 _TURNS = 4
 
 
 def run_query(bq: BigQuery, job: Job) -> Outcome:
     """Raises ApiError for a query that fails."""
+    sql, context = text_of(job), context_of(job)
+    steps = steps_of(sql)
+    if is_script(steps):
+        if job.dry_run:
+            return Outcome({"query": {"statementType": "SCRIPT", "totalBytesBilled": "0", "cacheHit": False}})
+        return run_script(bq, job, steps, context, Means(run_statement, rows_of))
+    for step in steps:
+        if is_temporary(step, "FUNCTION"):
+            define_function(context, step.text)
+        else:
+            sql = step.text
+    return run_statement(bq, job, sql, context)
+
+
+def run_statement(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
     import duckdb
 
     for turn in range(_TURNS):
         try:
-            return _run(bq, job)
+            return _run(bq, job, sql, context)
         except duckdb.CatalogException as error:
             if turn == _TURNS - 1 or "Table with name t" not in str(error):
                 raise of_duckdb(error) from None
@@ -40,9 +60,25 @@ def run_query(bq: BigQuery, job: Job) -> Outcome:
     raise invalid_query("the tables of the query change faster than it can read them: try again")
 
 
-def _run(bq: BigQuery, job: Job) -> Outcome:
+def rows_of(bq: BigQuery, job: Job, sql: str, context: Context) -> tuple[list[Field], list[dict[str, Any]]]:
+    """What a query inside a script gives."""
+    import duckdb
+
+    statement = read(sql, context, finder(bq, job.user), job.configuration["query"].get("queryParameters"))
+    if not statement.is_query:
+        raise invalid_query("a query is expected here")
+    permissions.may_read(bq, job.user, statement.tables)
+    with bq.warehouse.reading() as cursor:
+        try:
+            fields, text = described(cursor, in_duckdb(statement.tree))
+            return fields, cursor.sql(text).to_arrow_table().to_pylist()
+        except duckdb.Error as error:
+            raise of_duckdb(error) from None
+
+
+def _run(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
     config = job.configuration["query"]
-    statement = prepare(bq, job)
+    statement = read(sql, context, finder(bq, job.user), config.get("queryParameters"))
     _check_access(bq, job, statement)
     if job.dry_run:
         return _dry_run(bq, statement)
@@ -55,8 +91,10 @@ def _run(bq: BigQuery, job: Job) -> Outcome:
         outcome = _select(bq, job, statement)
     elif statement.is_dml:
         outcome = _change(bq, job, statement)
+    elif statement.kind == "EXPORT_DATA":
+        outcome = export_data(bq, job, statement)
     else:
-        outcome = ddl.carry_out(bq, job, statement, context_of(job), finder(bq))
+        outcome = ddl.carry_out(bq, job, statement, context, finder(bq, job.user))
     outcome.total_bytes = total
     return outcome
 
@@ -70,8 +108,8 @@ def _check_access(bq: BigQuery, job: Job, statement: Statement) -> None:
         permissions.may_write(bq, job.user, TableRef.of(destination, job.project))
 
 
-def prepare(bq: BigQuery, job: Job) -> Statement:
-    """Read a query's text. Legacy SQL is refused; the API's default is legacy, unless the text says #standardSQL."""
+def text_of(job: Job) -> str:
+    """A query's text. Legacy SQL is refused; the API's default is legacy, unless the text says #standardSQL."""
     config = job.configuration["query"]
     sql = config.get("query") or ""
     lead = sql.lstrip().lower()
@@ -81,53 +119,13 @@ def prepare(bq: BigQuery, job: Job) -> Statement:
             "Legacy SQL is not supported by the local cloud: set useLegacySql to false",
             location="useLegacySql",
         )
-    return read(sql, context_of(job), finder(bq), config.get("queryParameters"))
+    return sql
 
 
 def context_of(job: Job) -> Context:
     default = job.configuration["query"].get("defaultDataset")
     dataset = DatasetRef(default.get("projectId") or job.project, default["datasetId"]) if default else None
     return Context(job.project, dataset, job.user)
-
-
-def finder(bq: BigQuery) -> Any:
-    """What the names in a query stand for."""
-
-    def find(ref: TableRef) -> Found:
-        record = bq.tables.get(TableRef(bq.cloud.projects.id_of(ref.project), ref.dataset, ref.table))
-        resource = record["resource"]
-        if view := resource.get("view"):
-            return Found(view=view["query"], context=Context(ref.project))
-        if not record["physical"]:
-            raise invalid_query(f"Table {ref.label} does not have a schema.")
-        columns: tuple[str, ...] = ()
-        if resource.get("requirePartitionFilter"):
-            partitioning = resource.get("timePartitioning") or resource.get("rangePartitioning") or {}
-            columns = (partitioning.get("field") or "_PARTITIONTIME",)
-        return Found(physical=record["physical"], filter_columns=columns)
-
-    return find
-
-
-def described(cursor: "duckdb.DuckDBPyConnection", sql: str) -> tuple[list[Field], str]:
-    """The columns of a query's result, and the query with its columns in BigQuery's types."""
-    relation = cursor.sql(sql)
-    try:
-        fields = [field_of(name, kind) for name, kind in zip(relation.columns, relation.types, strict=True)]
-    except ValueError as error:
-        raise invalid_query(str(error)) from None
-    lowered = [each["name"].lower() for each in fields]
-    twice = sorted({name for name in lowered if lowered.count(name) > 1})
-    if twice:
-        raise invalid_query(
-            f"Duplicate column names in the result are not supported. Found duplicate(s): {', '.join(twice)}"
-        )
-    if all(str(kind) == duckdb_type(each) for each, kind in zip(fields, relation.types, strict=True)):
-        return fields, sql
-    columns = ", ".join(
-        f"cast({quoted(each['name'])} as {duckdb_type(each)}) as {quoted(each['name'])}" for each in fields
-    )
-    return fields, f"select {columns} from ({sql})"  # noqa: S608
 
 
 def _dry_run(bq: BigQuery, statement: Statement) -> Outcome:
@@ -159,7 +157,7 @@ def _select(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
             filled = {"destinationTable": ref.api(), "writeDisposition": "WRITE_TRUNCATE"}
             return Outcome({"query": statistics}, ref, {"query": filled})
         ref = TableRef.of(destination, job.project)
-        outcome = Outcome({"query": statistics}, ref)
+        outcome = Outcome({"query": statistics}, ref.whole)
         with bq.warehouse.writing(cursor):
             bq.tables.write(write_of(config, ref, "WRITE_EMPTY"), fields, sql, cursor)
             bq.warehouse.mark_applied(job.name, outcome.body())
@@ -187,8 +185,8 @@ def _change(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
     target = statement.target
     if target is None:
         raise invalid_query("the statement changes no table")
-    if bq.tables.get(target)["resource"]["type"] != "TABLE":
-        raise invalid_query(f"{target.label} is a view: its rows cannot be changed")
+    if (kind := bq.tables.get(target)["resource"]["type"]) != "TABLE":
+        raise invalid_query(f"{target.label} is a {kind.lower()}: its rows cannot be changed")
     sql = in_duckdb(statement.tree)
     with bq.warehouse.reading() as cursor:
         job.cursor = cursor

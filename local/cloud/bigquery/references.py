@@ -54,6 +54,15 @@ class TableRef:
         """Whether it is the hidden table of a query's results."""
         return bool(_HIDDEN_DATASET.fullmatch(self.dataset) and _HIDDEN_TABLE.fullmatch(self.table))
 
+    @property
+    def whole(self) -> "TableRef":
+        """Without the `$partition` that may follow a table's name."""
+        return TableRef(self.project, self.dataset, self.table.partition("$")[0])
+
+    @property
+    def partition(self) -> str:
+        return self.table.partition("$")[2]
+
     def api(self) -> dict[str, str]:
         return {"projectId": self.project, "datasetId": self.dataset, "tableId": self.table}
 

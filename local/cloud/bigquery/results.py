@@ -113,7 +113,8 @@ class Results:
 
         Source: https://cloud.google.com/bigquery/docs/cached-results#how_cached_results_are_stored
         """
-        owner = (self._store.get(_KIND, name) or {}).get("owner")
+        result = self._store.get(_KIND, name) if "/tables/anon" in name else None
+        owner = (result or {}).get("owner")
         return [{"role": "roles/bigquery.dataOwner", "members": [member_of(owner)]}] if owner else []
 
     def sweep(self) -> None:

@@ -19,7 +19,7 @@ def insert_rows(
     bq: BigQuery, ref: TableRef, rows: list[tuple[int, dict[str, Any]]], *, skip_invalid: bool, ignore_unknown: bool
 ) -> list[dict[str, Any]]:
     """The refused rows, by their place in the request. One bad row stops all, unless invalid ones are skipped."""
-    record = bq.tables.get(ref)
+    record = bq.tables.get(ref.whole)
     if record["resource"]["type"] != "TABLE" or not record["physical"]:
         raise problem("invalid", f"Cannot insert rows into {ref.label}: it is a view or has no schema")
     fields = record["resource"]["schema"]["fields"]

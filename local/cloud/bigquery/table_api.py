@@ -5,6 +5,7 @@ Sources: https://cloud.google.com/bigquery/docs/reference/rest/v2/ datasets, tab
 
 from typing import Any
 
+from local.cloud.bigquery import permissions
 from local.cloud.bigquery.datasets import dataset_item, dataset_resource, etag_of
 from local.cloud.bigquery.insert_ids import InsertIds
 from local.cloud.bigquery.problems import problem
@@ -15,6 +16,7 @@ from local.cloud.call import Call, Response, no_content
 from local.cloud.paging import page_of
 
 _API = "https://bigquery.googleapis.com/bigquery/v2"
+_VIEWS = ("VIEW", "MATERIALIZED_VIEW")
 _LISTED = ("tableReference", "type", "friendlyName", "labels", "timePartitioning", "rangePartitioning", "clustering")
 _LISTED_TOO = ("creationTime", "expirationTime", "view", "requirePartitionFilter")
 
@@ -129,8 +131,8 @@ class TableApi:
             raise problem("required", "Required parameter is missing: rows", location="rows")
         if not all(isinstance(row, dict) for row in rows):
             raise problem("invalid", "Every row must be an object with insertId and json", location="rows")
-        if body.get("templateSuffix"):
-            raise problem("notImplemented", "The local cloud's BigQuery has no template tables (templateSuffix)")
+        if suffix := body.get("templateSuffix"):
+            ref = self._of_template(ref, str(suffix), call.principal)
         fresh = self._inserted.fresh(ref.name, rows)
         skip, ignore = bool(body.get("skipInvalidRows")), bool(body.get("ignoreUnknownValues"))
         errors = insert_rows(self._bq, ref, fresh, skip_invalid=skip, ignore_unknown=ignore)
@@ -139,6 +141,17 @@ class TableApi:
             self._inserted.note(ref.name, (each for index, each in fresh if index not in bad))
         answer: dict[str, Any] = {"kind": "bigquery#tableDataInsertAllResponse"}
         return answer | ({"insertErrors": errors} if errors else {})
+
+    def _of_template(self, ref: TableRef, suffix: str, user: str) -> TableRef:
+        """The table of a template's name and a suffix, made like the template when the first rows come."""
+        table = TableRef(ref.project, ref.dataset, f"{ref.table}{suffix}")
+        permissions.may_write(self._bq, user, table)
+        with self._bq.warehouse.writing():
+            if self._bq.tables.find(table) is None:
+                template = self._bq.tables.get(ref)["resource"]
+                kept = ("schema", "timePartitioning", "rangePartitioning", "clustering")
+                self._bq.tables.create(table, {key: template[key] for key in kept if key in template})
+        return table
 
     # Within
 
@@ -152,9 +165,9 @@ class TableApi:
         return self._resource(ref)
 
     def _fill_view(self, ref: TableRef, user: str) -> None:
-        if self._bq.tables.get(ref)["resource"]["type"] == "VIEW":
+        if self._bq.tables.get(ref)["resource"]["type"] in _VIEWS:
             from local.cloud.bigquery.ddl import fill_view_schema
-            from local.cloud.bigquery.query_job import finder
+            from local.cloud.bigquery.naming import finder
 
             fill_view_schema(self._bq, ref, finder(self._bq), user)
 
@@ -162,7 +175,7 @@ class TableApi:
         record = self._bq.tables.get(ref)
         resource = record["resource"]
         links = {"kind": "bigquery#table", "id": ref.label, "selfLink": f"{_API}/{ref.name}", "etag": etag_of(resource)}
-        if resource["type"] == "VIEW":
+        if resource["type"] in _VIEWS:
             return {**links, **resource}
         rows = self._bq.tables.committed_rows(record)
         size = str(record_bytes(self._bq.tables, record) if rows else 0)

@@ -20,7 +20,6 @@ def check_table(resource: dict[str, Any]) -> None:
     """Raises 400 with all that BigQuery does not take of a table."""
     for key in (
         "externalDataConfiguration",
-        "materializedView",
         "snapshotDefinition",
         "cloneDefinition",
         "biglakeConfiguration",

@@ -5,10 +5,11 @@ resource and the engine's table, "" for a view and for a table without a schema.
 https://cloud.google.com/bigquery/docs/reference/rest/v2/tables
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.bigquery.datasets import Datasets, etag_of, refuse_stale
+from local.cloud.bigquery.partitions import INGESTED, Partition, is_ingestion_time
 from local.cloud.bigquery.problems import duplicate, not_found, of_duckdb, problem
 from local.cloud.bigquery.references import DatasetRef, TableRef, check_table_id
 from local.cloud.bigquery.schema import (
@@ -22,7 +23,7 @@ from local.cloud.bigquery.schema import (
 from local.cloud.bigquery.schema_changes import mismatch, redescribed, refuse_incompatible, united
 from local.cloud.bigquery.table_rules import check_table, numbers_as_strings
 from local.cloud.bigquery.warehouse import Warehouse
-from local.cloud.clock import Clock
+from local.cloud.clock import Clock, rfc3339
 from local.cloud.masks import merge_patch
 from local.cloud.validation import as_int
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = "table"
+_KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW"}
 _OUTPUT = (
     "kind",
     "id",
@@ -105,14 +107,18 @@ class Tables:
                 "creationTime": str(now),
                 "lastModifiedTime": str(now),
                 "location": dataset["location"],
-                "type": "VIEW" if wanted.get("view") else "TABLE",
+                "type": "VIEW"
+                if wanted.get("view")
+                else "MATERIALIZED_VIEW"
+                if wanted.get("materializedView")
+                else "TABLE",
             }
             _inherit_expiry(resource, dataset, now)
             check_table(resource)
             record = {"resource": numbers_as_strings(resource), "physical": ""}
             fields = (resource.get("schema") or {}).get("fields")
             if fields and resource["type"] == "TABLE":
-                record["physical"] = self._make(cursor, fields)
+                record["physical"] = self._make(cursor, fields, resource)
             return self.warehouse.put(TABLE, ref.name, record)
 
     def change(self, ref: TableRef, body: dict[str, Any], *, whole: bool, if_match: str = "") -> dict[str, Any]:
@@ -139,8 +145,23 @@ class Tables:
 
     def remove(self, ref: TableRef) -> None:
         with self.warehouse.writing() as cursor:
+            if ref.partition:
+                self.erase_partition(ref, cursor)
+                return
             self.get(ref)
             self.erase(cursor, ref)
+
+    def mark_copy(self, ref: TableRef, operation: str, base: TableRef) -> None:
+        """A snapshot, which is read only, or a clone: its resource says of what and when."""
+        with self.warehouse.writing():
+            record = self.get(ref)
+            moment = rfc3339(self._clock.now())
+            if operation == "SNAPSHOT":
+                record["resource"]["type"] = "SNAPSHOT"
+                record["resource"]["snapshotDefinition"] = {"baseTableReference": base.api(), "snapshotTime": moment}
+            else:
+                record["resource"]["cloneDefinition"] = {"baseTableReference": base.api(), "cloneTime": moment}
+            self.warehouse.put(TABLE, ref.name, record)
 
     def touch(self, ref: TableRef) -> None:
         """Its rows have changed."""
@@ -156,26 +177,73 @@ class Tables:
 
         In the caller's transaction. Raises what BigQuery's load and query jobs fail with.
         """
+        if write.ref.partition:
+            return self._write_partition(write, fields, source, cursor)
+        return self._insert(self._prepare(write, fields, cursor), write.ref, fields, source, cursor)
+
+    def _write_partition(
+        self, write: Write, fields: list[Field], source: str, cursor: "duckdb.DuckDBPyConnection"
+    ) -> int:
+        """Into one partition: WRITE_TRUNCATE replaces its rows alone, and rows of others are refused."""
+        ref, partition = write.ref.whole, Partition.of(write.ref)
+        if self.find(ref) is None:
+            settings = {"timePartitioning": {"type": partition.unit}, **write.settings}
+            self._prepare(replace(write, ref=ref, settings=settings), fields, cursor)
+        elif write.disposition == "WRITE_EMPTY" and self.rows(self.get(write.ref.whole), cursor, partition):
+            raise duplicate("Table", write.ref.label)
+        elif write.disposition.startswith("WRITE_TRUNCATE"):
+            self.erase_partition(write.ref, cursor)
+        record = self._prepare(replace(write, ref=ref, disposition="WRITE_APPEND"), fields, cursor)
+        if is_ingestion_time(record["resource"]):
+            return self._insert(record, ref, fields, source, cursor, ingested=partition.start)
+        before = self.rows(record, cursor) - self.rows(record, cursor, partition)
+        rows = self._insert(record, ref, fields, source, cursor)
+        if self.rows(record, cursor) - self.rows(record, cursor, partition) != before:
+            rule = "Some rows belong to different partitions rather than destination partition"
+            raise problem("invalid", f"{rule} {write.ref.partition}")
+        return rows
+
+    def erase_partition(self, ref: TableRef, cursor: "duckdb.DuckDBPyConnection") -> None:
+        """The rows of `table$partition`."""
+        record = self.get(ref.whole)
+        condition = Partition.of(ref).condition(record["resource"])
+        cursor.execute(f"delete from {quoted(record['physical'])} where {condition}")  # noqa: S608
+        self.touch(ref.whole)
+
+    def _insert(
+        self,
+        record: dict[str, Any],
+        ref: TableRef,
+        fields: list[Field],
+        source: str,
+        cursor: "duckdb.DuckDBPyConnection",
+        *,
+        ingested: str = "",
+    ) -> int:
         import duckdb
 
-        record = self._prepare(write, fields, cursor)
         held = record["resource"]["schema"]["fields"]
         columns = [(each, find_field(held, each["name"]) or each) for each in fields]
         targets = ", ".join(quoted(target["name"]) for _, target in columns)
         values = ", ".join(f"cast({quoted(each['name'])} as {duckdb_type(target)})" for each, target in columns)
+        if ingested:
+            targets, values = f"{targets}, {quoted(INGESTED)}", f"{values}, timestamptz '{ingested}'"
         statement = f"insert into {quoted(record['physical'])} ({targets}) select {values} from ({source})"  # noqa: S608
         try:
             row = cursor.execute(statement).fetchone()
         except duckdb.Error as error:
             raise of_duckdb(error) from None
         record["resource"]["lastModifiedTime"] = str(self._clock.millis())
-        self.warehouse.put(TABLE, write.ref.name, record)
+        self.warehouse.put(TABLE, ref.name, record)
         return row[0] if row else 0
 
-    def rows(self, record: dict[str, Any], cursor: "duckdb.DuckDBPyConnection") -> int:
+    def rows(
+        self, record: dict[str, Any], cursor: "duckdb.DuckDBPyConnection", partition: "Partition | None" = None
+    ) -> int:
         if not record["physical"]:
             return 0
-        row = cursor.execute(f"select count(*) from {quoted(record['physical'])}").fetchone()  # noqa: S608
+        where = f" where {partition.condition(record['resource'])}" if partition else ""
+        row = cursor.execute(f"select count(*) from {quoted(record['physical'])}{where}").fetchone()  # noqa: S608
         return row[0] if row else 0
 
     def committed_rows(self, record: dict[str, Any]) -> int:
@@ -230,7 +298,8 @@ class Tables:
                 raise not_found("Table", write.ref.label)
             return self.create(write.ref, {**write.settings, "schema": {"fields": fields}})
         if record["resource"]["type"] != "TABLE":
-            raise problem("invalid", f"{write.ref.label} is a view: rows cannot be written to it")
+            kind = record["resource"]["type"].lower()
+            raise problem("invalid", f"{write.ref.label} is a {kind}: rows cannot be written to it")
         if write.disposition == "WRITE_EMPTY" and self.rows(record, cursor):
             raise duplicate("Table", write.ref.label)
         if not record["physical"] or write.disposition in ("WRITE_TRUNCATE", "WRITE_TRUNCATE_DATA"):
@@ -252,14 +321,18 @@ class Tables:
             cursor.execute(f"drop table {quoted(record['physical'])}")
         held = record["resource"].get("schema", {}).get("fields", [])
         described = [redescribed(each, find_field(held, each["name"])) for each in fields]
-        record["physical"] = self._make(cursor, described)
+        record["physical"] = self._make(cursor, described, record["resource"])
         record["resource"]["schema"] = {"fields": described}
         check_table(record["resource"])
         return record
 
-    def _make(self, cursor: "duckdb.DuckDBPyConnection", fields: list[Field]) -> str:
+    def _make(self, cursor: "duckdb.DuckDBPyConnection", fields: list[Field], resource: dict[str, Any]) -> str:
+        """A table that is partitioned by the time of ingestion has a column for it that no schema shows."""
         physical = self.warehouse.new_physical()
         columns = ", ".join(column_definition(each) for each in fields)
+        if is_ingestion_time(resource):
+            unit = resource["timePartitioning"]["type"].lower()
+            columns += f", {quoted(INGESTED)} TIMESTAMPTZ default date_trunc('{unit}', now())"
         cursor.execute(f"create table {quoted(physical)} ({columns})")
         return physical
 
@@ -269,7 +342,7 @@ class Tables:
         """Bring the engine's table to a changed schema. Raises for a change that BigQuery does not make."""
         physical, held = record["physical"], record["resource"].get("schema", {}).get("fields", [])
         if not physical:
-            return self._make(cursor, fields) if fields else ""
+            return self._make(cursor, fields, record["resource"]) if fields else ""
         for each in held:
             refuse_incompatible(ref, each, find_field(fields, each["name"]))
         name = quoted(physical)

@@ -4,31 +4,25 @@ Sources: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job JobConfigu
 JobConfigurationTableCopy
 """
 
-import csv
 import fnmatch
-import gzip
-import io
-import json
 import os
-import tempfile
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import Any
 
 from local.cloud.bigquery import permissions
 from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.partitions import Partition
 from local.cloud.bigquery.problems import not_found, of_duckdb, problem
 from local.cloud.bigquery.query_job import write_of
 from local.cloud.bigquery.references import TableRef
-from local.cloud.bigquery.rows import plain_value
-from local.cloud.bigquery.schema import Field, mode_of, quoted, standard_type
+from local.cloud.bigquery.schema import quoted
 from local.cloud.bigquery.service import BigQuery
-from local.cloud.bigquery.sizes import table_bytes
 from local.cloud.bigquery.sources import Input, Loaded, load
 from local.cloud.bigquery.tables import Write
 
 _BATCH_ROWS = 50_000
 _MOST_URIS = 10_000
+_OPERATIONS = ("COPY", "SNAPSHOT", "CLONE", "RESTORE")
 
 
 # Load
@@ -41,11 +35,10 @@ def run_load(bq: BigQuery, job: Job) -> Outcome:
 
     config = job.configuration["load"]
     ref = TableRef.of(config.get("destinationTable") or {}, job.project)
-    _refuse_decorator(ref)
     permissions.may_write(bq, job.user, ref)
     permissions.may_read_objects(bq, job.user, config)
     inputs = list(_inputs(bq, job, config))
-    held = bq.tables.find(ref)
+    held = bq.tables.find(ref.whole)
     loaded = load(inputs, config, (held or {"resource": {}})["resource"].get("schema", {}).get("fields", []))
     write = write_of(config, ref, "WRITE_APPEND")
     with bq.warehouse.reading() as cursor:
@@ -111,122 +104,14 @@ def _only_star(uri: str) -> str:
     return uri.replace("[", "[[]").replace("?", "[?]")
 
 
-def _refuse_decorator(ref: TableRef) -> None:
-    if "$" in ref.table:
-        raise problem("notImplemented", f"The local cloud's BigQuery does not write to single partitions: {ref.label}")
-
-
-# Extract
-
-
-def run_extract(bq: BigQuery, job: Job) -> Outcome:
-    config = job.configuration["extract"]
-    if config.get("sourceModel"):
-        raise problem("notImplemented", "The local cloud's BigQuery has no models to extract")
-    ref = TableRef.of(config.get("sourceTable") or {}, job.project)
-    uris = [str(uri) for uri in config.get("destinationUris") or [config.get("destinationUri")]]
-    first = uris[0].replace("*", "0" * 12)  # everything fits the first file; others would hold a larger table's shards
-    permissions.require(bq, job.user, "tables.export", ref)
-    if first.startswith("gs://"):
-        permissions.may_write_object(bq, job.user, first)
-    if not ref.anonymous and bq.tables.get(ref)["resource"]["type"] != "TABLE":
-        raise problem("invalid", f"{ref.label} is a view: only tables are extracted")
-    fields = bq.results.schema(ref)
-    if not fields:
-        raise problem("invalid", f"{ref.label} has no schema: there is nothing to extract")
-    kind = str(config.get("destinationFormat") or "CSV").upper()
-    if kind not in _WRITERS:
-        raise problem(
-            "notImplemented", f"The local cloud's BigQuery does not extract {kind}: use {', '.join(_WRITERS)}"
-        )
-    if kind == "CSV" and any(mode_of(each) == "REPEATED" or standard_type(each) == "STRUCT" for each in fields):
-        raise problem("invalid", "Operation cannot be performed on a nested schema. Field: nested or repeated")
-    for uri in uris:
-        if not uri.startswith("gs://"):
-            raise problem(
-                "invalid", f"Invalid extract destination URI {uri!r}. Must be a Google Cloud Storage location."
-            )
-    _extract(bq, ref, fields, kind=kind, config=config, uri=first)
-    counts = ["1"] + ["0"] * (len(uris) - 1)
-    return Outcome({"extract": {"destinationUriFileCounts": counts, "inputBytes": str(table_bytes(bq.tables, ref))}})
-
-
-def _extract(bq: BigQuery, ref: TableRef, fields: list[Field], *, kind: str, config: dict[str, Any], uri: str) -> None:
-    with tempfile.TemporaryDirectory(dir=bq.warehouse.folder) as folder, bq.results.batches(ref) as reader:
-        path = Path(folder) / "extracted"
-        _WRITERS[kind](path, reader, fields, config)
-        with path.open("rb") as file:
-            bq.cloud.objects.write(uri, iter(lambda: file.read(1 << 20), b""))
-
-
-def _write_parquet(path: Path, reader: Any, fields: list[Field], config: dict[str, Any]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from local.cloud.bigquery.arrow import arrow_schema
-
-    compression = str(config.get("compression") or "NONE").upper()
-    schema = arrow_schema(fields)
-    with pq.ParquetWriter(path, schema, compression="none" if compression == "NONE" else compression.lower()) as writer:
-        for batch in reader:
-            writer.write_table(pa.Table.from_batches([batch]).cast(schema))
-
-
-def _text_writer(config: dict[str, Any], path: Path) -> IO[str]:
-    if str(config.get("compression") or "NONE").upper() == "GZIP":
-        return io.TextIOWrapper(gzip.open(path, "wb"), encoding="utf-8", newline="")  # type: ignore[arg-type]
-    return path.open("w", encoding="utf-8", newline="")
-
-
-def _write_json(path: Path, reader: Any, fields: list[Field], config: dict[str, Any]) -> None:
-    with _text_writer(config, path) as file:
-        for batch in reader:
-            for row in batch.to_pylist():
-                values = {each["name"]: plain_value(each, row[each["name"]]) for each in fields}
-                kept = {name: value for name, value in values.items() if value is not None}
-                file.write(json.dumps(kept, ensure_ascii=False, separators=(",", ":")) + "\n")
-
-
-def _write_csv(path: Path, reader: Any, fields: list[Field], config: dict[str, Any]) -> None:
-    delimiter = {"\\t": "\t", "tab": "\t"}.get(config.get("fieldDelimiter") or ",", config.get("fieldDelimiter") or ",")
-    with _text_writer(config, path) as file:
-        writer = csv.writer(file, delimiter=delimiter, lineterminator="\n")
-        if config.get("printHeader", True):
-            writer.writerow([each["name"] for each in fields])
-        for batch in reader:
-            for row in batch.to_pylist():
-                writer.writerow([_csv_cell(each, row[each["name"]]) for each in fields])
-
-
-def _csv_cell(field: Field, value: Any) -> Any:
-    plain = plain_value(field, value)
-    if plain is None:
-        return ""
-    return (
-        str(plain).lower()
-        if isinstance(plain, bool)
-        else json.dumps(plain)
-        if isinstance(plain, (dict, list))
-        else plain
-    )
-
-
-_WRITERS: dict[str, Callable[[Path, Any, list[Field], dict[str, Any]], None]] = {
-    "CSV": _write_csv,
-    "NEWLINE_DELIMITED_JSON": _write_json,
-    "PARQUET": _write_parquet,
-}
-
-
 # Copy
 
 
 def run_copy(bq: BigQuery, job: Job) -> Outcome:
     config = job.configuration["copy"]
-    if str(config.get("operationType") or "COPY").upper() != "COPY":
-        raise problem(
-            "notImplemented", f"The local cloud's BigQuery does not {config['operationType']} tables, only COPY"
-        )
+    operation = str(config.get("operationType") or "COPY").upper()
+    if operation not in _OPERATIONS:
+        raise problem("invalid", f"operationType {operation!r} is not one of {', '.join(_OPERATIONS)}")
     sources = [
         TableRef.of(each, job.project) for each in config.get("sourceTables") or [config.get("sourceTable") or {}]
     ]
@@ -239,8 +124,10 @@ def run_copy(bq: BigQuery, job: Job) -> Outcome:
             rows = 0
             disposition = config.get("writeDisposition") or "WRITE_EMPTY"
             for source in sources:
-                rows += _copy(bq, source, _copied(config, target, disposition, bq.tables.get(source)), cursor)
+                rows += _copy(bq, source, _copied(config, target, disposition, bq.tables.get(source.whole)), cursor)
                 disposition = "WRITE_APPEND"
+            if operation in ("SNAPSHOT", "CLONE"):
+                bq.tables.mark_copy(target, operation, sources[0])
             outcome = Outcome({"copy": {"copiedRows": str(rows)}})
             bq.warehouse.mark_applied(job.name, outcome.body())
     return outcome
@@ -253,8 +140,11 @@ def _copied(config: dict[str, Any], target: TableRef, disposition: str, source: 
 
 
 def _copy(bq: BigQuery, source: TableRef, write: Write, cursor: Any) -> int:
-    record = bq.tables.get(source)
+    record = bq.tables.get(source.whole)
     if not record["physical"]:
         raise problem("invalid", f"{source.label} cannot be copied: it is a view or has no schema")
     fields = record["resource"]["schema"]["fields"]
-    return bq.tables.write(write, fields, f"select * from {quoted(record['physical'])}", cursor)  # noqa: S608
+    where = f" where {Partition.of(source).condition(record['resource'])}" if source.partition else ""
+    columns = ", ".join(quoted(each["name"]) for each in fields)
+    rows = f"select {columns} from {quoted(record['physical'])}{where}"  # noqa: S608
+    return bq.tables.write(write, fields, rows, cursor)

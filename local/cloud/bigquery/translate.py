@@ -14,9 +14,11 @@ from sqlglot import exp
 from sqlglot.errors import ParseError, TokenError
 
 from local.cloud.bigquery.dialect import BY_NAME
+from local.cloud.bigquery.options import options_of
 from local.cloud.bigquery.parameters import bind
 from local.cloud.bigquery.problems import invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.substitution import Names, expand_functions, put_variables
 from local.cloud.errors import ApiError
 
 logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
@@ -31,6 +33,7 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Create: "CREATE",
     exp.Drop: "DROP",
     exp.Alter: "ALTER_TABLE",
+    exp.Export: "EXPORT_DATA",
 }
 _CHANGING = (exp.Insert, exp.Schema, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
 _LOCAL = "_with_"  # begins the names of common table expressions; no table of the engine has such a name
@@ -44,6 +47,7 @@ class Context:
     project: str
     dataset: DatasetRef | None = None
     user: str = ""
+    names: Names = field(default_factory=Names)
 
 
 @dataclass(slots=True)
@@ -54,6 +58,7 @@ class Statement:
     tree: exp.Expr
     tables: list[TableRef] = field(default_factory=list)
     target: TableRef | None = None
+    options: dict[str, Any] = field(default_factory=dict)  # of EXPORT DATA, whose query is `tree`
 
     @property
     def is_query(self) -> bool:
@@ -72,6 +77,10 @@ class Found:
     view: str = ""
     context: Context | None = None
     filter_columns: tuple[str, ...] = ()  # the query must filter on one of them
+    source: str = ""  # a query of the engine that stands for the table
+    pseudo: tuple[str, ...] = ()  # columns of `source` that `*` does not show
+    columns: tuple[str, ...] = ()  # of a table that has pseudo columns
+    tables: tuple[TableRef, ...] | None = None  # what is read, where it is not the table itself
 
 
 Finder = Callable[[TableRef], Found]
@@ -79,15 +88,41 @@ Finder = Callable[[TableRef], Found]
 
 def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, Any]] | None = None) -> Statement:
     """Raises invalidQuery for what is no GoogleSQL or is not supported, notFound for tables that are not there."""
-    tree = parse(sql)
-    bind(tree, parameters or [])
-    _refuse_unknown_functions(tree)
+    tree = prepared(parse(sql), context.names, parameters or [])
     statement = Statement(_kind(tree), tree)
+    _check_statement(tree)
     if statement.is_dml:
         statement.target = _target(tree, context)
-    if statement.is_query or statement.is_dml:
+    if isinstance(tree, exp.Export):
+        statement.options = options_of(tree.args["options"]) if tree.args.get("options") else {}
+        tree = tree.this.pop()
+    if statement.is_query or statement.is_dml or statement.options:
         statement.tree = _resolve(tree, context, find, statement.tables)
     return statement
+
+
+def prepared(tree: exp.Expr, names: Names, parameters: list[dict[str, Any]]) -> exp.Expr:
+    """With functions, variables and parameters replaced by what they stand for."""
+    holder = exp.Paren(this=tree)
+    expand_functions(holder, names.functions)
+    put_variables(holder, names.variables)
+    bind(holder, parameters, names.system)
+    _refuse_unknown_functions(holder)
+    return holder.this.pop()
+
+
+def _check_statement(tree: exp.Expr) -> None:
+    """UPDATE and DELETE must say of which rows; a SELECT of one value shows its fields."""
+    if isinstance(tree, (exp.Update, exp.Delete)) and not tree.args.get("where"):
+        raise invalid_query(f"{tree.key.upper()} must have a WHERE clause at [1:1]")
+    if isinstance(tree, exp.Select) and str(tree.args.get("kind")).upper() in ("STRUCT", "VALUE"):
+        if tree.args["kind"].upper() == "VALUE" and isinstance(tree.expressions[0], exp.Struct):
+            pairs = tree.expressions[0].expressions
+            fields = [
+                exp.alias_(each.expression, each.name) if isinstance(each, exp.PropertyEQ) else each for each in pairs
+            ]
+            tree.set("expressions", fields)
+        tree.set("kind", None)
 
 
 def parse(sql: str) -> exp.Expr:
@@ -119,6 +154,11 @@ def table_of(node: exp.Expr | None, context: Context) -> TableRef:
         shown = node.sql("bigquery") if node is not None else ""
         raise unsupported(f"{shown} where a table's name is expected")
     dataset, project = node.text("db"), node.text("catalog")
+    if node.name.upper() == "INFORMATION_SCHEMA.SCHEMATA" and not dataset:
+        return TableRef(context.project, "", node.name)
+    temporary = context.names.tables.get(node.name.lower())
+    if temporary and dataset.lower() in ("", "_session"):
+        return temporary
     if not dataset and context.dataset:
         return TableRef(context.dataset.project, context.dataset.dataset, node.name)
     if not dataset:
@@ -169,8 +209,11 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         _refuse_odd(node)
         ref = table_of(node, context)
         found = find(ref)
-        if ref not in tables:
-            tables.append(ref)
+        named = (ref,) if found.tables is None else found.tables
+        tables.extend(each for each in named if each not in tables)
+        _hide_pseudo(node, found.pseudo)
+        if found.pseudo and node is (tree.this.this if isinstance(tree.this, exp.Schema) else tree.this):
+            _name_targets(tree, found)
         _refuse_unfiltered(ref, found, node)
         _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
     return tree
@@ -203,15 +246,33 @@ def _replace(node: exp.Table, ref: TableRef, found: Found, expand: Callable[[str
     is_target = isinstance(node.parent, (exp.Insert, exp.Schema, exp.TruncateTable))
     if alias is None and not is_target:
         alias = exp.TableAlias(this=exp.to_identifier(ref.table, quoted=True))
-    if found.view:
+    if found.source and not is_target and not _is_changed(node):
+        new: exp.Expr = exp.Subquery(this=sqlglot.parse_one(found.source, read="duckdb"), alias=alias)
+    elif found.view:
         query = expand(found.view, found.context or Context(ref.project))
-        new: exp.Expr = exp.Subquery(this=query, alias=alias)
+        new = exp.Subquery(this=query, alias=alias)
     else:
         new = exp.Table(this=exp.to_identifier(found.physical, quoted=True), alias=None if is_target else alias)
         new.set("sample", node.args.get("sample"))
     for join in node.args.get("joins") or []:
         new.append("joins", join)
     node.replace(new)
+
+
+def _is_changed(node: exp.Table) -> bool:
+    """Whether it is the table that a statement changes."""
+    return isinstance(node.parent, (exp.Update, exp.Delete, exp.Merge)) and node.arg_key == "this"
+
+
+def _hide_pseudo(node: exp.Table, pseudo: tuple[str, ...]) -> None:
+    select = node.find_ancestor(exp.Select)
+    if not pseudo or select is None:
+        return
+    for each in select.expressions:
+        star = each.this if isinstance(each, exp.Column) and isinstance(each.this, exp.Star) else each
+        if isinstance(star, exp.Star):
+            hidden = [exp.to_identifier(name, quoted=True) for name in pseudo]
+            star.set("except_", [*(star.args.get("except_") or []), *hidden])
 
 
 def _is_path(node: exp.Table) -> bool:
@@ -231,15 +292,21 @@ def _is_path(node: exp.Table) -> bool:
     return True
 
 
+def _name_targets(tree: exp.Expr, found: Found) -> None:
+    """The table that a statement changes is the engine's own, which has columns that GoogleSQL hides or lacks."""
+    if isinstance(tree, exp.Insert) and not isinstance(tree.this, exp.Schema) and found.columns:
+        columns = [exp.to_identifier(name, quoted=True) for name in found.columns]
+        tree.set("this", exp.Schema(this=tree.this, expressions=columns))
+    for column in list(tree.find_all(exp.Column)) if isinstance(tree, (exp.Update, exp.Delete, exp.Merge)) else []:
+        if column.name.upper() == "_PARTITIONDATE":
+            column.replace(exp.cast(exp.column("_PARTITIONTIME", table=column.args.get("table")), "DATE"))
+
+
 def _refuse_odd(node: exp.Table) -> None:
     if not isinstance(node.this, exp.Identifier):
         raise unsupported(f"{node.this.sql('bigquery')} in FROM")
     if node.args.get("version") is not None:
         raise unsupported("time travel (FOR SYSTEM_TIME AS OF)")
-    if node.name.endswith("*"):
-        raise unsupported(f"wildcard tables ({node.name})")
-    if "INFORMATION_SCHEMA" in f"{node.text('db')}.{node.name}".upper():
-        raise unsupported("INFORMATION_SCHEMA")
 
 
 def _refuse_unfiltered(ref: TableRef, found: Found, node: exp.Table) -> None:
@@ -252,7 +319,9 @@ def _refuse_unfiltered(ref: TableRef, found: Found, node: exp.Table) -> None:
     conditions = [*wheres, *(join.args.get("on") for join in joins)]
     found_in = [column for each in conditions if each is not None for column in each.find_all(exp.Column)]
     columns = {column.name.lower() for column in found_in}
-    if not columns & {name.lower() for name in found.filter_columns} and not isinstance(node.parent, exp.Insert):
+    if not columns & {name.lower() for name in found.filter_columns} and not isinstance(
+        node.parent, (exp.Insert, exp.Schema)
+    ):
         named = f"'{found.filter_columns[0]}'"
         table = f"'{ref.project}.{ref.dataset}.{ref.table}'"
         rule = f"without a filter over column(s) {named} that can be used for partition elimination"

@@ -108,7 +108,7 @@ def _read_on(path: Path, known: _Read) -> None:
         with path.open("rb") as file:
             file.seek(offset)
             chunk = file.read(_MOST_READ)
-        whole = chunk.rfind(b"\n") + 1
+        whole = chunk.rfind(b"\n") + 1 or (len(chunk) if len(chunk) == _MOST_READ else 0)
         if not whole:
             break
         for name, point in metrics_in(chunk[:whole].splitlines()):

@@ -114,5 +114,10 @@ class RegistryChanges:
 
     def _done(self, name: str) -> dict[str, Any]:
         parent = name.partition("/repositories/")[0]
-        kind, metadata = "google.protobuf.Empty", f"{_PROTO}.OperationMetadata"
-        return self._cloud.operations.done(parent, {}, response_type=kind, metadata_type=metadata)
+        return self._cloud.operations.done(
+            parent,
+            {},
+            kind="artifactregistry.repositories",
+            response_type="google.protobuf.Empty",
+            metadata_type=f"{_PROTO}.OperationMetadata",
+        )

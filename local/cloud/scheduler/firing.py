@@ -83,7 +83,7 @@ class Firing:
             return _UNAVAILABLE, "App Engine does not exist in the local cloud"
         account = (target.get("oauthToken") or target.get("oidcToken") or {}).get("serviceAccountEmail", "")
         status, why = self._outbound.send(
-            target["httpMethod"],
+            target.get("httpMethod") or "POST",
             target["uri"],
             headers={**target["headers"], "X-CloudScheduler": "true", "X-CloudScheduler-JobName": _short(job)},
             data=base64.b64decode(target.get("body") or ""),

@@ -91,7 +91,7 @@ class SchedulerJobs(Resources):
             job["retryConfig"] = {**_RETRIES, **job["retryConfig"]}
         if job.get("httpTarget"):
             headers = {**(job["httpTarget"].get("headers") or {}), "User-Agent": _AGENT}
-            job["httpTarget"] = {"httpMethod": "POST", **job["httpTarget"], "headers": headers}
+            job["httpTarget"] = {**job["httpTarget"], "headers": headers}
         return self.rescheduled(job)
 
     def rescheduled(self, job: dict[str, Any]) -> dict[str, Any]:

@@ -321,12 +321,9 @@ def test_parameters_are_typed_values_never_text(client):
         ("SELECT FOO(1)", BadRequest, "Function not found: FOO"),
         ("SELECT 1 AS a, 2 AS a", BadRequest, "Duplicate column names"),
         ("SELECT 1/0", BadRequest, "division by zero"),
-        ("SELECT CAST('x' AS INT64)", BadRequest, "'x'"),
-        ("SELECT 1; SELECT 2", BadRequest, "does not support this: a script"),
-        ("DECLARE x INT64", BadRequest, "does not support this"),
+        ("SELECT CAST('x' AS INT64)", BadRequest, "Bad int64 value: x"),
         ("SELECT * FROM read_csv('/etc/passwd')", BadRequest, "does not support this"),
         ("SELECT * FROM `/etc/passwd`", BadRequest, "must be qualified"),
-        ("CREATE TEMP FUNCTION f() AS (1)", BadRequest, "does not support this"),
     ],
 )
 def test_a_query_that_fails_says_why(client, sql, error, says):

@@ -85,6 +85,8 @@ def test_an_account_lives_changes_and_is_deleted(cloud_server, project):
     assert changed["etag"] != made["etag"]
     assert cloud_server.json("PATCH", path, patch, status=409)["error"]["status"] == "ABORTED"
     assert cloud_server.json("POST", f"{path}:disable") == {}
+    patch["serviceAccount"] |= {"displayName": "CT 3", "etag": changed["etag"]}  # as the provider disables and renames
+    assert cloud_server.json("PATCH", path, patch)["displayName"] == "CT 3"
     assert cloud_server.json("GET", path)["disabled"] is True
     cloud_server.json("POST", f"{path}:enable")
     assert [

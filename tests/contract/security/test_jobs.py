@@ -170,9 +170,12 @@ def test_words_of_a_job_are_words_and_no_shell(cloud, tmp_path):
 @pytest.mark.parametrize(
     "image",
     [
-        "docker.io/library/alpine:3",
-        "alpine",
-        "python:3.11",
+        "docker.io/library/nginx:1",
+        "attacker.example/alpine:3",
+        "docker.io/attacker/python:3.11",
+        "notpython:3.11",
+        "python:3.11; true",
+        "python\n",
         f"europe-west1-docker.pkg.dev/{PROJECT}/training/trainer@sha256:" + "d" * 64,
         f"europe-west1-docker.pkg.dev/{PROJECT}/training/trainer:latest",
         "/bin/sh",
@@ -181,7 +184,7 @@ def test_words_of_a_job_are_words_and_no_shell(cloud, tmp_path):
         "--privileged",
     ],
 )
-def test_an_image_that_was_not_registered_runs_nothing(cloud, tmp_path, image):
+def test_an_image_that_is_neither_registered_nor_stock_runs_nothing(cloud, tmp_path, image):
     mark = tmp_path / "mark"
     name = submit(cloud, image=image, command=["sh", "-c", f"touch {mark}"])
     assert ended(cloud, name)["state"] == "JOB_STATE_FAILED"

@@ -8,9 +8,9 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.farmhash import fingerprint
-from local.cloud.bigquery.query_job import described
 from local.cloud.bigquery.translate import parse
 from local.cloud.bigquery.warehouse import Warehouse
 from local.cloud.errors import ApiError
@@ -52,7 +52,7 @@ def test_an_expression_gives_what_the_reference_says(warehouse, expression, expe
 
 
 def test_there_are_enough_examples():
-    assert len(EXAMPLES) > 200
+    assert len(EXAMPLES) > 800
 
 
 @pytest.mark.parametrize(

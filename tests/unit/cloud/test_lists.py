@@ -1,5 +1,6 @@
 """Pages of a list while its resources come, change and go."""
 
+import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -11,14 +12,15 @@ from local.cloud import dispatch
 from local.cloud.app import Cloud
 from local.cloud.errors import ApiError
 
+HEADERS = {"host": "127.0.0.1:1"}
 PARENT = "projects/acme-recsys/locations/europe-west1"
 
 
 def ask(cloud: Cloud, collection: str, **query: Any) -> dict[str, Any]:
-    path, headers = f"/v1/{PARENT}/{collection}", {"host": "127.0.0.1:1"}
+    path = collection if collection.startswith("/") else f"/v1/{PARENT}/{collection}"
     text = "&".join(f"{name}={quote(str(value), safe='')}" for name, value in query.items() if value)
-    match = dispatch.route(cloud, "GET", path, headers)
-    body = dispatch.answer(cloud, match, method="GET", raw_path=path, query_string=text, headers=headers).body
+    match = dispatch.route(cloud, "GET", path, HEADERS)
+    body = dispatch.answer(cloud, match, method="GET", raw_path=path, query_string=text, headers=HEADERS).body
     assert isinstance(body, dict)
     return body
 
@@ -80,8 +82,42 @@ def test_a_token_of_what_has_gone_is_refused(cloud: Cloud, jobs: list[str]) -> N
 
 
 def test_operations_are_listed_page_by_page(cloud: Cloud) -> None:
-    names = sorted(cloud.operations.done(PARENT, {"n": number})["name"] for number in range(5))
-    cloud.operations.done("projects/acme-recsys/locations/us-central1", {})
+    names = sorted(
+        cloud.operations.done(PARENT, {"n": number}, kind="aiplatform.models")["name"] for number in range(5)
+    )
+    cloud.operations.done("projects/acme-recsys/locations/us-central1", {}, kind="aiplatform.models")
     found = [[item["name"] for item in page] for page in pages(cloud, "operations", pageSize=2)]
     assert found == [names[:2], names[2:4], names[4:]]
     assert [len(page) for page in pages(cloud, "operations", pageSize=5)] == [5]
+
+
+def test_query_jobs_are_listed_newest_first_and_new_ones_shift_no_page(cloud: Cloud) -> None:
+    path = "/bigquery/v2/projects/acme-recsys/jobs"
+
+    def run(count: int) -> list[str]:
+        made = []
+        for _ in range(count):
+            cloud.clock.advance(timedelta(seconds=1))
+            body = json.dumps({"configuration": {"query": {"query": "SELECT 1", "useLegacySql": False}}})
+            match = dispatch.route(cloud, "POST", path, HEADERS)
+            call = {"method": "POST", "raw_path": path, "query_string": "", "headers": HEADERS}
+            answer = dispatch.answer(cloud, match, body=body.encode(), **call).body
+            assert isinstance(answer, dict)
+            made.append(answer["id"])
+        return made[::-1]
+
+    first = run(5)
+    page = ask(cloud, path, maxResults=2)
+    assert [job["id"] for job in page["jobs"]] == first[:2]
+    newer = run(1)
+    page = ask(cloud, path, maxResults=2, pageToken=page["nextPageToken"])
+    assert [job["id"] for job in page["jobs"]] == first[2:4]
+    page = ask(cloud, path, maxResults=2, pageToken=page["nextPageToken"])
+    assert [job["id"] for job in page["jobs"]] == first[4:]
+    assert "nextPageToken" not in page
+    times = [int(job["statistics"]["creationTime"]) for job in ask(cloud, path)["jobs"]]
+    assert times == sorted(times, reverse=True)
+    since = ask(cloud, path, minCreationTime=times[1], maxCreationTime=times[0])
+    assert [job["id"] for job in since["jobs"]] == [*newer, first[0]]
+    with pytest.raises(ApiError, match="not a token that a page gave"):
+        ask(cloud, path, pageToken="bm9uZQ==")

@@ -127,7 +127,7 @@ DIFF = """    ~ gcp:storage/bucket:Bucket: (update)
       ~ effectiveLabels: {{
           + team: [secret]
         }}
-      ~ labels         : {{
+      + labels         : {{
           + team: "ml"
         }}
       ~ lifecycleRules : [
@@ -166,6 +166,26 @@ def test_a_detailed_plan_shows_every_property_that_changes(workplace: Workplace)
     assert "  pulumi:pulumi:Stack: (same)\n    [urn=urn:pulumi:local::shop::pulumi:pulumi:Stack::shop-local]\n" in text
 
 
+def test_a_property_that_comes_as_a_whole_is_marked_line_by_line_as_pulumi_marks_it(workplace: Workplace) -> None:
+    plain = 'gcp.storage.Bucket("bucket", name="acme-one", location="EU"{more})'
+    assert workplace.program(plain.format(more="")).up().errors == []
+    workplace.program(plain.format(more=', cors=[{"origins": ["*"], "methods": ["GET"]}]'))
+    stream = io.StringIO()
+    preview(workplace.options(), Text(stream, diff=True))
+    assert """
+      + cors: [
+      +     [0]: {
+              + methods   : [
+              +     [0]: "GET"
+                ]
+              + origins   : [
+              +     [0]: "*"
+                ]
+            }
+        ]
+""" in stream.getvalue()
+
+
 def test_a_plan_as_json_is_all_that_is_printed(command: Workplace, capsys: pytest.CaptureFixture[str]) -> None:
     folder = ["--cwd", str(command.folder), "--stack", "local"]
     command.program(RULED.format(labels={}, age=30)).up()
@@ -176,7 +196,7 @@ def test_a_plan_as_json_is_all_that_is_printed(command: Workplace, capsys: pytes
     bucket = next(step for step in plan["steps"] if step["urn"].endswith("::bucket"))
     assert bucket["op"] == "update"
     assert bucket["diffReasons"] == ["effectiveLabels", "labels", "pulumiLabels"]
-    assert bucket["detailedDiff"]["labels.team"] == {"kind": "add", "inputDiff": False}
+    assert bucket["detailedDiff"]["labels"] == {"kind": "add", "inputDiff": False}
     assert bucket["oldState"]["inputs"]["labels"] == {}
     assert bucket["newState"]["inputs"]["labels"] == {"team": "ml"}
     note = next(step for step in plan["steps"] if step["urn"].endswith("::note"))

@@ -264,6 +264,12 @@ gcp.storage.Bucket("bucket", name="acme", location="EU", opts=Opts(provider=othe
     assert workplace.preview().changed is False
 
 
+def test_an_explicit_provider_has_the_version_that_pulumi_gives_it(workplace: Workplace) -> None:
+    workplace.program('gcp.Provider("other", project="acme-other")').up()
+    inputs = workplace.state("other")["inputs"]
+    assert inputs == {"__internal": {}, "project": "acme-other", "version": inputs["version"]}
+
+
 def test_a_thing_outside_the_stack_is_read_and_never_deleted(workplace: Workplace) -> None:
     workplace.program('gcp.storage.Bucket("bucket", name="acme", location="EU")').up()
     (workplace.folder / "Pulumi.other.yaml").write_text((workplace.folder / "Pulumi.local.yaml").read_text())

@@ -84,6 +84,32 @@ pulumi.export("token", client.access_token)
     assert result.outputs == {"zone": "europe-west1-b", "token": "t0ken"}
 
 
+def test_without_a_token_a_program_that_asks_for_it_is_refused_and_an_offline_plan_does_without(
+    workplace: Workplace,
+) -> None:
+    workplace.environment["GOOGLE_OAUTH_ACCESS_TOKEN"] = ""
+    program = 'pulumi.export("project", gcp.organizations.get_client_config().project)'
+    (error,) = workplace.program(program).up().errors
+    assert "no credentials loaded: set GOOGLE_OAUTH_ACCESS_TOKEN" in error
+    workplace.environment = {"PULUMI_BACKEND_URL": workplace.environment["PULUMI_BACKEND_URL"]}
+    assert workplace.preview().errors == []
+
+
+def test_what_is_read_by_an_id_that_only_applying_tells_is_unknown_in_the_plan(workplace: Workplace) -> None:
+    program = """
+topic = gcp.pubsub.Topic("topic", name="events")
+pulumi.export("name", gcp.pubsub.Topic.get("same", topic.id).name)
+"""
+    result = workplace.program(program).up()
+    assert result.errors == []
+    assert result.outputs == {"name": "events"}
+
+
+def test_a_programs_own_path_is_absolute_as_the_language_host_has_it(workplace: Workplace) -> None:
+    result = workplace.program('pulumi.export("here", __file__)').preview()
+    assert result.outputs == {"here": str(workplace.folder.resolve() / "__main__.py")}
+
+
 def test_an_exception_in_an_apply_is_shown(workplace: Workplace) -> None:
     program = pair() + "\nbucket.name.apply(lambda name: {}[name])"
     result = workplace.program(program).preview()

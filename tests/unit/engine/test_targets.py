@@ -73,6 +73,20 @@ def test_a_target_that_needs_what_is_passed_over_is_refused(workplace: Workplace
     assert workplace.google.writes() == []
 
 
+def test_what_is_excluded_is_left_alone(workplace: Workplace) -> None:
+    result = _changed(workplace, version="2").up(excludes=(TOPIC, f"{URN}gcp:storage/bucketObject:*::*"))
+    assert result.errors == []
+    assert ops(result) == {"bucket": "update", "object": "same", "topic": "same", "sub": "update"}
+    assert "Target 'urn:nobody' could not be found" in workplace.preview(excludes=("urn:nobody",)).errors[0]
+
+
+def test_what_others_need_is_not_deleted_where_they_are_excluded(workplace: Workplace) -> None:
+    workplace.program(program()).up()
+    refused = workplace.destroy(excludes=(f"{URN}gcp:pubsub/subscription:Subscription::sub",))
+    assert any("Subscription::sub' will be destroyed but was not specified" in error for error in refused.errors)
+    assert workplace.names() == {"bucket", "object", "topic", "sub"}
+
+
 def test_a_target_that_nobody_knows_is_named(workplace: Workplace) -> None:
     result = workplace.program(program()).up(targets=(BUCKET + "s",))
     assert any(f"Target '{BUCKET}s' could not be found in the stack" in error for error in result.errors)

@@ -54,7 +54,7 @@ def _changes(token: str, prior: dict[str, Any], inputs: dict[str, Any]) -> dict[
         (SUBNET, {}, {"ipCidrRange": "10.20.0.0/19"}, {"ipCidrRange": "update!"}),
         (SUBNET, {}, {"network": NETWORK}, {}),
         (FIREWALL, {"sourceRanges": ["0.0.0.0/0"]}, {"sourceRanges": None}, {}),
-        (FIREWALL, {}, {"sourceRanges": None}, {"sourceRanges[0]": "delete"}),
+        (FIREWALL, {}, {"sourceRanges": None}, {"sourceRanges": "delete"}),
         (FIREWALL, {}, {"direction": "EGRESS"}, {"direction": "update!"}),
         (JOB, {"attemptDeadline": ""}, {"attemptDeadline": "180s"}, {}),
         (JOB, {}, {"attemptDeadline": "180s"}, {"attemptDeadline": "update"}),
@@ -74,9 +74,9 @@ def _changes(token: str, prior: dict[str, Any], inputs: dict[str, Any]) -> dict[
             SECRET,
             {"effectiveAnnotations": {"by": "hand"}},
             {"annotations": {"a": "1"}},
-            {"annotations.a": "add", "effectiveAnnotations.a": "add"},
+            {"annotations": "add", "effectiveAnnotations.a": "add"},
         ),
-        (BUDGET, {}, {"ownershipScope": "ALL_USERS"}, {"ownershipScope": "add"}),
+        (BUDGET, {}, {"ownershipScope": "ALL_USERS"}, {"ownershipScope": "update"}),
     ],
 )
 def test_a_change_is_what_the_provider_takes_it_for(
@@ -100,6 +100,27 @@ def test_a_sink_that_is_there_already_is_taken_over(workplace: Workplace) -> Non
     assert workplace.program(program).up().errors == []
     assert workplace.google.things[name]["destination"] == "storage.googleapis.com/new"
     assert not workplace.preview().changed
+
+
+def test_a_topics_short_name_is_one_of_the_subscriptions_project(workplace: Workplace) -> None:
+    workplace.program("""
+topic = gcp.pubsub.Topic("topic", name="events")
+gcp.pubsub.Subscription("sub", name="events-sub", topic=topic.name)
+""")
+    assert workplace.up().errors == []
+    assert workplace.google.things["projects/acme-recsys/subscriptions/events-sub"]["topic"] == (
+        "projects/acme-recsys/topics/events"
+    )
+    assert not workplace.preview().changed
+
+
+def test_a_members_id_has_a_place_for_a_description_that_its_condition_lacks(workplace: Workplace) -> None:
+    workplace.program("""
+gcp.projects.IAMMember("viewer", project="acme-recsys", role="roles/viewer", member="user:a@example.com",
+    condition={"title": "soon", "expression": "true"})
+""")
+    assert workplace.up().errors == []
+    assert workplace.state("viewer")["id"] == "acme-recsys/roles/viewer/user:a@example.com/soon//true"
 
 
 def test_a_secret_that_is_protected_is_not_deleted(workplace: Workplace) -> None:

@@ -75,7 +75,7 @@
       if (mine !== turn) return false;
       const content = page.getElementById("live");
       if (answer.status === 401 || !content) {
-        tell(answer.status === 401 ? "Signed out: make console gives a new link." : `The cloud answered ${answer.status}.`);
+        tell(answer.status === 401 ? "Signed out. Load the page anew to enter again." : `The cloud answered ${answer.status}.`);
         return false;
       }
       bringChildren(live, content);

@@ -1,0 +1,77 @@
+"""Functions and variables of a script, put in the place of their names.
+
+Owns: what a script has defined, and the replacement in a statement's tree.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from local.cloud.bigquery.problems import invalid_query
+from local.cloud.bigquery.references import TableRef
+
+_MOST_CALLS_DEEP = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function in SQL: its parameters, with their types where they have one, and what it gives."""
+
+    parameters: tuple[tuple[str, exp.DataType | None], ...]
+    body: exp.Expr
+
+
+@dataclass(slots=True)
+class Names:
+    """What a script has defined so far, by names in lower case."""
+
+    variables: dict[str, exp.Expr] = field(default_factory=dict)
+    functions: dict[str, Function] = field(default_factory=dict)
+    tables: dict[str, TableRef] = field(default_factory=dict)
+    system: dict[str, str] = field(default_factory=dict)
+
+
+def expand_functions(tree: exp.Expr, functions: dict[str, Function]) -> None:
+    for _ in range(_MOST_CALLS_DEEP):
+        calls = [node for node in tree.find_all(exp.Anonymous) if functions and node.name.lower() in functions]
+        if not calls:
+            return
+        for node in reversed(calls):
+            node.replace(_called(functions[node.name.lower()], node))
+    raise invalid_query(f"Functions call one another deeper than {_MOST_CALLS_DEEP} levels")
+
+
+def _called(function: Function, node: exp.Anonymous) -> exp.Expr:
+    if len(node.expressions) != len(function.parameters):
+        raise invalid_query(f"Number of arguments does not match for function {node.name}")
+    arguments = {
+        name: exp.Cast(this=given.copy(), to=kind.copy()) if kind is not None else exp.Paren(this=given.copy())
+        for (name, kind), given in zip(function.parameters, node.expressions, strict=True)
+    }
+    body = exp.Paren(this=function.body.copy())
+    put_variables(body, arguments)
+    return body
+
+
+def put_variables(tree: exp.Expr, variables: Mapping[str, exp.Expr]) -> None:
+    """A name that stands alone, or the field of a record."""
+    for node in list(tree.find_all(exp.Column)) if variables else []:
+        table, name = node.text("table").lower(), node.name.lower()
+        if not table and name in variables and not _is_target(node):
+            value = variables[name].copy()
+            projected = isinstance(node.parent, exp.Select) and node.arg_key == "expressions"
+            node.replace(exp.alias_(value, node.name) if projected else value)
+        elif table in variables and isinstance(variables[table], exp.Struct):
+            node.replace(exp.Dot(this=exp.Paren(this=variables[table].copy()), expression=node.this.copy()))
+
+
+def _is_target(node: exp.Expr) -> bool:
+    """The left of `UPDATE … SET name = …`, which is a column."""
+    parent = node.parent
+    return (
+        isinstance(parent, exp.EQ)
+        and parent.this is node
+        and isinstance(parent.parent, exp.Update)
+        and parent.arg_key == "expressions"
+    )
