@@ -5,7 +5,7 @@ handed theirs. On the project stands only what Google has no smaller scope for: 
 models, running queries, and whatever creates something. Does not own: what a role holds (infra/permissions.py).
 
 Deliberately not granted: any write to the event log (serving and whoever ingests write under their own identity), any
-primitive role, any change of accounts, roles or the project's policy: those are applied by a person (ADR 0006).
+primitive role, any change of accounts, roles or the project's policy: those are applied by a person (ADR 0007).
 """
 
 from collections.abc import Sequence

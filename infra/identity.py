@@ -2,7 +2,7 @@
 
 Five accounts with disjoint rights: the pipeline runs, the submitter starts runs, the keeper looks after pools and
 schedules, the deployer applies changes, the previewer reads what a plan compares with. All of this component is applied
-by a person (ADR 0006): the deployer has no permission to change it. Does not own: who gets which role
+by a person (ADR 0007): the deployer has no permission to change it. Does not own: who gets which role
 (infra/access.py).
 """
 

@@ -159,7 +159,7 @@ the schedule, reboots a pool, deletes it and brings it back. Nothing was refused
 granted.
 
 No account has a primitive role, and none may change accounts, roles or the project's policy: a person does ([ADR
-0006](adr/0006-identities-are-applied-by-a-person.md)). The submitter's rights go to everyone in `submitters`, too.
+0007](adr/0007-identities-are-applied-by-a-person.md)). The submitter's rights go to everyone in `submitters`, too.
 """
 _AGENTS = """## Google's own accounts
 
