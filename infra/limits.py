@@ -13,8 +13,10 @@ MIN_JOB_MINUTES = 1 / 60  # the trainer's budget has whole seconds
 MAX_JOB_MINUTES = 7 * 24 * 60  # a custom job's default timeout is 604800 s
 MAX_REPLICAS = 1_000  # Google documents none but the quota; a group of machines in one zone ends here
 MAX_OBJECT_AGE_DAYS = 2**31 - 1  # of a bucket's lifecycle rule: an int32 in the API
+MAX_KEPT = 10_000  # versions or days of an image's past: more is a mistake, and both are int32 in the API
 MAX_BUDGET = 10**9  # of a month; Google's is an int64
 MAX_ALERT_HOURS = 25  # an alert's longest look back: https://cloud.google.com/monitoring/alerts/concepts-indepth
+SOFT_DELETE_DAYS = range(7, 91)  # https://cloud.google.com/storage/docs/soft-delete
 MAX_PARTITIONS = 10_000  # of one BigQuery table: https://cloud.google.com/bigquery/quotas#partitioned_tables
 
 # google-cloud-aiplatform 1.165.1, constants/base.py, without "global".

@@ -11,7 +11,7 @@ import pulumi
 from pydantic import BaseModel
 
 from contracts.stack_outputs import ImageLock, PlatformFacts
-from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS
+from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS, TRAINING_EVENTS, training_events_query
 from infra import access, naming, services
 from infra.compiled_pipeline import CompiledPipeline
 from infra.federation import GithubFederation
@@ -87,6 +87,7 @@ class Platform:
         self._warehouse = Warehouse(
             "warehouse",
             datasets=_datasets(settings),
+            require_partition_filter=settings.require_partition_filter,
             location=settings.region,
             protect=settings.protect,
             grants=access.on_datasets(who),
@@ -99,6 +100,8 @@ class Platform:
             repository_id=naming.REPOSITORY,
             location=settings.region,
             protect=settings.protect,
+            settings=settings.registry,
+            deployed=_deployed(settings),
             grants=access.on_repository(who),
             identity=self._identity,
             labels=self._labels,
@@ -185,12 +188,19 @@ class Platform:
         }
 
 
+def _deployed(settings: Settings) -> list[str]:
+    """The images by digest; none where they are built while the stack is deployed."""
+    source = settings.image_source
+    return list(source.model_dump().values()) if isinstance(source, ImageLock) else []
+
+
 def _datasets(settings: Settings) -> list[DatasetSpec]:
     return [
         DatasetSpec(
             dataset_id=naming.DATASET_RECSYS,
             description="What was shown to users and what they did",
             tables=(REQUESTS, FEEDBACK),
+            views={TRAINING_EVENTS: training_events_query(_feedback(settings))},
             expiry_days=settings.retention.logs_days,
         ),
         DatasetSpec(
@@ -200,6 +210,10 @@ def _datasets(settings: Settings) -> list[DatasetSpec]:
             expiry_days=settings.retention.drift_days,
         ),
     ]
+
+
+def _feedback(settings: Settings) -> str:
+    return f"{settings.project}.{naming.DATASET_RECSYS}.{FEEDBACK.name}"
 
 
 def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:

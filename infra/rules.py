@@ -17,6 +17,7 @@ from infra.stack_config import (
     FederationSettings,
     OperationsSettings,
     PoolSettings,
+    RegistrySettings,
     RetentionSettings,
     ScheduleSettings,
     TrainingSettings,
@@ -190,7 +191,11 @@ def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> 
 def _retention(retention: RetentionSettings) -> Iterator[Problem]:
     key = config_key("retention")
     partitioned = {"logsDays": limits.MAX_PARTITIONS, "driftDays": limits.MAX_PARTITIONS // 24}
-    for name, days in retention.model_dump(by_alias=True).items():
+    soft = retention.soft_delete_days
+    if soft and soft not in limits.SOFT_DELETE_DAYS:
+        rule = f"a bucket keeps what is deleted {limits.SOFT_DELETE_DAYS[0]} to {limits.SOFT_DELETE_DAYS[-1]} days"
+        yield _problem(f"{key}.softDeleteDays", soft, rule, "Set days in that range, or 0 to keep nothing")
+    for name, days in retention.model_dump(by_alias=True, exclude={"soft_delete_days"}).items():
         if days <= 0:
             yield _problem(f"{key}.{name}", days, "must be at least one day", "Set how many days are kept")
         elif days > partitioned.get(name, days):
@@ -199,6 +204,14 @@ def _retention(retention: RetentionSettings) -> Iterator[Problem]:
         elif days > limits.MAX_OBJECT_AGE_DAYS:
             rule = f"a bucket's rule has at most {limits.MAX_OBJECT_AGE_DAYS} days"
             yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
+
+
+def _registry(registry: RegistrySettings) -> Iterator[Problem]:
+    key = config_key("registry")
+    for name, number in registry.model_dump(by_alias=True, exclude={"immutable_tags"}).items():
+        if not 1 <= number <= limits.MAX_KEPT:
+            rule = f"must be 1 to {limits.MAX_KEPT}"
+            yield _problem(f"{key}.{name}", number, rule, "Set how much of the images' past is kept")
 
 
 def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
@@ -281,6 +294,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("schedule", "training_pool"), partial(_concurrency, "training_pool")),
     (("schedule", "steps_pool"), partial(_concurrency, "steps_pool")),
     (("retention",), _retention),
+    (("registry",), _registry),
     (("submitters",), _submitters),
     (("submitters", "project", "region"), _itself),
     (("federation",), _federation),

@@ -16,8 +16,7 @@ from infra.stack_config import RetentionSettings
 
 _Condition = gcp.storage.BucketLifecycleRuleConditionArgs
 
-_NONCURRENT_DAYS = 30  # how long an overwritten or deleted object can be brought back
-_SOFT_DELETE_SECONDS = 7 * 86_400
+_DAY_SECONDS = 86_400
 
 
 class ArtifactStore(pulumi.ComponentResource):
@@ -45,7 +44,9 @@ class ArtifactStore(pulumi.ComponentResource):
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
             versioning=gcp.storage.BucketVersioningArgs(enabled=True),
-            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_SOFT_DELETE_SECONDS),
+            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(
+                retention_duration_seconds=retention.soft_delete_days * _DAY_SECONDS
+            ),
             lifecycle_rules=_lifecycle(retention),
             force_destroy=not protect,
             labels=labels,
@@ -72,7 +73,7 @@ def _lifecycle(retention: RetentionSettings) -> list[gcp.storage.BucketLifecycle
     return [
         _delete_when(_Condition(age=retention.staging_days, matches_prefixes=[naming.STAGING])),
         _delete_when(_Condition(age=retention.checkpoints_days, matches_prefixes=[naming.CHECKPOINTS])),
-        _delete_when(_Condition(days_since_noncurrent_time=_NONCURRENT_DAYS, with_state="ARCHIVED")),
+        _delete_when(_Condition(days_since_noncurrent_time=retention.versions_days, with_state="ARCHIVED")),
     ]
 
 

@@ -19,7 +19,14 @@ from tests.e2e.stack.checkout import LOCATION, Checkout, wait_until
 
 _PROJECT = "recsys-local"
 _BY_A_PERSON = ("EnabledServices", "PlatformIdentity", "ServiceAgents", "GithubFederation")
-_RETENTION = {"stagingDays": 30, "checkpointsDays": 60, "logsDays": 365, "driftDays": 30}
+_RETENTION = {
+    "stagingDays": 30,
+    "checkpointsDays": 60,
+    "versionsDays": 7,
+    "softDeleteDays": 14,
+    "logsDays": 365,
+    "driftDays": 30,
+}
 # No budget: it belongs to the billing account, where none of these accounts has a role.
 _OPERATIONS = {
     "emails": ["operator@local.test"],

@@ -12,6 +12,7 @@ from tests.unit.infra.deploy import ROOT_FOLDER, deploy
 
 TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
 SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
+REGISTRY = "recsys-training:registry"
 OPERATIONS = "recsys-training:operations"
 JOB, FEDERATION = "recsys-training:training", "recsys-training:federation"
 
@@ -115,6 +116,11 @@ REFUSED = [
     (OPERATIONS, {"billingAccount": "my-account"}, "billingAccount = 'my-account': is no billing account name (three"),
     (OPERATIONS, {"monthlyBudget": 0}, "operations.monthlyBudget = 0: must be at least 1"),
     (OPERATIONS, {"monthlyBudget": 10**10}, "operations.monthlyBudget = 10000000000: must be at most 1000000000"),
+    (RETENTION, {"softDeleteDays": 5}, "retention.softDeleteDays = 5: a bucket keeps what is deleted 7 to 90 days"),
+    (RETENTION, {"softDeleteDays": -1}, "retention.softDeleteDays = -1: a bucket keeps"),
+    (RETENTION, {"versionsDays": 0}, "retention.versionsDays = 0: must be at least one day"),
+    (REGISTRY, {"keptVersions": 0}, "registry.keptVersions = 0: must be 1 to 10000"),
+    (REGISTRY, {"untaggedDays": 10_001}, "registry.untaggedDays = 10001: must be 1 to 10000"),
     (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
     (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
     (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be at least a second"),
