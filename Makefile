@@ -25,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos lock clean
+.PHONY: help up stop down plan submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -101,6 +101,9 @@ kfp-samples: install ## Run other people's compiled pipelines, such as those of 
 
 bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
 	$(PY) -m tests.bench.start --runs $(RUNS)
+
+permissions: install ## Live through a deployment with IAM enforced and write docs/permissions.md
+	$(PY) -m tests.e2e.permissions.table
 
 bench-cloud: install ## Measure the local cloud on one core: small reads, memory, lists of objects, queued jobs
 	$(PY) -m tests.bench.cloud
