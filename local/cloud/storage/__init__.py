@@ -1,6 +1,7 @@
-"""Cloud Storage: the JSON API v1 with uploads and downloads, on plain files.
+"""Cloud Storage: the JSON API v1 with uploads and downloads, and objects by the XML API, on plain files.
 
-Owns: buckets, objects, their versions and policies. Does not own: the XML API, folders, caches.
+Owns: buckets, objects, their versions and policies. Does not own: folders, caches; of the XML API it has
+single objects only.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from local.cloud.storage.object_api import ObjectApi
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.sweep import Sweep
 from local.cloud.storage.uploads import UploadApi
+from local.cloud.storage.xml_api import XmlApi
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
@@ -39,6 +41,7 @@ def services(cloud: "Cloud") -> list[Service]:
     uploads = UploadApi(cloud.objects, cloud.clock)
     sweep = Sweep(cloud.objects, uploads, cloud.clock)
     cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
+    cloud.unrouted = XmlApi(cloud, uploads).match
     beside = [
         *access_control_routes(cloud),
         *notification_routes(cloud),
@@ -107,9 +110,11 @@ def download_routes(cloud: "Cloud") -> list[Route]:
 
 
 def upload_routes(uploads: UploadApi) -> list[Route]:
-    """What they need depends on the object, whose name may be in the body: the handlers ask for it."""
+    """What they need depends on the object, whose name may be in the body: the handlers ask for it. To go on with an
+    upload takes its address alone, which is a secret of whom began it.
+    """
     return [
         Route("POST", "/b/{bucket}/o", uploads.insert, streams=True),
-        Route("PUT", "/b/{bucket}/o", uploads.resume, streams=True),
-        Route("DELETE", "/b/{bucket}/o", uploads.cancel, streams=True),
+        Route("PUT", "/b/{bucket}/o", uploads.resume, streams=True, public=True),
+        Route("DELETE", "/b/{bucket}/o", uploads.cancel, streams=True, public=True),
     ]

@@ -17,7 +17,7 @@ from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.listing import Wanted, entries
 from local.cloud.storage.naming import check_object_name
 from local.cloud.storage.objects import Objects
-from local.cloud.storage.preconditions import Preconditions
+from local.cloud.storage.preconditions import Preconditions, check_etags
 from local.cloud.storage.records import Record, State
 from local.cloud.storage.resource import WRITABLE, object_resource, writable
 from local.cloud.storage.uploads import may_write
@@ -38,14 +38,20 @@ class ObjectApi:
         else:
             record = self._objects.find(bucket, name, call.number("generation"))
         Preconditions.of(call.query).check(record, reading=True)
+        check_etags(call.headers, record)
         return object_resource(record, call.url_base)
 
     def download(self, call: Call) -> Response:
+        return self.content(call)[1]
+
+    def content(self, call: Call) -> tuple[Record, Response]:
+        """The generation that a call reads, and the answer with its bytes."""
         record, descriptor = self._objects.open(call.params["bucket"], call.params["object"], call.number("generation"))
         content = Content(descriptor, 0, 0)
         try:
             Preconditions.of(call.query).check(record, reading=True)
-            return media(call, record, content)
+            check_etags(call.headers, record)
+            return record, media(call, record, content)
         except BaseException:
             content.close()
             raise

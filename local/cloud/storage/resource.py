@@ -55,6 +55,12 @@ def object_etag(record: Record) -> str:
     return base64.b64encode(_varints(record.generation, record.metageneration)).decode()
 
 
+def content_etag(record: Record) -> str:
+    """As the XML API has it: the MD5 of the content, where it has one."""
+    md5 = record.meta.get("md5Hash")
+    return base64.b64decode(md5).hex() if md5 else f"-{object_etag(record)}"
+
+
 def writable(body: dict[str, Any]) -> dict[str, Any]:
     """What a request may set of an object."""
     return {key: body[key] for key in WRITABLE if body.get(key) is not None}
