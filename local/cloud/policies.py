@@ -143,9 +143,17 @@ def _merged(bindings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [binding for binding in merged.values() if binding["members"]]
 
 
+def members_of(policy: dict[str, Any]) -> list[str]:
+    """Of all bindings. Raises INVALID_ARGUMENT for a policy that is none."""
+    bindings = policy.get("bindings") or []
+    _refuse_misshapen(bindings)
+    return [member for binding in bindings for member in binding.get("members") or ()]
+
+
 def _refuse_bad(policy: dict[str, Any]) -> None:
     found = Violations()
     bindings = policy.get("bindings") or []
+    _refuse_misshapen(bindings)
     members = 0
     for index, binding in enumerate(bindings):
         where = f"policy.bindings[{index}]"
@@ -165,6 +173,18 @@ def _refuse_bad(policy: dict[str, Any]) -> None:
     found.unless(
         members <= _MOST_MEMBERS, "policy.bindings", f"{members} principals are more than the {_MOST_MEMBERS} allowed"
     )
+    found.refuse()
+
+
+def _refuse_misshapen(bindings: Any) -> None:
+    found = Violations()
+    if not isinstance(bindings, list):
+        found.add("policy.bindings", f"{bindings!r} is not a list")
+    for index, binding in enumerate(bindings if isinstance(bindings, list) else ()):
+        members = binding.get("members") if isinstance(binding, dict) else None
+        good = isinstance(binding, dict) and isinstance(binding.get("role", ""), str)
+        rule = f"{binding!r} is not an object with a role and a list of members"
+        found.unless(good and isinstance(members, list | None), f"policy.bindings[{index}]", rule)
     found.refuse()
 
 

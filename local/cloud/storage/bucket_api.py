@@ -9,7 +9,7 @@ from local.cloud.call import Call, Response, no_content
 from local.cloud.errors import ApiError, invalid_argument
 from local.cloud.iam.enforcement import object_name
 from local.cloud.paging import page_of
-from local.cloud.policies import Policies, answer
+from local.cloud.policies import Policies, answer, members_of
 from local.cloud.projects import Projects
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions
@@ -63,6 +63,9 @@ class BucketApi:
 
     def lock_retention(self, call: Call) -> dict[str, Any]:
         bucket = self._buckets.get(call.params["bucket"])
+        if call.number("ifMetagenerationMatch") is None:
+            name = "ifMetagenerationMatch"
+            raise ApiError(400, f"Required parameter: {name}", reason="required", location=name)
         _check(call, bucket)
         if not bucket.get("retentionPolicy"):
             raise ApiError(400, f"Bucket {bucket['name']!r} has no retention policy to lock", reason="invalid")
@@ -91,6 +94,7 @@ class BucketApi:
             412, "The policy's etag is not the present one: read it again and retry", reason="conditionNotMet"
         )
         name, default = object_name(bucket["name"]), self._default(bucket)
+        _refuse_public(bucket, call.object())
         return _shown(bucket, self._policies.set(name, call.object(), stale=stale, default=default), 3)
 
     def test_permissions(self, call: Call) -> dict[str, Any]:
@@ -122,6 +126,16 @@ def default_policy(project: str) -> dict[str, Any]:
         "members": [f"projectEditor:{project}", f"projectOwner:{project}"],
     }
     return {"bindings": [owners, {"role": "roles/storage.legacyBucketReader", "members": [f"projectViewer:{project}"]}]}
+
+
+def _refuse_public(bucket: dict[str, Any], policy: dict[str, Any]) -> None:
+    """Source: https://cloud.google.com/storage/docs/public-access-prevention"""
+    public = next((each for each in members_of(policy) if each in ("allUsers", "allAuthenticatedUsers")), None)
+    if public and bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced":
+        message = (
+            f"The member {public!r} would make {bucket['name']} public, which its public access prevention forbids"
+        )
+        raise ApiError(412, message, reason="conditionNotMet")
 
 
 def _check(call: Call, bucket: dict[str, Any], *, reading: bool = False) -> None:

@@ -7,18 +7,21 @@ program that has a bucket's directory may write into it. Such a file is an objec
 import mimetypes
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
+
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, not_found
 from local.cloud.storage.buckets import Buckets
-from local.cloud.storage.content import Digests, digests_of
+from local.cloud.storage.content import Digests, crc32c_text, digests_of
 from local.cloud.storage.files import Files, Stamp
 from local.cloud.storage.records import Record, Records
+from local.cloud.storage.resource import object_resource
 from local.cloud.store import Store
 
 DEFAULT_TYPE = "application/octet-stream"
@@ -94,6 +97,10 @@ class ObjectFinding:
         for name, (place, _, _) in known.items():
             if place == "tree":
                 self.notice(bucket, name)
+
+    def shown(self, record: Record, url_base: str) -> dict[str, Any]:
+        """A generation as the API has it."""
+        return object_resource(record, url_base, retention_seconds=self.buckets.retention_seconds(record.bucket))
 
     @contextmanager
     def writing(self, bucket: str) -> Iterator[None]:
@@ -175,7 +182,8 @@ class ObjectFinding:
         now = self._clock.timestamp()
         times = {"timeCreated": now, "updated": now, "timeStorageClassUpdated": now, "timeFinalized": now}
         fixed = {"metageneration": 1, "md5Hash": digests.md5, "crc32c": digests.crc32c}
-        kept = {"storageClass": settings["storageClass"], **meta, **fixed, **times}
+        held = {"eventBasedHold": True} if settings.get("defaultEventBasedHold") else {}
+        kept = {"storageClass": settings["storageClass"], **held, **meta, **fixed, **times}
         if not digests.md5:
             del kept["md5Hash"]
         place = "tree" if self.files.has_room(bucket, name) else "kept"
@@ -198,6 +206,19 @@ def _agree(record: Record | None, stamp: Stamp | None) -> bool:
     if record is None or record.place == "kept":
         return stamp is None
     return stamp == Stamp(record.size, record.mtime_ns)
+
+
+def verified(record: Record, content: Iterable[bytes]) -> Iterator[bytes]:
+    """A generation's whole content. Raises DATA_LOSS at its end where it is not what its checksum says."""
+    checksum = google_crc32c.Checksum()
+    for chunk in content:
+        checksum.update(chunk)
+        yield chunk
+    crc32c = crc32c_text(checksum)
+    if crc32c != record.meta["crc32c"]:
+        what = f"{record.bucket}/{record.name}#{record.generation}"
+        message = f"{what} is corrupt: its content has the CRC32C {crc32c}, not {record.meta['crc32c']}: write it anew"
+        raise ApiError(500, message, "DATA_LOSS")
 
 
 def created_at(record: Record) -> datetime:

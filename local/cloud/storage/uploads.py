@@ -24,10 +24,11 @@ from local.cloud.resumable import incomplete, json_object, receive
 from local.cloud.storage.content import Digests, digests_of
 from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.naming import check_object_name
+from local.cloud.storage.object_rules import refuse_bad_fields
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions
 from local.cloud.storage.records import Record
-from local.cloud.storage.resource import object_resource, writable
+from local.cloud.storage.resource import writable
 
 _GOOG_HASH = re.compile(r"(crc32c|md5)=([A-Za-z0-9+/=]+)")
 
@@ -55,16 +56,16 @@ class UploadApi:
 
     def insert_metadata(self, call: Call) -> dict[str, Any]:
         """POST without an upload: an empty object."""
-        return object_resource(self.publish(call, call.object(), iter(()), ""), call.url_base)
+        return self._objects.shown(self.publish(call, call.object(), iter(()), ""), call.url_base)
 
     def _media(self, call: Call) -> dict[str, Any]:
         record = self.publish(call, {}, call.stream, call.headers.get("content-type", ""))
-        return object_resource(record, call.url_base)
+        return self._objects.shown(record, call.url_base)
 
     def _multipart(self, call: Call) -> dict[str, Any]:
         related = Related(call.headers.get("content-type", ""), call.stream)
         record = self.publish(call, json_object(related.metadata), related.media(), related.media_type)
-        return object_resource(record, call.url_base)
+        return self._objects.shown(record, call.url_base)
 
     def publish(self, call: Call, body: dict[str, Any], chunks: Iterator[bytes], media_type: str) -> Record:
         """A new object of `chunks`; `body` holds its name and fields as the API has them."""
@@ -124,7 +125,7 @@ class UploadApi:
             session = self._session(call)
             if generation := session.get("generation"):
                 record = self._records.generation(session["bucket"], session["name"], generation)
-                return Response(object_resource(record, call.url_base) if record else {})
+                return Response(self._objects.shown(record, call.url_base) if record else {})
             path = self._objects.files.upload_path(upload)
             if not receive(path, call):
                 return incomplete(path, call)
@@ -134,7 +135,7 @@ class UploadApi:
                 self._drop(upload)
                 raise
             self._records.write_upload(upload, session | {"generation": record.generation})
-            return Response(object_resource(record, call.url_base))
+            return Response(self._objects.shown(record, call.url_base))
 
     def cancel(self, call: Call) -> Response:
         """DELETE: 499 is the documented answer."""
@@ -194,6 +195,7 @@ def _name(call: Call, body: dict[str, Any]) -> str:
 
 def _meta(call: Call, body: dict[str, Any], media_type: str) -> dict[str, Any]:
     meta = writable(body)
+    refuse_bad_fields(meta)
     if encoding := call.query.get("contentEncoding"):
         meta["contentEncoding"] = encoding
     meta.setdefault("contentType", media_type or DEFAULT_TYPE)

@@ -253,3 +253,24 @@ def test_an_object_under_a_retention_policy_stays_until_its_age(cloud, clock):
         cloud.objects.remove("gs://bkt/a")
     clock.advance(timedelta(hours=1))
     cloud.objects.remove("gs://bkt/a")
+
+
+def test_a_lifecycle_rule_waits_for_the_end_of_retention(cloud, clock):
+    rule = {"action": {"type": "Delete"}, "condition": {"age": 0}}
+    make_bucket(cloud, retentionPolicy={"retentionPeriod": "3600"}, lifecycle={"rule": [rule]})
+    cloud.objects.write("gs://bkt/a", b"1")
+    sweep(cloud)
+    assert cloud.objects.exists("gs://bkt/a")
+    clock.advance(timedelta(hours=1))
+    sweep(cloud)
+    assert not cloud.objects.exists("gs://bkt/a")
+
+
+def test_a_lifecycle_rule_moves_objects_to_colder_classes_only(cloud):
+    classes = ["COLDLINE", "ARCHIVE", "NEARLINE"]
+    rules = [{"action": {"type": "SetStorageClass", "storageClass": each}, "condition": {"age": 0}} for each in classes]
+    make_bucket(cloud, lifecycle={"rule": rules})
+    cloud.objects.write("gs://bkt/a", b"1")
+    for _ in range(2):
+        sweep(cloud)
+        assert cloud.objects.find("bkt", "a").meta["storageClass"] == "ARCHIVE"
