@@ -104,6 +104,27 @@ class Policies:
         elif pending:
             self._store.delete(_PENDING, resource)
 
+    def rename_member(self, old: str, new: str) -> None:
+        """In every policy: an account is deleted, and its bindings are no later account's of the same name."""
+        with self._store.transaction():
+            for resource, policy in self._store.list(_KIND):
+                bindings = policy.get("bindings", [])
+                if any(old in binding["members"] for binding in bindings):
+                    renamed = [
+                        {**each, "members": [new if member == old else member for member in each["members"]]}
+                        for each in bindings
+                    ]
+                    revision = policy.get("revision", 0) + 1
+                    new_policy = policy | {"bindings": _merged(renamed), "revision": revision}
+                    self._store.put(_KIND, resource, new_policy, parent="")
+
+    def held(self, resource: str) -> dict[str, Any] | None:
+        """What was set, to be brought back with a resource that is deleted softly."""
+        return self._store.get(_KIND, resource)
+
+    def bring_back(self, resource: str, policy: dict[str, Any]) -> None:
+        self._store.put(_KIND, resource, policy, parent="")
+
     def delete(self, resource: str) -> None:
         """With its resource; policies of resources below it go too."""
         self._store.delete(_PENDING, resource)

@@ -11,6 +11,7 @@ from local.cloud.storage.access_controls import access_control_routes
 from local.cloud.storage.bucket_api import BucketApi, default_policy
 from local.cloud.storage.buckets import Buckets
 from local.cloud.storage.bulk_restore import BulkRestores
+from local.cloud.storage.deleted_buckets import DeletedBuckets
 from local.cloud.storage.hmac_keys import project_routes
 from local.cloud.storage.managed_folders import managed_folder_routes
 from local.cloud.storage.notifications import notification_routes
@@ -40,7 +41,9 @@ def services(cloud: "Cloud") -> list[Service]:
     cloud.access.sources["buckets"] = lambda name: _bindings(cloud, name)
     uploads = UploadApi(cloud.objects, cloud.clock)
     sweep = Sweep(cloud.objects, uploads, cloud.clock)
-    cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
+    deleted = DeletedBuckets(cloud.objects, cloud.policies)
+    for due in (sweep.run, deleted.sweep):
+        cloud.on_start.append(lambda due=due: cloud.background.every(_SWEEP_SECONDS, due, "storage-sweep"))
     cloud.unrouted = XmlApi(cloud, uploads).match
     beside = [
         *access_control_routes(cloud),
@@ -77,7 +80,8 @@ def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
     return [
         Route("POST", "/b", buckets.insert, "storage.buckets.create"),
         Route("GET", "/b", buckets.list, "storage.buckets.list"),
-        Route("GET", "/b/{bucket}", buckets.get, "storage.buckets.get"),
+        Route("GET", "/b/{bucket}", buckets.get),  # it asks for what is needed of one that is deleted, too
+        Route("POST", "/b/{bucket}/restore", buckets.restore),
         Route("PATCH", "/b/{bucket}", buckets.patch, "storage.buckets.update"),
         Route("PUT", "/b/{bucket}", buckets.update, "storage.buckets.update"),
         Route("DELETE", "/b/{bucket}", buckets.delete, "storage.buckets.delete"),

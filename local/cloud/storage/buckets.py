@@ -111,6 +111,10 @@ class Buckets:
         new["updated"] = self._clock.timestamp()
         return self._store.put(_KIND, new["name"], new, parent=self.project_of(bucket))
 
+    def bring_back(self, bucket: dict[str, Any]) -> None:
+        """One that was softly deleted."""
+        self._store.put(_KIND, bucket["name"], bucket, parent=self.project_of(bucket))
+
     def remove(self, name: str) -> None:
         self._store.delete(_KIND, name)
 

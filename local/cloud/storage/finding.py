@@ -36,8 +36,8 @@ class ObjectFinding:
         self.files = Files(root)
         self.records = Records(store)
         self.buckets = buckets
-        self._store = store
-        self._clock = clock
+        self.store = store
+        self.clock = clock
         self._locks: dict[str, threading.RLock] = {}
         self._last_generation = self.records.last_generation()
         self._generation_lock = threading.Lock()
@@ -138,7 +138,7 @@ class ObjectFinding:
                 if path:
                     read.append((name, stamp, digests_of(path)))
         settled: set[str] = set()
-        with self.writing(bucket), self._store.transaction():
+        with self.writing(bucket), self.store.transaction():
             for name, stamp, digests in read:
                 record, now = self.records.live(bucket, name), self.files.stamp(bucket, name)
                 if now == stamp and not _agree(record, now) and (record is None or record.place == "tree"):
@@ -160,7 +160,7 @@ class ObjectFinding:
             bucket, name, generation=self._next_generation(), stamp=stamp, digests=digests, meta=meta, settings=settings
         )
         record.place = "tree"
-        with self._store.transaction():
+        with self.store.transaction():
             if held:
                 self.records.remove(held)
             self.records.write(record)
@@ -179,7 +179,7 @@ class ObjectFinding:
         meta: dict[str, Any],
         settings: dict[str, Any],
     ) -> Record:
-        now = self._clock.timestamp()
+        now = self.clock.timestamp()
         times = {"timeCreated": now, "updated": now, "timeStorageClassUpdated": now, "timeFinalized": now}
         fixed = {"metageneration": 1, "md5Hash": digests.md5, "crc32c": digests.crc32c}
         held = {"eventBasedHold": True} if settings.get("defaultEventBasedHold") else {}
@@ -197,7 +197,7 @@ class ObjectFinding:
 
     def _next_generation(self) -> int:
         with self._generation_lock:
-            self._last_generation = max(self._clock.micros(), self._last_generation + 1)
+            self._last_generation = max(self.clock.micros(), self._last_generation + 1)
             return self._last_generation
 
 

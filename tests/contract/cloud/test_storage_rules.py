@@ -124,7 +124,35 @@ def test_corrupt_content_is_not_copied_composed_or_loaded(cloud_server, bucket):
     load = {"sourceUris": [f"gs://{name}/rows.csv"], "destinationTable": table, "autodetect": True}
     body = {"configuration": {"load": load}}
     job = cloud_server.json("POST", "/bigquery/v2/projects/acme-rules/jobs", body)["jobReference"]["jobId"]
-    status = {"state": ""}
-    while status["state"] != "DONE":
-        status = cloud_server.json("GET", f"/bigquery/v2/projects/acme-rules/jobs/{job}")["status"]
-    assert "corrupt" in status["errorResult"]["message"]
+    done = None
+    while done is None or done["state"] != "DONE":
+        done = cloud_server.json("GET", f"/bigquery/v2/projects/acme-rules/jobs/{job}")["status"]
+    assert "corrupt" in done["errorResult"]["message"]
+
+
+def test_a_softly_deleted_bucket_is_listed_and_restored(cloud_server, client):
+    name = unique("restored")
+    made = cloud_server.json("POST", "/storage/v1/b?project=acme-rules", {"name": name, "labels": {"a": "b"}})
+    policy = {"bindings": [{"role": "roles/storage.objectViewer", "members": ["user:reader@example.com"]}]}
+    cloud_server.json("PUT", f"/storage/v1/b/{name}/iam", policy)
+    blob = client.bucket(name).blob("x")
+    blob.upload_from_string(b"1")
+    blob.delete()
+    client.bucket(name).delete()
+    assert [each.name for each in client.list_buckets(prefix=name)] == []
+    (found,) = client.list_buckets(prefix=name, soft_deleted=True)
+    assert (found.soft_delete_time is not None, str(found.generation)) == (True, made["generation"])
+    again = cloud_server.json("POST", "/storage/v1/b?project=acme-rules", {"name": name})
+    assert list(client.list_blobs(name, soft_deleted=True)) == []
+    restore = f"/storage/v1/b/{name}/restore?generation={made['generation']}"
+    cloud_server.json("POST", restore, status=409)
+    cloud_server.json("PATCH", f"/storage/v1/b/{name}", {"softDeletePolicy": {"retentionDurationSeconds": "0"}})
+    client.bucket(name).delete()
+    cloud_server.json("POST", f"/storage/v1/b/{name}/restore?generation={again['generation']}", status=404)
+    bucket = client.restore_bucket(name, made["generation"])
+    assert bucket.labels == {"a": "b"}
+    assert cloud_server.json("GET", f"/storage/v1/b/{name}/iam")["bindings"] == policy["bindings"]
+    assert [each.generation for each in client.list_blobs(name, soft_deleted=True)] == [blob.generation]
+    client.bucket(name).restore_blob("x", generation=blob.generation)
+    assert client.bucket(name).blob("x").download_as_bytes() == b"1"
+    assert list(client.list_buckets(prefix=name, soft_deleted=True)) == []
