@@ -65,10 +65,11 @@ class BucketApi:
             self._objects.notice_all(name, "")
             if self._objects.records.any_in(name, ("live", "noncurrent")):
                 raise ApiError(409, "The bucket you tried to delete is not empty.", reason="conflict")
-            self.deleted.keep(bucket)
-            self._objects.empty_bucket(name)
-            self._buckets.remove(name)
-            self._policies.delete(object_name(name))
+            with self._objects.store.transaction():
+                self.deleted.keep(bucket)
+                self._objects.empty_bucket(name)
+                self._buckets.remove(name)
+                self._policies.delete(object_name(name))
         return no_content()
 
     def restore(self, call: Call) -> dict[str, Any]:

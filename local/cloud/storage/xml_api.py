@@ -6,6 +6,7 @@ ACLs by XML, and names of buckets in the host, which is the loopback's.
 Source: https://cloud.google.com/storage/docs/xml-api/reference-headers and …/xml-api/reference-status
 """
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
 _META = "x-goog-meta-"
+_TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)  # what may be a header's name; another would begin one of its own
 _CODES = {
     400: "InvalidArgument",
     401: "AuthenticationRequired",
@@ -128,7 +130,8 @@ def _metadata(call: Call) -> dict[str, Any]:
 
 def _described(record: Record) -> dict[str, str]:
     """The headers of an object that the JSON API has no need of."""
-    custom = {f"{_META}{name}": str(value) for name, value in (record.meta.get("metadata") or {}).items()}
+    named = (record.meta.get("metadata") or {}).items()
+    custom = {f"{_META}{name}": str(value) for name, value in named if _TOKEN.fullmatch(name)}
     return custom | {
         "etag": f'"{content_etag(record)}"',
         "x-goog-generation": str(record.generation),

@@ -229,6 +229,18 @@ def test_objects_go_by_their_paths_with_a_token(cloud_server, bucket):
     assert cloud_server.call("HEAD", path).status_code == 404
 
 
+@pytest.mark.parametrize("key", ["a\r\nset-cookie: b", "ü", "a: b", ""])
+def test_a_metadata_key_that_is_no_header_makes_none(cloud_server, bucket, key):
+    blob = bucket.blob("keyed")
+    blob.metadata = {key: "1", "fine": "2\r\nx-other: 3"}
+    blob.upload_from_string(b"1")
+    answer = cloud_server.call("GET", f"/{bucket.name}/keyed")
+    assert answer.status_code == 200
+    custom = {name: value for name, value in answer.headers.items() if name.startswith("x-goog-meta-")}
+    assert custom == {"x-goog-meta-fine": "2 x-other: 3"}
+    assert not {"set-cookie", "x-other"} & set(answer.headers)
+
+
 def test_a_read_is_conditional_on_the_etag(bucket, blob):
     blob.reload()
     assert blob.download_as_bytes(if_etag_match=blob.etag) == b"some bytes"
