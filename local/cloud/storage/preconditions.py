@@ -64,10 +64,13 @@ class Preconditions:
 
 def check_etags(headers: Mapping[str, str], record: Record) -> None:
     """`If-Match` and `If-None-Match` of a read, by the object's etag in either API. Raises 412 or 304."""
+    wanted, unwanted = headers.get("if-match"), headers.get("if-none-match")
+    if wanted is None and unwanted is None:
+        return
     etags = {object_etag(record), content_etag(record), "*"}
-    if (wanted := headers.get("if-match")) is not None and etags.isdisjoint(_etags(wanted)):
+    if wanted is not None and etags.isdisjoint(_etags(wanted)):
         raise _unmet(412, "If-Match", wanted, record.generation)
-    if (unwanted := headers.get("if-none-match")) is not None and not etags.isdisjoint(_etags(unwanted)):
+    if unwanted is not None and not etags.isdisjoint(_etags(unwanted)):
         raise _unmet(304, "If-None-Match", unwanted, record.generation)
 
 

@@ -2,6 +2,9 @@
 becomes of a deleted account.
 """
 
+import time
+from typing import Any
+
 import pytest
 
 from tests.contract.google_clients import unique
@@ -120,3 +123,28 @@ def test_nothing_runs_as_an_account_that_is_not_there(cloud_server, project, loc
 def _members(cloud, project):
     policy = cloud.json("POST", f"/v1/projects/{project}:getIamPolicy", {})
     return [member for each in policy["bindings"] for member in each["members"] if "leaver" in member]
+
+
+def test_a_run_whose_account_may_not_use_its_root_fails_at_its_task(cloud_server, project, location):
+    """Google: every task writes what it made below the root, as the run's account."""
+    account, bucket = cloud_server.account(project, "rootless"), unique("root")
+    cloud_server.json("POST", f"/storage/v1/b?project={project}", {"name": bucket})
+    container = {"image": "python:3.11", "command": ["true"]}
+    spec = {
+        "schemaVersion": "2.1.0",
+        "sdkVersion": "kfp-2.0",
+        "pipelineInfo": {"name": "p"},
+        "root": {"dag": {"tasks": {"a": {"taskInfo": {"name": "a"}, "componentRef": {"name": "comp-a"}}}}},
+        "components": {"comp-a": {"executorLabel": "exec-a"}},
+        "deploymentSpec": {"executors": {"exec-a": {"container": container}}},
+    }
+    config = {"gcsOutputDirectory": f"gs://{bucket}/runs"}
+    body = {"serviceAccount": account, "runtimeConfig": config, "pipelineSpec": spec}
+    cloud_server.json("POST", f"{location}/pipelineJobs?pipelineJobId=rootless", body)
+    job: dict[str, Any] = {"state": ""}
+    deadline = time.monotonic() + 30
+    while job["state"] not in ("PIPELINE_STATE_FAILED", "PIPELINE_STATE_SUCCEEDED") and time.monotonic() < deadline:
+        job = cloud_server.json("GET", f"{location}/pipelineJobs/rootless")
+    errors = [each["error"] for each in job["jobDetail"]["taskDetails"] if each["taskName"] == "a"]
+    assert (job["state"], errors[0]["code"]) == ("PIPELINE_STATE_FAILED", 7)
+    assert f"{account} does not have storage.objects.get access" in errors[0]["message"]
