@@ -52,6 +52,7 @@ class PlatformFacts(_Facts):
     training_pool: PoolSpec
     steps_pool: PoolSpec
     images: ImageLock
+    kms_key: str  # projects/…/cryptoKeys/KEY of pools, jobs and runs, "" for Google's own
     experiment: str
     model_name: str  # the model's id in Vertex AI's registry
     max_minutes: float  # the training step's time budget

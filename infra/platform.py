@@ -14,6 +14,7 @@ from contracts.stack_outputs import ImageLock, PlatformFacts
 from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS, TRAINING_EVENTS, training_events_query
 from infra import access, naming, services
 from infra.compiled_pipeline import CompiledPipeline
+from infra.encryption import EncryptionKeys, Key
 from infra.federation import GithubFederation
 from infra.go_json import go_json
 from infra.identity import PlatformIdentity
@@ -56,6 +57,7 @@ class Platform:
         self._agents = ServiceAgents(
             "agents", project=self._settings.project, after=[self._services.by_api["aiplatform"]]
         )
+        self._keys = self._declare_keys()
         if self._settings.federation.github_repository:
             GithubFederation(
                 "github",
@@ -68,7 +70,23 @@ class Platform:
     def _apis(self) -> list[str]:
         federated = services.FEDERATION_APIS if self._settings.federation.github_repository else ()
         budget = services.BUDGET_APIS if self._settings.operations.billing_account else ()
-        return [*services.APIS, *federated, *budget]
+        encryption = services.ENCRYPTION_APIS if self._settings.encryption.own_keys else ()
+        return [*services.APIS, *federated, *budget, *encryption]
+
+    def _declare_keys(self) -> dict[str, Key]:
+        """By service; none where Google's own keys encrypt."""
+        settings, apis = self._settings, self._services.by_api
+        if not settings.encryption.own_keys:
+            return {}
+        return EncryptionKeys(
+            "encryption",
+            names=self._names,
+            settings=settings.encryption,
+            vertex_agent=self._agents.vertex.member,
+            protect=settings.protect,
+            labels=self._labels,
+            after=[apis[api] for api in (*services.ENCRYPTION_APIS, "artifactregistry", "bigquery", "storage")],
+        ).keys
 
     def _declare_data(self) -> None:
         settings, apis = self._settings, self._services.by_api
@@ -81,6 +99,7 @@ class Platform:
             protect=settings.protect,
             grants=access.on_bucket(who, names),
             identity=self._identity,
+            key=self._keys.get("storage"),
             labels=self._labels,
             after=[apis["storage"]],
         )
@@ -92,6 +111,7 @@ class Platform:
             protect=settings.protect,
             grants=access.on_datasets(who),
             identity=self._identity,
+            key=self._keys.get("bigquery"),
             labels=self._labels,
             after=[apis["bigquery"]],
         )
@@ -102,6 +122,7 @@ class Platform:
             protect=settings.protect,
             settings=settings.registry,
             deployed=_deployed(settings),
+            key=self._keys.get("artifactregistry"),
             grants=access.on_repository(who),
             identity=self._identity,
             labels=self._labels,
@@ -118,6 +139,7 @@ class Platform:
             retiring=settings.training_pool.retiring_spec(),
             location=settings.region,
             protect=settings.protect,
+            key=self._keys.get("aiplatform"),
             after=apis,
         )
         self._steps_pool = TrainingPool(
@@ -126,6 +148,7 @@ class Platform:
             retiring=settings.steps_pool.retiring_spec(),
             location=settings.region,
             protect=False,  # CPU machines come back; only what may not is worth a refused plan
+            key=self._keys.get("aiplatform"),
             after=apis,
         )
 
@@ -155,6 +178,7 @@ class Platform:
             spec_json=spec_json,
             pipeline_root=self._names.folder(naming.RUNS),
             service_account=self._names.service_account,
+            key=self._keys.get("aiplatform"),
             after=[*grants, *pools],
         )
 
@@ -237,6 +261,7 @@ def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
         "service_account": names.service_account,
         "training_pool": settings.training_pool.spec(),
         "steps_pool": settings.steps_pool.spec(),
+        "kms_key": names.kms_key("aiplatform") if settings.encryption.own_keys else "",
         "experiment": settings.training.experiment,
         "model_name": model,
         "max_minutes": settings.training.max_minutes,

@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from contracts.problems import Problem
 from infra import limits, machines, naming
 from infra.stack_config import (
+    EncryptionSettings,
     FederationSettings,
     OperationsSettings,
     PoolSettings,
@@ -246,6 +247,13 @@ def _federation(federation: FederationSettings) -> Iterator[Problem]:
     yield from _broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
 
 
+def _encryption(encryption: EncryptionSettings) -> Iterator[Problem]:
+    days = encryption.rotation_days
+    if days not in limits.ROTATION_DAYS:
+        rule = f"a key is turned over after {limits.ROTATION_DAYS[0]} to {limits.ROTATION_DAYS[-1]} days"
+        yield _problem(f"{config_key('encryption')}.rotationDays", days, rule, "Set it to 90, as most do")
+
+
 def _operations(operations: OperationsSettings) -> Iterator[Problem]:
     key = config_key("operations")
     for index, address in enumerate(operations.emails):
@@ -298,6 +306,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("submitters",), _submitters),
     (("submitters", "project", "region"), _itself),
     (("federation",), _federation),
+    (("encryption",), _encryption),
     (("operations",), _operations),
     (("training",), _training),
 )

@@ -11,6 +11,7 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import Output, ResourceOptions
 
+from infra.encryption import Key, usable
 from infra.stack_config import ScheduleSettings
 
 
@@ -29,6 +30,7 @@ class PipelineSchedule(pulumi.ComponentResource):
         spec_json: Output[str],
         pipeline_root: str,
         service_account: str,
+        key: Key | None,
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -46,12 +48,14 @@ class PipelineSchedule(pulumi.ComponentResource):
                     display_name=display_name,
                     pipeline_spec=spec_json,
                     service_account=service_account,
+                    encryption_spec=key
+                    and gcp.colab.ScheduleCreatePipelineJobRequestPipelineJobEncryptionSpecArgs(kms_key_name=key.name),
                     runtime_config=gcp.colab.ScheduleCreatePipelineJobRequestPipelineJobRuntimeConfigArgs(
                         gcs_output_directory=pipeline_root
                     ),
                 )
             ),
-            opts=ResourceOptions(parent=self, depends_on=list(after)),
+            opts=ResourceOptions(parent=self, depends_on=[*after, *usable(key)]),
         )
         self.resource_name: Output[str] = self.schedule.id
         self.register_outputs({"schedule": self.resource_name})

@@ -107,6 +107,13 @@ class FederationSettings(_Section):
     branch: str
 
 
+class EncryptionSettings(_Section):
+    """`own_keys`: with keys of the project's own in place of Google's."""
+
+    own_keys: bool
+    rotation_days: int
+
+
 class OperationsSettings(_Section):
     """0 hours: not watched. `billing_account` "" for no budget; `monthly_budget` is in the account's currency."""
 
@@ -142,6 +149,7 @@ class StackConfig(BaseModel):
     protect: bool
     submitters: tuple[str, ...]
     federation: FederationSettings
+    encryption: EncryptionSettings
     operations: OperationsSettings
     training: TrainingSettings
 

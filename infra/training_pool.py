@@ -22,6 +22,7 @@ import pulumi_gcp as gcp
 from pulumi import CustomTimeouts, ResourceOptions
 
 from contracts.pool_spec import PoolSpec
+from infra.encryption import Key, usable
 
 _REPLACED_NOT_UPDATED = ["resourcePools", "displayName"]
 _MOVED_BY_AUTOSCALING = ["resourcePools[0].replicaCount"]
@@ -42,11 +43,12 @@ class TrainingPool(pulumi.ComponentResource):
         retiring: PoolSpec | None,
         location: str,
         protect: bool,
+        key: Key | None,
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:TrainingPool", name, None, opts)
-        self._location, self._after = location, list(after)
+        self._location, self._key, self._after = location, key, [*after, *usable(key)]
         self.persistent_resource = self._declare(
             spec, protect=protect, ignore_changes=_MOVED_BY_AUTOSCALING if spec.autoscaling else None
         )
@@ -65,6 +67,8 @@ class TrainingPool(pulumi.ComponentResource):
             location=self._location,
             resource_pools=[_resource_pool(spec)],
             resource_runtime_spec=_runtime_spec(),
+            encryption_spec=self._key
+            and gcp.vertex.AiPersistentResourceEncryptionSpecArgs(kms_key_name=self._key.name),
             deletion_policy="PREVENT" if protect else "DELETE",
             opts=ResourceOptions(
                 parent=self,

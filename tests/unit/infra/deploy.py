@@ -93,6 +93,9 @@ class _Outputs(pulumi.runtime.Mocks):
             case "gcp:colab/schedule:Schedule":
                 computed = {"name": "42"}
                 resource_id = f"projects/p/locations/{args.inputs['location']}/schedules/42"
+            case "gcp:kms/keyRing:KeyRing":
+                where = f"projects/p/locations/{args.inputs['location']}"
+                resource_id = f"{where}/keyRings/{args.inputs['name']}"
             case "gcp:projects/serviceIdentity:ServiceIdentity":
                 email = f"service-1@gcp-sa-{args.inputs['service'].partition('.')[0]}.iam.gserviceaccount.com"
                 computed = {"email": email, "member": f"serviceAccount:{email}"}
@@ -103,7 +106,12 @@ class _Outputs(pulumi.runtime.Mocks):
                 computed = {"email": f"{args.inputs['accountId']}@p.iam.gserviceaccount.com"}
         return resource_id, args.inputs | computed
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        match args.token:
+            case "gcp:storage/getProjectServiceAccount:getProjectServiceAccount":
+                return {"emailAddress": "service-1@gs-project-accounts.iam.gserviceaccount.com"}
+            case "gcp:bigquery/getDefaultServiceAccount:getDefaultServiceAccount":
+                return {"email": "bq-1@bigquery-encryption.iam.gserviceaccount.com"}
         raise NotImplementedError(f"the program called {args.token}")
 
 

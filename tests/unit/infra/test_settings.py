@@ -13,6 +13,7 @@ from tests.unit.infra.deploy import ROOT_FOLDER, deploy
 TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
 SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
 REGISTRY = "recsys-training:registry"
+ENCRYPTION = "recsys-training:encryption"
 OPERATIONS = "recsys-training:operations"
 JOB, FEDERATION = "recsys-training:training", "recsys-training:federation"
 
@@ -121,6 +122,7 @@ REFUSED = [
     (RETENTION, {"versionsDays": 0}, "retention.versionsDays = 0: must be at least one day"),
     (REGISTRY, {"keptVersions": 0}, "registry.keptVersions = 0: must be 1 to 10000"),
     (REGISTRY, {"untaggedDays": 10_001}, "registry.untaggedDays = 10001: must be 1 to 10000"),
+    (ENCRYPTION, {"rotationDays": 0}, "encryption.rotationDays = 0: a key is turned over after 1 to 36500 days"),
     (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
     (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
     (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be at least a second"),

@@ -43,6 +43,7 @@ def facts(**changes: Any) -> PlatformFacts:
         "training_pool": pool("recsys-train", GPU),
         "steps_pool": pool("recsys-steps"),
         "images": ImageLock(trainer=TRAINER, steps=STEPS),
+        "kms_key": "",
         "experiment": "recsys-dev",
         "model_name": "recsys",
         "max_minutes": 30.0,
