@@ -169,7 +169,7 @@ class Platform:
             *self._warehouse.grants,
             *self._repository.grants,
         ]
-        pools = [self._training_pool.persistent_resource, self._steps_pool.persistent_resource]
+        pools = [*self._training_pool.persistent_resources, *self._steps_pool.persistent_resources]
         self._schedule = PipelineSchedule(
             "retraining",
             settings=self._settings.schedule,

@@ -178,7 +178,7 @@ def _schedule(schedule: ScheduleSettings) -> Iterator[Problem]:
 def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> Iterator[Problem]:
     """Each run holds one replica of each pool at a time: its training job is one replica, its steps follow one
     another."""
-    if 0 < pool.max_replicas < schedule.max_concurrent_runs:
+    if not pool.hibernated and 0 < pool.max_replicas < schedule.max_concurrent_runs:
         key = f"{config_key('schedule')}.maxConcurrentRuns"
         rule = f"{config_key(field)} has at most {pool.max_replicas} replica(s), one for each run"
         yield _problem(

@@ -21,6 +21,7 @@ class _Section(BaseModel):
 
 class PoolSettings(_Section):
     """A persistent resource. minReplicas = maxReplicas keeps its size fixed; otherwise it scales between the two.
+    `hibernated`: there is none, and jobs run on demand on its machine.
 
     `retiring_generation` is the predecessor that is kept until its jobs have ended, "" if there is none.
     """
@@ -28,6 +29,7 @@ class PoolSettings(_Section):
     persistent_resource_id: str
     generation: str
     retiring_generation: str
+    hibernated: bool
     machine_type: str
     accelerator_type: str
     accelerator_count: int
@@ -51,13 +53,16 @@ class PoolSettings(_Section):
         """Of the retiring pool only the name is known for sure: what it was made of is in the state."""
         if not self.retiring_generation:
             return None
-        return self.spec().model_copy(update={"persistent_resource_id": self.retiring_name})
+        return self._spec(self.retiring_name)
 
     def spec(self) -> PoolSpec:
-        """What is created, and what a job on it must name."""
+        """What is created, and what a job on it must name; no name while it is hibernated."""
+        return self._spec("" if self.hibernated else self.name)
+
+    def _spec(self, name: str) -> PoolSpec:
         scales = self.min_replicas < self.max_replicas
         return PoolSpec(
-            persistent_resource_id=self.name,
+            persistent_resource_id=name,
             pool_id=naming.RESOURCE_POOL,
             machine=MachineSpec(
                 machine_type=self.machine_type,
