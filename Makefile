@@ -86,15 +86,15 @@ format: install ## Format and repair what the linter can
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-test: install ## All tests
-	$(PY) -m pytest -n 2 --dist loadfile
+test: install ## All tests, but what the real pulumi needs minutes for (make conformance)
+	$(PY) -m pytest -n 2 --dist loadfile -m "not minutes"
 
 test-unit: install ## The unit tests, without the slow ones
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests/unit
 
-conformance: install ## Replay recorded provider traffic against a fresh local cloud, then the contract tests
+conformance: install ## Replay recorded provider traffic, then the contract tests and an independent program by both engines
 	$(PY) -m tests.contract.conformance
-	$(PY) -m pytest -n 2 --dist loadfile tests/contract
+	$(PY) -m pytest -n 2 --dist loadfile tests/contract tests/e2e/independent
 
 kfp-samples: install ## Run other people's compiled pipelines, such as those of kubeflow/pipelines [SAMPLES=folder]
 	$(PY) -m tests.samples SAMPLES="$(SAMPLES)"
