@@ -64,6 +64,6 @@ class StackOutputs(PlatformFacts):
     stack: str
     pipeline_spec_uri: str  # gs://…/<digest>.json, the compiled pipeline
     pipeline_spec_digest: str  # sha256 hex of that object
-    schedule: str  # projects/…/schedules/ID
+    schedules: dict[str, str]  # projects/…/schedules/ID by the name in the stack file
     repository: str  # host/project/repository of the images
     endpoints: Endpoints = Endpoints()

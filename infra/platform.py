@@ -26,6 +26,7 @@ from infra.schedule import PipelineSchedule
 from infra.service_agents import ServiceAgents
 from infra.services import EnabledServices
 from infra.settings import Settings
+from infra.stack_config import ScheduleSettings
 from infra.storage import ArtifactStore
 from infra.training_pool import TrainingPool
 from infra.warehouse import DatasetSpec, Warehouse
@@ -170,17 +171,34 @@ class Platform:
             *self._repository.grants,
         ]
         pools = [*self._training_pool.persistent_resources, *self._steps_pool.persistent_resources]
-        self._schedule = PipelineSchedule(
-            "retraining",
-            settings=self._settings.schedule,
-            display_name=naming.SCHEDULE,
-            location=self._settings.region,
-            spec_json=spec_json,
-            pipeline_root=self._names.folder(naming.RUNS),
-            service_account=self._names.service_account,
-            key=self._keys.get("aiplatform"),
-            after=[*grants, *pools],
-        )
+        self._schedules = {
+            schedule.name: PipelineSchedule(
+                f"schedule-{schedule.name}",
+                settings=schedule,
+                display_name=f"{naming.SCHEDULE}-{schedule.name}",
+                location=self._settings.region,
+                spec_json=self._spec_for(schedule, spec_json, compile_pipeline),
+                pipeline_root=self._names.folder(naming.RUNS),
+                service_account=self._names.service_account,
+                key=self._keys.get("aiplatform"),
+                after=[*grants, *pools],
+            )
+            for schedule in self._settings.schedules
+        }
+
+    def _spec_for(
+        self, schedule: ScheduleSettings, spec_json: pulumi.Output[str], compile_pipeline: CompilePipeline
+    ) -> pulumi.Output[str]:
+        """A schedule's own time budget is compiled in, since the training job's timeout follows from it."""
+        minutes = schedule.parameters.get("max_minutes")
+        if not isinstance(minutes, int | float) or isinstance(minutes, bool):
+            return spec_json
+
+        def compiled(lock: ImageLock) -> str:
+            facts = self._facts(lock).model_copy(update={"max_minutes": float(minutes)})
+            return go_json(compile_pipeline(facts))
+
+        return self._images.lock.apply(compiled)
 
     def _declare_operations(self) -> None:
         apis = self._services.by_api
@@ -206,7 +224,7 @@ class Platform:
             "stack": self._settings.stack,
             "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
             "pipeline_spec_digest": self._pipeline.digest,
-            "schedule": self._schedule.resource_name,
+            "schedules": {name: schedule.resource_name for name, schedule in self._schedules.items()},
             "repository": self._names.repository_url,
             "endpoints": self._settings.endpoints.model_dump(),
         }

@@ -4,6 +4,8 @@ Owns names, types and the pool spec that follows from them. Does not own: what a
 (infra/settings.py).
 """
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -78,11 +80,22 @@ class PoolSettings(_Section):
 
 
 class ScheduleSettings(_Section):
+    """`start_time` and `end_time` are RFC 3339, "" for now and for never; `max_runs` 0 is without end.
+
+    `run_on`: pool (the training pool), on-demand, spot or flex-start. `parameters` are the pipeline's, typed.
+    """
+
+    name: str
     cron: str
     time_zone: str
+    start_time: str
+    end_time: str
+    max_runs: int
     paused: bool
     max_concurrent_runs: int
     allow_queueing: bool
+    run_on: str
+    parameters: dict[str, Any]
 
 
 class RetentionSettings(_Section):
@@ -147,7 +160,7 @@ class StackConfig(BaseModel):
     images_lock: str
     training_pool: PoolSettings
     steps_pool: PoolSettings
-    schedule: ScheduleSettings
+    schedules: tuple[ScheduleSettings, ...]
     retention: RetentionSettings
     require_partition_filter: bool
     registry: RegistrySettings

@@ -232,7 +232,14 @@ def small_pipeline(facts: PlatformFacts) -> dict[str, Any]:
         "schemaVersion": "2.1.0",
         "pipelineInfo": {"name": "small", "description": "für Ä & <ö>"},
         "root": {
-            "inputDefinitions": {"parameters": {"days": {"parameterType": "NUMBER_INTEGER", "defaultValue": 30.0}}},
+            "inputDefinitions": {
+                "parameters": {
+                    "days": {"parameterType": "NUMBER_INTEGER", "defaultValue": 30.0},
+                    "max_minutes": {"parameterType": "NUMBER_DOUBLE", "defaultValue": facts.max_minutes},
+                    "persistent_resource_id": {"parameterType": "STRING", "defaultValue": "pool"},
+                    "strategy": {"parameterType": "STRING", "defaultValue": "STANDARD"},
+                }
+            },
             "dag": {"tasks": {"train": {"taskInfo": {"name": "train"}, "componentRef": {"name": "comp-train"}}}},
         },
         "components": {"comp-train": {"executorLabel": "exec-train"}},
@@ -241,11 +248,14 @@ def small_pipeline(facts: PlatformFacts) -> dict[str, Any]:
 
 
 def stack_config(stack: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The `config` of a stack file with changes."""
+    """The `config` of a stack file with changes; a mapping changes the first of a list."""
     config = yaml.safe_load((ROOT_FOLDER / f"Pulumi.{stack}.yaml").read_text())["config"]
     for key, value in changes.items():
         if value is None:
             del config[key]
+        elif isinstance(value, Mapping) and isinstance(config.get(key), list):
+            first, *others = config[key]
+            config[key] = [{name: item for name, item in {**first, **value}.items() if item is not None}, *others]
         elif isinstance(value, Mapping) and isinstance(config.get(key), dict):
             config[key] = {name: item for name, item in {**config[key], **value}.items() if item is not None}
         else:

@@ -56,7 +56,7 @@ def test_runs_on_demand_are_not_bound_to_a_pools_replicas() -> None:
     config = {
         TRAINING: {"hibernated": True},
         STEPS: {"hibernated": True},
-        "recsys-training:schedule": {"maxConcurrentRuns": 5},
+        "recsys-training:schedules": {"maxConcurrentRuns": 5},
     }
 
     assert deploy(config=config).one("colab/schedule:Schedule").inputs["maxConcurrentRunCount"] == "5"

@@ -57,7 +57,7 @@ def outputs(**changes: Any) -> StackOutputs:
         "stack": "dev",
         "pipeline_spec_uri": "gs://acme-artifacts/pipelines/spec.json",
         "pipeline_spec_digest": "0" * 64,
-        "schedule": "projects/acme/locations/europe-west4/schedules/1",
+        "schedules": {"nightly": "projects/acme/locations/europe-west4/schedules/1"},
         "repository": "us-docker.pkg.dev/acme/recsys",
         "endpoints": Endpoints(),
     }
