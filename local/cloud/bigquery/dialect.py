@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from local.cloud.bigquery import moments
+from local.cloud.bigquery import json_rules, moments
 from local.cloud.bigquery.nodes import Node, Rule, call, cast, number, renamed, text, tried
 from local.cloud.bigquery.problems import unsupported
 
@@ -67,7 +67,7 @@ def _negative(node: Any) -> Node:
 
 
 def _data_type(node: Any) -> Node:
-    scale = {exp.DataType.Type.DECIMAL: 9, exp.DataType.Type.BIGDECIMAL: 18}.get(node.this)
+    scale = {exp.DataType.Type.DECIMAL: 9, exp.DataType.Type.BIGDECIMAL: 19}.get(node.this)
     if scale is not None and not node.expressions:
         return exp.DataType.build(f"DECIMAL(38, {scale})", dialect="duckdb")
     return node
@@ -88,10 +88,49 @@ def _converted(node: Any) -> Node:
 
 
 _CAST_BY = {
+    exp.DataType.Type.BINARY: "bq_bytes",
+    exp.DataType.Type.BOOLEAN: "bq_bool",
+    exp.DataType.Type.VARBINARY: "bq_bytes",
     exp.DataType.Type.BIGINT: "bq_int64",
     exp.DataType.Type.TEXT: "bq_string",
     exp.DataType.Type.VARCHAR: "bq_string",
 }
+
+
+def _is_float(node: Node) -> bool:
+    """Whether it is FLOAT64 by its form: the types of columns are not known here."""
+    if isinstance(node, (exp.Paren, exp.Neg)):
+        return _is_float(node.this)
+    if isinstance(node, (exp.Cast, exp.TryCast)):
+        return node.to.this == exp.DataType.Type.DOUBLE
+    return isinstance(node, exp.Anonymous) and node.name in _FLOAT_CALLS
+
+
+_FLOAT_CALLS = ("bq_div", "bq_ieee_divide", "bq_sqrt", "bq_ln", "bq_log", "bq_pow")
+
+
+def _compared(node: Any) -> Node:
+    """NaN equals nothing and is neither less nor more, where DuckDB takes it for the greatest number."""
+    sides = [node.this, node.expression]
+    if sides[0] == sides[1] and isinstance(sides[0], exp.Column):
+        suspects, test = sides[:1], "bq_nan"
+    elif any(map(_is_float, sides)):
+        suspects, test = [each for each in sides if not _is_plain_number(each)], "isnan"
+    else:
+        return node
+    out: Node = node
+    for each in suspects:
+        of = each.copy() if test == "bq_nan" else cast(each.copy(), "DOUBLE")
+        if isinstance(node, exp.NEQ):
+            out = exp.Or(this=out, expression=call(test, of))
+        else:
+            out = exp.And(this=out, expression=exp.Not(this=call(test, of)))
+    return out if out is node else exp.Paren(this=out)
+
+
+def _is_plain_number(node: Node) -> bool:
+    inner = node.this if isinstance(node, (exp.Cast, exp.Neg, exp.Paren)) else node
+    return isinstance(inner, exp.Literal) and not inner.is_string
 
 
 def _modulo(node: Any) -> Node:
@@ -145,22 +184,38 @@ def _nulls(node: Any) -> Node:
 def _bracket(node: Any) -> Node:
     """`[OFFSET(i)]` counts from 0 and `[ORDINAL(i)]` from 1; both refuse what is out of bounds."""
     offset = node.args.get("offset")
-    if offset is None or node.args.get("safe") or len(node.expressions) != 1:
+    if node.args.get("safe") or len(node.expressions) != 1 or node.expressions[0].is_string:
         return node
+    if offset is None:
+        return call("bq_item", node.this, node.expressions[0])
     return call("bq_offset" if offset == 0 else "bq_ordinal", node.this, node.expressions[0])
 
 
 def _array(node: Any) -> Node:
     """`[STRUCT(1 AS a), (2)]`: what follows has the names of the first."""
-    items = node.expressions
-    if not items or not isinstance(items[0], exp.Struct):
-        return node
-    names = [each.this for each in items[0].expressions if isinstance(each, exp.PropertyEQ)]
-    for each in items[1:]:
-        if isinstance(each, (exp.Tuple, exp.Struct)) and len(each.expressions) == len(names):
-            values = [one.expression if isinstance(one, exp.PropertyEQ) else one for one in each.expressions]
-            pairs = zip(names, values, strict=True)
-            each.replace(exp.Struct(expressions=[exp.PropertyEQ(this=n.copy(), expression=v) for n, v in pairs]))
+    for each in node.expressions[1:]:
+        _name_fields(node.expressions[0], each)
+    return node
+
+
+def _name_fields(first: Node, other: Node) -> None:
+    if not isinstance(first, exp.Struct) or not isinstance(other, (exp.Tuple, exp.Struct)):
+        return
+    names = [each.this for each in first.expressions if isinstance(each, exp.PropertyEQ)]
+    if len(other.expressions) == len(names):
+        values = [one.expression if isinstance(one, exp.PropertyEQ) else one for one in other.expressions]
+        pairs = zip(names, values, strict=True)
+        other.replace(exp.Struct(expressions=[exp.PropertyEQ(this=n.copy(), expression=v) for n, v in pairs]))
+
+
+def _united(node: Any) -> Node:
+    """`SELECT STRUCT(1 AS a) UNION ALL SELECT STRUCT(2)`: records have the names of the first query's."""
+    first, second = node.this, node.expression
+    while isinstance(first, exp.SetOperation):
+        first = first.this
+    if isinstance(first, exp.Select) and isinstance(second, exp.Select):
+        for one, other in zip(first.expressions, second.expressions, strict=False):
+            _name_fields(one.unalias(), other.unalias())
     return node
 
 
@@ -205,16 +260,20 @@ def _format(node: Any) -> Node:
     return call("bq_formatted", node.this, *lists)
 
 
-def _json_format(node: Any) -> Node:
-    written = call("bq_to_json_string", node.this)
-    pretty = node.args.get("options")
-    return call("json_pretty", cast(written, "JSON")) if pretty is not None and pretty.name == "True" else written
-
-
 def _normalize(node: Any) -> Node:
     form = node.args.get("form")
     fold = exp.true() if node.args.get("is_casefold") else exp.false()
     return call("bq_normalize", node.this, text(form.name.upper() if form else "NFC"), fold)
+
+
+def _net(node: Any) -> Node:
+    """NET.HOST and the functions of addresses."""
+    if isinstance(node.this, exp.Host):
+        return call("bq_host", node.this.this)
+    name = str(node.this.this).lower()
+    if name.removeprefix("bq_") in ("ip_from_string", "safe_ip_from_string"):
+        return call("bq_address", *node.this.expressions, exp.true() if "safe" in name else exp.false())
+    return call(f"bq_{name.removeprefix('bq_')}", *node.this.expressions)
 
 
 # Rows
@@ -239,6 +298,7 @@ def _unnest(node: Any) -> Node:
 
 
 _RULES: dict[type[Node], Rule] = {
+    **json_rules.RULES,
     **moments.RULES,
     exp.ApproxQuantiles: _quantiles,
     exp.Array: _array,
@@ -248,12 +308,18 @@ _RULES: dict[type[Node], Rule] = {
     exp.ArrayFirst: renamed("bq_array_first"),
     exp.ArrayLast: renamed("bq_array_last"),
     exp.ArraySlice: renamed("bq_array_slice"),
+    exp.Avg: lambda node: node if isinstance(node.this, exp.Distinct) else call("bq_avg", node.this),
     exp.BitwiseCount: renamed("bq_bit_count"),
     exp.Bracket: _bracket,
     exp.ByteLength: renamed("bq_byte_length"),
     exp.Cast: _converted,
     exp.CodePointsToBytes: renamed("bq_bytes_of"),
     exp.CodePointsToString: renamed("bq_code_points_to_string"),
+    exp.Corr: renamed("bq_corr"),
+    exp.Cot: renamed("bq_cot"),
+    exp.Coth: renamed("bq_coth"),
+    exp.Csc: renamed("bq_csc"),
+    exp.Csch: renamed("bq_csch"),
     exp.DataType: _data_type,
     exp.Div: renamed("bq_div"),
     exp.FarmFingerprint: renamed("bq_farm_fingerprint"),
@@ -267,9 +333,7 @@ _RULES: dict[type[Node], Rule] = {
     exp.Insert: _insert,
     exp.IntDiv: renamed("bq_int_div"),
     exp.JSONBool: renamed("bq_json_bool"),
-    exp.JSONFormat: _json_format,
     exp.JSONType: renamed("bq_json_type"),
-    exp.JSONValueArray: tried,
     exp.LaxBool: renamed("bq_lax_bool"),
     exp.LaxFloat64: renamed("bq_lax_float64"),
     exp.LaxInt64: renamed("bq_lax_int64"),
@@ -281,9 +345,9 @@ _RULES: dict[type[Node], Rule] = {
     exp.Log: _logarithm,
     exp.Mod: _modulo,
     exp.Neg: _negative,
-    exp.NetFunc: lambda node: call("bq_host", node.this.this) if isinstance(node.this, exp.Host) else node,
+    exp.NetFunc: _net,
     exp.Normalize: _normalize,
-    exp.ParseBignumeric: renamed("bq_parse_numeric"),
+    exp.ParseBignumeric: renamed("bq_parse_bignumeric"),
     exp.ParseNumeric: renamed("bq_parse_numeric"),
     exp.Pow: renamed("bq_pow"),
     exp.RangeBucket: renamed("bq_range_bucket"),
@@ -295,13 +359,16 @@ _RULES: dict[type[Node], Rule] = {
     exp.SafeConvertBytesToString: renamed("bq_byte_string"),
     exp.SafeFunc: lambda node: tried(node.this),
     exp.SafeMultiply: lambda node: tried(exp.Mul(this=node.this, expression=node.expression)),
-    exp.SafeNegate: lambda node: tried(exp.Neg(this=exp.Paren(this=node.this))),
+    exp.SafeNegate: lambda node: call("bq_safe_negate", node.this),
     exp.SafeSubtract: lambda node: tried(exp.Sub(this=node.this, expression=node.expression)),
+    exp.Sec: renamed("bq_sec"),
+    exp.Sech: renamed("bq_sech"),
     exp.Sign: renamed("bq_sign"),
     exp.Soundex: renamed("bq_soundex"),
     exp.Sqrt: renamed("bq_sqrt"),
     exp.StrPosition: renamed("bq_instr"),
     exp.Substring: renamed("bq_substr"),
+    exp.Union: _united,
     exp.ToBase32: renamed("bq_to_base32"),
     exp.ToCodePoints: renamed("bq_to_code_points"),
     exp.TryCast: _converted,
@@ -311,4 +378,20 @@ _RULES: dict[type[Node], Rule] = {
 
 BY_NAME = {"ERROR": "error", "IEEE_DIVIDE": "bq_ieee_divide"}
 """Functions that sqlglot does not know as BigQuery's, and what they are called in the database."""
-_RULES[exp.Anonymous] = lambda node: call(BY_NAME.get(str(node.name).upper(), str(node.name)), *node.expressions)
+BY_NAME |= {
+    f"IP{name}": f"bq_ip{name.lower()}"
+    for name in ("_TO_STRING", "_NET_MASK", "_TRUNC", "V4_FROM_INT64", "V4_TO_INT64")
+}
+BY_NAME |= {name: name.lower() for name in ("IP_FROM_STRING", "SAFE_IP_FROM_STRING")}
+BY_NAME |= {f"{lax}{kind}_ARRAY": "" for lax in ("", "LAX_") for kind in ("INT64", "FLOAT64", "BOOL", "STRING")}
+
+
+def _named(node: Any) -> Node:
+    name = str(node.name)
+    elements = json_rules.elements_rule(name.upper())
+    return elements(node) if elements else call(BY_NAME.get(name.upper(), name), *node.expressions)
+
+
+_RULES[exp.Anonymous] = _named
+for _kind in (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE):
+    _RULES[_kind] = _compared
