@@ -236,10 +236,22 @@ def _alter(bq: BigQuery, tree: exp.Alter, context: Context) -> Outcome:
                 _relax_column(bq, ref, action.name)
             elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
                 _drop_column(bq, ref, action, cursor)
+            elif isinstance(action, exp.RenameColumn):
+                bq.tables.rename_column(ref, action.this.name, action.args["to"].name, cursor)
+            elif isinstance(action, exp.AlterRename):
+                ref = _rename(bq, ref, action.this.name, context.user)
             else:
                 raise unsupported(f"ALTER TABLE … {action.sql('bigquery')}")
         bq.tables.touch(ref)
     return _outcome("ALTER_TABLE", "ALTER", {"ddlTargetTable": ref.api()})
+
+
+def _rename(bq: BigQuery, ref: TableRef, name: str, user: str) -> TableRef:
+    permissions.require(bq, user, "tables.create", ref.parent)
+    permissions.require(bq, user, "tables.delete", ref)
+    new = TableRef(ref.project, ref.dataset, name)
+    bq.tables.rename(ref, new)
+    return new
 
 
 def _relax_column(bq: BigQuery, ref: TableRef, name: str) -> None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.cloud.bigquery.datasets import Datasets
+from local.cloud.bigquery.query_cache import QueryCache
 from local.cloud.bigquery.results import Results
 from local.cloud.bigquery.tables import Tables
 from local.cloud.bigquery.warehouse import Warehouse
@@ -21,6 +22,7 @@ class BigQuery:
     datasets: Datasets
     tables: Tables
     results: Results
+    cache: QueryCache
 
     @classmethod
     def open(cls, cloud: "Cloud") -> "BigQuery":
@@ -28,4 +30,5 @@ class BigQuery:
         warehouse = Warehouse(folder)
         datasets = Datasets(warehouse, cloud.clock)
         tables = Tables(warehouse, datasets, cloud.clock)
-        return cls(cloud, warehouse, datasets, tables, Results(folder, cloud.store, cloud.clock, tables))
+        results = Results(folder, cloud.store, cloud.clock, tables)
+        return cls(cloud, warehouse, datasets, tables, results, QueryCache(warehouse, results))

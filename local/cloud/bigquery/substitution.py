@@ -5,6 +5,7 @@ Owns: what a script has defined, and the replacement in a statement's tree.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp
 
@@ -30,6 +31,7 @@ class Names:
     functions: dict[str, Function] = field(default_factory=dict)
     tables: dict[str, TableRef] = field(default_factory=dict)
     system: dict[str, str] = field(default_factory=dict)
+    given: list[dict[str, Any]] = field(default_factory=list)  # the parameters of EXECUTE IMMEDIATE … USING
 
 
 def expand_functions(tree: exp.Expr, functions: dict[str, Function]) -> None:

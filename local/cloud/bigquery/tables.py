@@ -143,6 +143,19 @@ class Tables:
             record["resource"] = numbers_as_strings(new)
             return self.warehouse.put(TABLE, ref.name, record)
 
+    def rename(self, ref: TableRef, new: TableRef) -> None:
+        """Under another name in its dataset, as it is."""
+        check_table_id(new.table)
+        with self.warehouse.writing():
+            record = self.get(ref)
+            if record["resource"]["type"] != "TABLE":
+                raise problem("invalid", f"{ref.label} is a {record['resource']['type'].lower()}: it has one name only")
+            if self.find(new):
+                raise duplicate("Table", new.label)
+            record["resource"]["tableReference"] = new.api()
+            self.warehouse.delete(TABLE, ref.name)
+            self.warehouse.put(TABLE, new.name, record)
+
     def remove(self, ref: TableRef) -> None:
         with self.warehouse.writing() as cursor:
             if ref.partition:
@@ -272,17 +285,30 @@ class Tables:
         record["resource"]["schema"] = {"fields": [*held, *fields]}
         self.warehouse.put(TABLE, ref.name, record)
 
-    def drop_column(self, ref: TableRef, name: str, cursor: "duckdb.DuckDBPyConnection") -> None:
+    def rename_column(self, ref: TableRef, name: str, to: str, cursor: "duckdb.DuckDBPyConnection") -> None:
+        record, held, old = self._free_column(ref, name, "renamed")
+        if find_field(held, to) is not None:
+            raise problem("invalidQuery", f"Column already exists: {to}")
+        cursor.execute(f"alter table {quoted(record['physical'])} rename column {quoted(old['name'])} to {quoted(to)}")
+        record["resource"]["schema"] = {"fields": [{**each, "name": to} if each is old else each for each in held]}
+        check_table(record["resource"])
+        self.warehouse.put(TABLE, ref.name, record)
+
+    def _free_column(self, ref: TableRef, name: str, what: str) -> tuple[dict[str, Any], list[Field], Field]:
+        """A table's record, its columns, and one that neither partitions nor clusters it."""
         record = self.get(ref)
         held = record["resource"].get("schema", {}).get("fields", [])
-        gone = find_field(held, name)
-        if gone is None:
+        found = find_field(held, name)
+        if found is None:
             raise problem("invalidQuery", f"Column not found: {name}")
         used = [*(record["resource"].get("clustering") or {}).get("fields", []), _partition_field(record["resource"])]
-        if gone["name"] in used:
-            raise problem(
-                "invalidQuery", f"Column {name} partitions or clusters table {ref.label} and cannot be dropped"
-            )
+        if found["name"] in used:
+            rule = f"Column {name} partitions or clusters table {ref.label} and cannot be {what}"
+            raise problem("invalidQuery", rule)
+        return record, held, found
+
+    def drop_column(self, ref: TableRef, name: str, cursor: "duckdb.DuckDBPyConnection") -> None:
+        record, held, gone = self._free_column(ref, name, "dropped")
         cursor.execute(f"alter table {quoted(record['physical'])} drop column {quoted(gone['name'])}")
         record["resource"]["schema"] = {"fields": [each for each in held if each is not gone]}
         self.warehouse.put(TABLE, ref.name, record)

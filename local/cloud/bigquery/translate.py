@@ -106,7 +106,7 @@ def prepared(tree: exp.Expr, names: Names, parameters: list[dict[str, Any]]) -> 
     holder = exp.Paren(this=tree)
     expand_functions(holder, names.functions)
     put_variables(holder, names.variables)
-    bind(holder, parameters, names.system)
+    bind(holder, names.given or parameters, names.system)
     _refuse_unknown_functions(holder)
     return holder.this.pop()
 
