@@ -64,3 +64,8 @@ def child_name(parent: str, number: int) -> str:
     """The name of the job that is a script's statement."""
     digest = hashlib.sha256(parent.encode()).hexdigest()[:32]
     return f"{parent.rpartition('/')[0]}/script_job_{digest}_{number}"
+
+
+def ddl_outcome(kind: str, operation: str, target: dict[str, Any]) -> Outcome:
+    """Of a statement that defines."""
+    return Outcome({"query": {"statementType": kind, "ddlOperationPerformed": operation, **target}})

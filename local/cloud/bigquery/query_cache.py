@@ -1,33 +1,17 @@
 """Which results a repeated query gets without being run again.
 
-Owns: that choice. A result is right until anything is committed, which is sooner than BigQuery gives one up. Source:
-https://cloud.google.com/bigquery/docs/cached-results
+Owns: what is remembered. A result is right until anything is committed, which is sooner than BigQuery gives one up.
+Source: https://cloud.google.com/bigquery/docs/cached-results
 """
 
 import threading
-
-from sqlglot import exp
 
 from local.cloud.bigquery.references import TableRef
 from local.cloud.bigquery.results import Results
 from local.cloud.bigquery.schema import Field
 from local.cloud.bigquery.warehouse import Warehouse
 
-_CHANGING = (
-    exp.CurrentDate,
-    exp.CurrentDatetime,
-    exp.CurrentTime,
-    exp.CurrentTimestamp,
-    exp.Rand,
-    exp.TableSample,
-    exp.Uuid,
-)
 _MOST = 1000
-
-
-def gives_the_same(tree: exp.Expr) -> bool:
-    """Whether a query gives the same as long as its tables do."""
-    return tree.find(*_CHANGING) is None
 
 
 class QueryCache:

@@ -5,6 +5,8 @@ Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigur
 
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from local.cloud.bigquery import ddl, permissions
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
@@ -12,8 +14,8 @@ from local.cloud.bigquery.export import export_data
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.naming import finder
 from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
-from local.cloud.bigquery.query_cache import gives_the_same
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.routine_functions import stored_functions
 from local.cloud.bigquery.schema import Field
 from local.cloud.bigquery.script import is_script, is_temporary, steps_of
 from local.cloud.bigquery.script_job import Means, define_function, run_script
@@ -26,11 +28,21 @@ if TYPE_CHECKING:
     import duckdb
 
 _TURNS = 4
+_CHANGING = (
+    exp.CurrentDate,
+    exp.CurrentDatetime,
+    exp.CurrentTime,
+    exp.CurrentTimestamp,
+    exp.Rand,
+    exp.TableSample,
+    exp.Uuid,
+)
 
 
 def run_query(bq: BigQuery, job: Job) -> Outcome:
     """Raises ApiError for a query that fails."""
     sql, context = text_of(job), context_of(job)
+    context.names.stored = stored_functions(bq, job.project, job.user)
     steps = steps_of(sql)
     if is_script(steps):
         if job.dry_run:
@@ -155,9 +167,14 @@ def _select(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
     return outcome
 
 
+def _gives_the_same(tree: exp.Expr) -> bool:
+    """Whether a query gives the same as long as its tables do."""
+    return tree.find(*_CHANGING) is None
+
+
 def _answered(bq: BigQuery, job: Job, statement: Statement, sql: str) -> Outcome:
     """A query whose result is kept for a day, and may be that of an equal query before it."""
-    cached = gives_the_same(statement.tree) and job.configuration["query"].get("useQueryCache", True)
+    cached = _gives_the_same(statement.tree) and job.configuration["query"].get("useQueryCache", True)
     cached = cached and not bq.warehouse.in_transaction
     found, commit = bq.cache.find(job.user, sql) if cached else None, bq.warehouse.commits
     if found is not None:

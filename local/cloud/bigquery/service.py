@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from local.cloud.bigquery.datasets import Datasets
 from local.cloud.bigquery.query_cache import QueryCache
 from local.cloud.bigquery.results import Results
+from local.cloud.bigquery.routines import Routines
 from local.cloud.bigquery.tables import Tables
 from local.cloud.bigquery.warehouse import Warehouse
 
@@ -21,6 +22,7 @@ class BigQuery:
     warehouse: Warehouse
     datasets: Datasets
     tables: Tables
+    routines: Routines
     results: Results
     cache: QueryCache
 
@@ -31,4 +33,12 @@ class BigQuery:
         datasets = Datasets(warehouse, cloud.clock)
         tables = Tables(warehouse, datasets, cloud.clock)
         results = Results(folder, cloud.store, cloud.clock, tables)
-        return cls(cloud, warehouse, datasets, tables, results, QueryCache(warehouse, results))
+        return cls(
+            cloud,
+            warehouse,
+            datasets,
+            tables,
+            Routines(warehouse, datasets, cloud.clock),
+            results,
+            QueryCache(warehouse, results),
+        )

@@ -104,11 +104,15 @@ def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, An
 def prepared(tree: exp.Expr, names: Names, parameters: list[dict[str, Any]]) -> exp.Expr:
     """With functions, variables and parameters replaced by what they stand for."""
     holder = exp.Paren(this=tree)
-    expand_functions(holder, names.functions)
+    expand_functions(holder, names)
     put_variables(holder, names.variables)
     bind(holder, names.given or parameters, names.system)
     _refuse_unknown_functions(holder)
     return holder.this.pop()
+
+
+def view_query(text: str, context: Context) -> exp.Expr:
+    return prepared(parse(text), context.names, [])
 
 
 def _check_statement(tree: exp.Expr) -> None:
@@ -215,7 +219,12 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         if found.pseudo and node is (tree.this.this if isinstance(tree.this, exp.Schema) else tree.this):
             _name_targets(tree, found)
         _refuse_unfiltered(ref, found, node)
-        _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
+        _replace(
+            node,
+            ref,
+            found,
+            lambda text, of: _resolve(prepared(parse(text), of.names, []), of, find, tables, depth + 1),
+        )
     return tree
 
 
