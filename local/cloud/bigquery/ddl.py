@@ -11,6 +11,7 @@ from local.cloud.bigquery import permissions
 from local.cloud.bigquery.column_definitions import field_defined
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
+from local.cloud.bigquery.external import fill_external_schema
 from local.cloud.bigquery.job import Job, Outcome, ddl_outcome
 from local.cloud.bigquery.naming import view_context
 from local.cloud.bigquery.options import options_of
@@ -20,9 +21,11 @@ from local.cloud.bigquery.routine_ddl import create_function, drop_function
 from local.cloud.bigquery.routines import RoutineRef
 from local.cloud.bigquery.schema import Field, quoted
 from local.cloud.bigquery.service import BigQuery
-from local.cloud.bigquery.table_options import renamed_options, settings_of
+from local.cloud.bigquery.table_options import external_settings, renamed_options, settings_of
 from local.cloud.bigquery.tables import TABLE, Write
 from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of, view_query
+
+_DROPPED = ("TABLE", "EXTERNAL", "SNAPSHOT")
 
 
 def carry_out(bq: BigQuery, job: Job, statement: Statement, context: Context, find: Finder) -> Outcome:
@@ -62,6 +65,9 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     if held:
         permissions.require(bq, context.user, "tables.update", ref)
         bq.tables.remove(ref)
+    properties = tree.args.get("properties")
+    if properties and properties.find(exp.ExternalProperty):
+        return _create_external(bq, ref, tree, context.user)
     settings = settings_of(tree)
     if kind == "VIEW":
         statement = _create_view(bq, ref, tree, settings, find, context.user)
@@ -77,6 +83,16 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     else:
         _create_as(bq, ref, tree, settings=settings, context=context, find=find)
     return ddl_outcome(statement, "REPLACE" if held else "CREATE", target)
+
+
+def _create_external(bq: BigQuery, ref: TableRef, tree: exp.Create, user: str) -> Outcome:
+    settings = external_settings(tree.args["properties"])
+    if isinstance(tree.this, exp.Schema):
+        settings["schema"] = {"fields": [field_defined(each) for each in tree.this.expressions]}
+    bq.tables.create(ref, settings)
+    fill_external_schema(bq, ref, user)
+    operation = "REPLACE" if tree.args.get("replace") else "CREATE"
+    return ddl_outcome("CREATE_EXTERNAL_TABLE", operation, {"ddlTargetTable": ref.api()})
 
 
 def _create_view(
@@ -176,7 +192,7 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
         return ddl_outcome(statement, "SKIP", target)
     if tree.args.get("materialized"):
         kind = "MATERIALIZED_VIEW"
-    if (record or bq.tables.get(ref))["resource"]["type"] != kind:
+    if (record or bq.tables.get(ref))["resource"]["type"] not in (_DROPPED if kind == "TABLE" else (kind,)):
         raise invalid_query(f"{ref.label} is not a {kind.lower()}")
     bq.tables.remove(ref)
     bq.cloud.policies.delete(ref.name)

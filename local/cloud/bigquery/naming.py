@@ -6,6 +6,7 @@ https://cloud.google.com/bigquery/docs/querying-wildcard-tables and …/querying
 
 from typing import Any
 
+from local.cloud.bigquery.external import engine_table
 from local.cloud.bigquery.information_schema import source_of
 from local.cloud.bigquery.partitions import INGESTED, is_ingestion_time
 from local.cloud.bigquery.problems import invalid_query, not_found
@@ -26,7 +27,10 @@ def finder(bq: BigQuery, user: str = "") -> Finder:
             return Found(source=source_of(bq, ref, user), tables=())
         if ref.table.endswith("*"):
             return _wildcard(bq, ref)
-        return _table(bq, ref, bq.tables.get(ref))
+        record = bq.tables.get(ref)
+        if record["resource"]["type"] == "EXTERNAL":
+            return Found(physical=engine_table(bq, ref, user))
+        return _table(bq, ref, record)
 
     return find
 

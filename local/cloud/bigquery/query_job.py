@@ -3,6 +3,9 @@
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationQuery
 """
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
@@ -11,6 +14,7 @@ from local.cloud.bigquery import ddl, permissions
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.export import export_data
+from local.cloud.bigquery.external import fill_external_schema
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.naming import finder
 from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
@@ -43,6 +47,11 @@ def run_query(bq: BigQuery, job: Job) -> Outcome:
     """Raises ApiError for a query that fails."""
     sql, context = text_of(job), context_of(job)
     context.names.stored = stored_functions(bq, job.project, job.user)
+    with _definitions(bq, job, context):
+        return _run_text(bq, job, sql, context)
+
+
+def _run_text(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
     steps = steps_of(sql)
     if is_script(steps):
         if job.dry_run:
@@ -54,6 +63,26 @@ def run_query(bq: BigQuery, job: Job) -> Outcome:
         else:
             sql = step.text
     return run_statement(bq, job, sql, context)
+
+
+@contextmanager
+def _definitions(bq: BigQuery, job: Job, context: Context) -> Iterator[None]:
+    """The external tables that a query brings with it, in a dataset that is there for so long."""
+    given = job.configuration["query"].get("tableDefinitions") or {}
+    if not given:
+        yield
+        return
+    hidden = DatasetRef(job.project, f"_external{secrets.token_hex(20)}")
+    bq.datasets.create(hidden, {"location": job.location}, job.user)
+    try:
+        for name, config in given.items():
+            ref = context.names.tables[name.lower()] = TableRef(hidden.project, hidden.dataset, name)
+            schema = {"schema": config["schema"]} if config.get("schema") else {}
+            bq.tables.create(ref, {"externalDataConfiguration": config, **schema})
+            fill_external_schema(bq, ref, job.user)
+        yield
+    finally:
+        ddl.remove_dataset(bq, hidden, contents=True)
 
 
 def run_statement(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:

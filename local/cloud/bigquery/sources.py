@@ -28,11 +28,12 @@ _MOST_ERRORS_SHOWN = 5
 
 @dataclass(slots=True)
 class Input:
-    """One file: how it is named and opened, and its size."""
+    """One file: how it is named and opened, its size, and what tells its content from another's of its name."""
 
     uri: str
     open: Callable[[], IO[bytes]]
     size: int
+    version: str = ""
 
 
 @dataclass(slots=True)

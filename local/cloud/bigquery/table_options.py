@@ -68,3 +68,33 @@ def _partitioning(node: exp.Expr) -> dict[str, Any]:
     if column.name.upper() in ("_PARTITIONDATE", "_PARTITIONTIME"):
         return {"type": kind}
     return {"type": kind, "field": column.name}
+
+
+_EXTERNAL = {
+    "format": "sourceFormat",
+    "uris": "sourceUris",
+    "max_bad_records": "maxBadRecords",
+    "ignore_unknown_values": "ignoreUnknownValues",
+    "compression": "compression",
+}
+_CSV = {
+    "skip_leading_rows": "skipLeadingRows",
+    "field_delimiter": "fieldDelimiter",
+    "quote": "quote",
+    "allow_jagged_rows": "allowJaggedRows",
+    "allow_quoted_newlines": "allowQuotedNewlines",
+    "encoding": "encoding",
+    "null_marker": "nullMarker",
+}
+_FORMATS = {"JSON": "NEWLINE_DELIMITED_JSON", "JSONL": "NEWLINE_DELIMITED_JSON"}
+
+
+def external_settings(properties: exp.Properties) -> dict[str, Any]:
+    """OPTIONS of CREATE EXTERNAL TABLE."""
+    options = options_of(properties)
+    if not {"format", "uris"} <= options.keys():
+        raise invalid_query("CREATE EXTERNAL TABLE needs the options format and uris")
+    config = {name: options.pop(key) for key, name in _EXTERNAL.items() if key in options}
+    config["sourceFormat"] = _FORMATS.get(config["sourceFormat"].upper(), config["sourceFormat"].upper())
+    config["csvOptions"] = {name: options.pop(key) for key, name in _CSV.items() if key in options}
+    return {"externalDataConfiguration": {**config, "autodetect": True}, **renamed_options(options, {})}

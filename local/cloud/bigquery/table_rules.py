@@ -19,7 +19,6 @@ _MOST_CLUSTERS = 4
 def check_table(resource: dict[str, Any]) -> None:
     """Raises 400 with all that BigQuery does not take of a table."""
     for key in (
-        "externalDataConfiguration",
         "snapshotDefinition",
         "cloneDefinition",
         "biglakeConfiguration",

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = "table"
-_KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW"}
+_KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL"}
 _OUTPUT = (
     "kind",
     "id",
@@ -107,11 +107,7 @@ class Tables:
                 "creationTime": str(now),
                 "lastModifiedTime": str(now),
                 "location": dataset["location"],
-                "type": "VIEW"
-                if wanted.get("view")
-                else "MATERIALIZED_VIEW"
-                if wanted.get("materializedView")
-                else "TABLE",
+                "type": next((kind for key, kind in _KINDS.items() if wanted.get(key)), "TABLE"),
             }
             _inherit_expiry(resource, dataset, now)
             check_table(resource)
@@ -386,8 +382,9 @@ class Tables:
 
     def erase(self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef) -> None:
         record = self.warehouse.get(TABLE, ref.name)
-        if record and record["physical"]:
-            cursor.execute(f"drop table if exists {quoted(record['physical'])}")
+        for physical in (record["physical"], record.get("external", {}).get("physical")) if record else ():
+            if physical:
+                cursor.execute(f"drop table if exists {quoted(physical)}")
         if record:
             self.warehouse.delete(TABLE, ref.name)
 

@@ -5,6 +5,7 @@ out.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,8 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Export: "EXPORT_DATA",
 }
 _CHANGING = (exp.Insert, exp.Schema, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+# Words that the parser does not know.
+_DROP_KIND = re.compile(r"^\s*DROP\s+(EXTERNAL|SNAPSHOT)\s+TABLE\b", re.IGNORECASE)
 _LOCAL = "_with_"  # begins the names of common table expressions; no table of the engine has such a name
 _DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE")
 
@@ -131,6 +134,7 @@ def _check_statement(tree: exp.Expr) -> None:
 
 def parse(sql: str) -> exp.Expr:
     """The one statement of a query's text."""
+    sql = _DROP_KIND.sub("DROP TABLE", sql)
     try:
         trees = [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
     except ParseError as error:

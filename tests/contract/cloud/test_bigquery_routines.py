@@ -8,7 +8,6 @@ from google.cloud import bigquery
 from google.cloud.bigquery.enums import StandardSqlTypeNames
 from google.oauth2.credentials import Credentials
 
-
 WHOLE = ["body", "arguments", "language", "type_"]  # what an update replaces a routine by
 
 
