@@ -1,6 +1,6 @@
 """BigQuery: the REST API v2 on DuckDB, with GoogleSQL translated.
 
-Owns: datasets, tables, jobs, queries and read sessions. Does not own: models, routines, external tables, gRPC.
+Owns: datasets, tables, functions in SQL, jobs, queries and read sessions. Does not own: models, procedures, gRPC.
 """
 
 from typing import TYPE_CHECKING
