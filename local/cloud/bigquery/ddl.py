@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.cloud.bigquery import permissions
+from local.cloud.bigquery import permissions, table_columns
 from local.cloud.bigquery.column_definitions import field_defined
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
@@ -242,7 +242,7 @@ def _alter(bq: BigQuery, tree: exp.Alter, context: Context) -> Outcome:
             elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
                 _drop_column(bq, ref, action, cursor)
             elif isinstance(action, exp.RenameColumn):
-                bq.tables.rename_column(ref, action.this.name, action.args["to"].name, cursor)
+                table_columns.rename_column(bq.tables, ref, action.this.name, action.args["to"].name, cursor)
             elif isinstance(action, exp.AlterRename):
                 ref = _rename(bq, ref, action.this.name, context.user)
             else:
@@ -284,7 +284,7 @@ def _add_column(bq: BigQuery, ref: TableRef, action: exp.ColumnDef, cursor: Any)
         if action.args.get("exists"):
             return
         raise invalid_query(f"Column already exists: {field['name']}")
-    bq.tables.add_columns(ref, [field], cursor)
+    table_columns.add_columns(bq.tables, ref, [field], cursor)
 
 
 def _drop_column(bq: BigQuery, ref: TableRef, action: exp.Drop, cursor: Any) -> None:
@@ -292,7 +292,7 @@ def _drop_column(bq: BigQuery, ref: TableRef, action: exp.Drop, cursor: Any) -> 
     name = node.name
     there = any(each["name"].lower() == name.lower() for each in bq.results.schema(ref))
     if there or not action.args.get("exists"):
-        bq.tables.drop_column(ref, name, cursor)
+        table_columns.drop_column(bq.tables, ref, name, cursor)
 
 
 def _dataset_of(node: Any, context: Context) -> DatasetRef:
