@@ -49,11 +49,11 @@ else
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
 endif
 
-plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
+plan: install ## Show what `up` would do to capacity, money and data, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
 ifeq ($(STACK),local)
 	@$(PY) -m local.stack plan $(if $(STATE),--state "$(STATE)")
 else
-	@env -u PULUMI_BACKEND_URL $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+	@env -u PULUMI_BACKEND_URL $(PY) -m plan --stack $(STACK) $(if $(STATE),--state "$(STATE)")
 endif
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
@@ -69,7 +69,7 @@ $(STAMP): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(VENV)/bin/uv pip install --quiet --python $(PY) $(foreach lock,$(LOCKS),-r $(lock)) -e .
-	@$(PY) -m compileall -q contracts infra pipeline engine local trainer/train
+	@$(PY) -m compileall -q contracts infra pipeline engine policy plan local trainer/train
 	@echo "install: compiling what is imported on the way"
 	@$(PY) -c "import train.main, train.evaluate, torch._dynamo" & \
 	 $(PY) -c "import kfp, pulumi_gcp.vertex, pulumi_gcp.colab, duckdb, sqlglot, google.cloud.aiplatform_v1, google_cloud_pipeline_components.v1.custom_job" & \
