@@ -25,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos lock clean
+.PHONY: help up stop down plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,13 @@ ifeq ($(STACK),local)
 else
 	@env -u PULUMI_BACKEND_URL $(PY) -m plan --stack $(STACK) $(if $(STATE),--state "$(STATE)")
 endif
+
+policy: install ## Hold a stack's plan against our policies, offline [STACK=dev or prod STATE=output of `pulumi stack export`]
+	@env -u PULUMI_BACKEND_URL $(PY) -m plan --policies --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+
+policy-pack: install ## Make the environment of the policy pack, for `pulumi preview --policy-pack policy/pack`
+	$(PYTHON) -m venv policy/pack/.venv
+	$(VENV)/bin/uv pip install --quiet --python policy/pack/.venv/bin/python -r policy/pack/requirements.txt
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
@@ -112,6 +119,7 @@ lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt
 	for group in requirements/runtime requirements/dev trainer/requirements pipeline/requirements; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate -c $(VENV)/lock.txt $$group.in -o $$group.txt; done
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate policy/pack/requirements.in -o policy/pack/requirements.txt
 
 clean: ## Remove .venv/ and caches; .local/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -12,6 +12,7 @@ from engine.errors import EngineError
 from engine.outcome import Result, presentable
 from engine.run import preview
 from engine.session import Options
+from plan import policies
 from plan.page import sections
 
 
@@ -21,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--cwd", type=Path, default=Path(), metavar="FOLDER", help="the project's folder (default: here)")
     add("--stack", required=True, metavar="NAME", help="the stack")
     add("--state", type=Path, metavar="FILE", help="compare with this state: the output of `pulumi stack export`")
+    add("--policies", action="store_true", help="tell what the policies have against it, and nothing else")
     add("--json", action="store_true", help="print the engine's plan as JSON in place of text")
     return parser
 
@@ -38,16 +40,19 @@ def main(argv: list[str] | None = None) -> int:
         cwd=arguments.cwd, stack=arguments.stack, state_file=arguments.state, environment=dict(os.environ)
     )
     try:
-        result = preview(options) if arguments.json else preview(options, display)
+        result = preview(options) if arguments.json or arguments.policies else preview(options, display)
     except EngineError as error:
         sys.stderr.write(f"error: {error}\n")
         return 1
     answer = answer_of(result)
-    if arguments.json:
+    broken = policies.broken(answer["steps"])
+    if arguments.policies:
+        sys.stdout.write("\n".join([*result.errors, *policies.lines(broken)]) + "\n")
+    elif arguments.json:
         sys.stdout.write(json.dumps(answer, indent=1) + "\n")
     else:
         sys.stdout.write(sections(answer, now=datetime.now(UTC)))
-    return 0 if result.ok else 1
+    return 0 if result.ok and not policies.refused(broken) else 1
 
 
 if __name__ == "__main__":

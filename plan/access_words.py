@@ -17,7 +17,7 @@ def tell_account(change: Change) -> Note:
         return Note(
             f"Service account {old} is DELETED",
             capacity="jobs that run as it fail at their next call",
-            instead="`gcloud iam service-accounts undelete` brings it back for 30 days; created anew under the same name "
+            instead="`gcloud iam service-accounts undelete` brings it back for 30 days; created anew under its name "
             "it is another account, which old grants do not know",
         )
     return Note(f"Service account {old or new} is changed in place: {', '.join(change.paths) or 'its options'}")

@@ -1,7 +1,7 @@
 """What the planned stack costs a month, line by line: pools that bill while they exist, what is stored, what a job more
 or less changes.
 
-Prices are infra/prices.py's, list prices with a date. What has no price there is said to have none rather than left out.
+Prices are infra/prices.py's, list prices with a date. What has no price there is said to have none, not left out.
 """
 
 from collections.abc import Sequence

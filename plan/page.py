@@ -1,24 +1,23 @@
 """The text below the engine's tree: what the changes do, what breaks a policy, what it costs, when it runs."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from plan import costs, runs, words
+from plan import costs, policies, runs, words
 from plan.changes import SCHEDULE, Change, declared, read
 
 _TOLD_AT_MOST = 40
 
 
-def sections(answer: dict[str, Any], *, now: datetime, policies: Sequence[str] = ()) -> str:
-    """`answer` is the engine's JSON of a plan; `policies` what the policy pack has against it."""
+def sections(answer: dict[str, Any], *, now: datetime) -> str:
+    """`answer` is the engine's JSON of a plan."""
     steps = answer["steps"]
     if not answer["outputs"]:  # the program was refused or failed: the engine has said why, and there is no plan
         return ""
     resources = list(declared(steps))
     blocks = [
         ("What this does", _changes(answer)),
-        ("Policies", list(policies)),
+        ("Policies", policies.lines(policies.broken(steps))),
         ("Cost a month", costs.text(costs.lines(resources, max_minutes=answer["outputs"].get("max_minutes")))),
         (
             "Schedule",

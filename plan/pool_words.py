@@ -9,8 +9,8 @@ from plan.changes import Change
 from plan.notes import Note, arrow
 
 _ROTATE = (
-    "declare a successor: a new `generation` with the old one as `retiringGeneration`, `up`, and once no job runs on the "
-    'old pool `retiringGeneration: ""` and `up` again'
+    "declare a successor: a new `generation` with the old one as `retiringGeneration`, `up`, and once no job runs on "
+    'the old pool `retiringGeneration: ""` and `up` again'
 )
 _JOBS = "every job on it, running or queued, is cancelled, and a run of the pipeline that needs it fails"
 

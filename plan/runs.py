@@ -1,6 +1,7 @@
 """When a schedule's next runs are. Its cron has passed the settings' rules (infra/limits.py), so it is read as it is.
 
-Times that a change to summer time leaves out come when they would have been; of times that occur twice the first counts.
+Times that a change to summer time leaves out come when they would have been; of times that occur twice the first
+counts.
 """
 
 import re

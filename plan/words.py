@@ -79,7 +79,7 @@ def _moved(was: Place | None, will_be: Place | None) -> Note | None:
     if was.region != will_be.region:
         return Note(
             f"The region changes: {was.region} → {will_be.region}",
-            capacity=f"the pools' machines go back to the market in {was.region}; {will_be.region} has quota of its own",
+            capacity=f"the pools' machines go back to the market in {was.region}; {will_be.region} has its own quota",
             data="bucket and datasets cannot move: they are deleted and created empty",
             instead="a second stack in the new region, data copied, then the first one taken down",
         )
