@@ -1,6 +1,6 @@
 """A resource as the rules see it, whichever engine plans it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ class Resource:
         """The input at a dotted path, None where there is none; lists are entered at their first item."""
         value: Any = self.inputs
         for part in path.split("."):
-            if isinstance(value, list):
+            if isinstance(value, Sequence) and not isinstance(value, str):  # the policy pack has lists of its own kind
                 value = value[0] if value else None
             if not isinstance(value, Mapping):
                 return None

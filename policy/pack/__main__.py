@@ -29,7 +29,7 @@ def _resource(args: ResourceValidationArgs | PolicyResource) -> Resource:
         type=args.resource_type,
         name=args.name,
         stack=stack_of(args.urn),
-        inputs=dict(args.props),
+        inputs=args.props,  # a proxy: what is not known yet is refused only if it is read
         protect=bool(args.opts.protect),
     )
 

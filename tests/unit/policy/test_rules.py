@@ -116,5 +116,9 @@ def test_what_refuses_a_plan_comes_before_what_is_advised() -> None:
     assert {"mandatory", "advisory"} == set(levels)
 
 
+def test_lists_of_any_kind_are_entered() -> None:
+    assert Resource(POOL, "pool", "dev", {"resourcePools": ({"replicaCount": "2"},)}).get("resourcePools.replicaCount") == "2"
+
+
 def test_the_stack_is_read_from_the_urn() -> None:
     assert stack_of("urn:pulumi:prod::recsys-training::gcp:storage/bucket:Bucket::artifacts-bucket") == "prod"
