@@ -13,10 +13,12 @@ from local.cloud.errors import invalid_argument
 from local.cloud.store import Store
 
 _KIND = "image"
-_IMAGE = re.compile(
+_PACKAGE = (
     r"(?P<host>[a-z0-9-]+-docker\.pkg\.dev)/(?P<project>[^/@\s]+)/(?P<repository>[a-z][a-z0-9-]{0,62})"
-    r"/(?P<package>[a-z0-9]+(?:[._/-][a-z0-9]+)*)@(?P<digest>sha256:[0-9a-f]{64})"
+    r"/(?P<package>[a-z0-9]+(?:[._/-][a-z0-9]+)*)"
 )
+_IMAGE = re.compile(_PACKAGE + r"@(?P<digest>sha256:[0-9a-f]{64})")
+_TAGGED = re.compile(_PACKAGE + r"(?::(?P<tag>[\w][\w.-]{0,127}))?", re.ASCII)
 
 
 class Images:
@@ -60,6 +62,17 @@ class Images:
         if held and sorted(set(tags)) != held["tags"]:
             body = held | {"tags": sorted(set(tags)), "updateTime": self._clock.timestamp()}
             self._store.put(_KIND, image, body, parent=held["repository"])
+
+    def resolved(self, image: str) -> str:
+        """The image by digest of one that is named by a tag (by none: `latest`); as it is where nothing has the tag."""
+        named = _TAGGED.fullmatch(image)
+        if named is None:
+            return image
+        location, tag = named["host"].removesuffix("-docker.pkg.dev"), named["tag"] or "latest"
+        repository = f"projects/{named['project']}/locations/{location}/repositories/{named['repository']}"
+        tagged = [each for each in self.of_repository(repository) if each["package"] == named["package"]]
+        holders = [each for each in tagged if tag in each["tags"]]
+        return max(holders, key=lambda each: each["updateTime"])["image"] if holders else image
 
     def forget(self, image: str) -> None:
         self._store.delete(_KIND, image)

@@ -42,6 +42,7 @@ from local.cloud.jobs.spec import (
     MachineSize,
     PoolSlot,
     Strategy,
+    image_of,
     worker_pool,
 )
 from local.cloud.metadata_server import metadata_host
@@ -166,8 +167,7 @@ class CustomJobs(Collection):
 
     def _stock(self, job: Resource, *, known: Mapping[str, RuntimeManifest]) -> dict[str, RuntimeManifest]:
         """What stands for the stock images of a job, where whoever submits it has said nothing of them."""
-        containers = [pool.get("containerSpec", {}) for pool in job["jobSpec"]["workerPoolSpecs"]]
-        images = {each["imageUri"] for each in containers if each.get("imageUri")} - known.keys()
+        images = {image_of(pool) for pool in job["jobSpec"]["workerPoolSpecs"]} - {"", *known}
         return stock_runtimes(images, self._stock_folder(job["name"]))
 
     def _stock_folder(self, name: str) -> Path:
@@ -260,7 +260,9 @@ class CustomJobs(Collection):
                 raise ApiError(429, text)
 
     def _runnable(self, job: Resource, slots: list[PoolSlot | None], account: str) -> Job:
-        return _runnable(job, slots, account, self._size_of)
+        found = _runnable(job, slots, account, self._size_of)
+        by_digest = [replace(pool, image=self.cloud.images.resolved(pool.image)) for pool in found.pools]
+        return replace(found, pools=tuple(by_digest))
 
     def _size_of(self, machine: str) -> MachineSize:
         size, most = machine_size(machine), self._settings.now.replica_memory_mb

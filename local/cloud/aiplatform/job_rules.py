@@ -9,11 +9,12 @@ from typing import Any
 
 from local.cloud.aiplatform.machines import check_disk, check_machine, same_machine
 from local.cloud.aiplatform.pool_rules import most_replicas
-from local.cloud.errors import failed_precondition, unimplemented
+from local.cloud.errors import failed_precondition
 from local.cloud.jobs.spec import PoolSlot
 from local.cloud.validation import Violations, as_int
 
 _MOST_WORKER_POOLS = 4
+_MOST_PACKAGES = 100
 _ON_A_POOL = {"STRATEGY_UNSPECIFIED", "ON_DEMAND", "STANDARD"}
 
 
@@ -42,10 +43,6 @@ def check_job(body: dict[str, Any]) -> None:
         f"{base!r} is not a gs:// URI",
     )
     found.refuse()
-    if any("pythonPackageSpec" in pool for pool in pools):
-        raise unimplemented(
-            "pythonPackageSpec: the local cloud runs containerSpec alone. Build an image of the package"
-        )
 
 
 def _check_worker_pool(found: Violations, pool: dict[str, Any], index: int) -> None:
@@ -67,9 +64,26 @@ def _check_worker_pool(found: Violations, pool: dict[str, Any], index: int) -> N
     )
     if container is not None:
         found.unless(container.get("imageUri"), f"{at}.containerSpec.imageUri", "is required")
-        names = [entry.get("name", "") for entry in container.get("env", [])]
-        found.unless(all(names), f"{at}.containerSpec.env", "each variable needs a name")
-        found.unless(len(names) == len(set(names)), f"{at}.containerSpec.env", "EnvVar names must be unique")
+        _check_variables(found, container, f"{at}.containerSpec.env")
+    elif pool.get("pythonPackageSpec") is not None:
+        _check_package(found, pool["pythonPackageSpec"], f"{at}.pythonPackageSpec")
+
+
+def _check_package(found: Violations, package: dict[str, Any], at: str) -> None:
+    for key in ("executorImageUri", "pythonModule"):
+        found.unless(package.get(key), f"{at}.{key}", "is required")
+    uris = package.get("packageUris") or []
+    most = f"{len(uris)} packages: at least 1 and at most {_MOST_PACKAGES} are allowed"
+    found.unless(1 <= len(uris) <= _MOST_PACKAGES, f"{at}.packageUris", most)
+    for index, uri in enumerate(uris):
+        found.matches(r"gs://[^/]+/.+", uri, f"{at}.packageUris[{index}]", "is not gs://BUCKET/OBJECT")
+    _check_variables(found, package, f"{at}.env")
+
+
+def _check_variables(found: Violations, program: dict[str, Any], at: str) -> None:
+    names = [entry.get("name", "") for entry in program.get("env", [])]
+    found.unless(all(names), at, "each variable needs a name")
+    found.unless(len(names) == len(set(names)), at, "EnvVar names must be unique")
 
 
 def require_running(resource: dict[str, Any]) -> None:

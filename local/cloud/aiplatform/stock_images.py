@@ -1,6 +1,7 @@
 """Stock images: those that everybody's components name and nobody registers.
 
-The plain Python images (Docker Hub's `python`, Red Hat's `python-3xx`, Google's pipeline components) are run by the
+The plain Python images (Docker Hub's `python`, Red Hat's `python-3xx`, Google's pipeline components and prebuilt
+training containers) are run by the
 cloud's own interpreter, whatever version they ask for, in an environment of the task's own: what a component installs
 goes there and nowhere else. The plain system images (alpine, bash, busybox, debian, ubuntu, Red Hat's `ubi`) are run by
 this host's shell and commands. Owns: which images these are. Any other image has to be registered
@@ -22,10 +23,11 @@ from local.cloud.jobs.images import RuntimeManifest
 TASK_SITE = Path(__file__).resolve().parents[1] / "pipelines" / "task_site"
 _DOCKER_HUB = r"(?:(?:index\.)?docker\.io/|public\.ecr\.aws/docker/|mirror\.gcr\.io/)?(?:library/)?"
 _COMPONENTS = r"gcr\.io/ml-pipeline/google-cloud-pipeline-components"
+_PREBUILT = r"(?:(?:us|europe|asia)-docker\.pkg\.dev/vertex-ai|gcr\.io/cloud-aiplatform)/training/[\w.-]+"
 _RED_HAT = r"registry\.(?:access\.)?redhat\.(?:com|io)/"
 _VERSION = r"(?::[\w.-]+)?(?:@sha256:[0-9a-f]{64})?"
 _PYTHON = re.compile(
-    rf"(?:{_DOCKER_HUB}python(?!:2\b)|{_COMPONENTS}|{_RED_HAT}(?:ubi\d+|rhel\d+)/python-3\d+(?:-minimal)?){_VERSION}",
+    rf"(?:{_DOCKER_HUB}python(?!:2\b)|{_COMPONENTS}|{_PREBUILT}|{_RED_HAT}(?:ubi\d+|rhel\d+)/python-3\d+(?:-minimal)?){_VERSION}",
     re.ASCII,
 )
 _SYSTEM = re.compile(

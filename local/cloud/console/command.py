@@ -1,37 +1,24 @@
 """`python -m local.cloud console`: print the link that opens the console of a running cloud, and open it."""
 
 import argparse
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
 import webbrowser
 from collections.abc import Sequence
 from pathlib import Path
 
 from local.cloud.console.sessions import PATH
+from local.cloud.operator_call import NotAskedError, ask
 
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
-    root = options.root.resolve()
     try:
-        url = json.loads((root / "server.json").read_text())["url"]
-        token = (root / "operator-token").read_text().strip()
-    except FileNotFoundError as missing:
-        sys.stderr.write(
-            f"{missing.filename} does not exist: no local cloud runs on this root. Name another with --root\n"
-        )
+        link = ask(options.root, "POST", f"{PATH}/tickets", {})["url"]
+    except NotAskedError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
-    try:
-        tell(_link(url, token), open_it=options.open)
-    except urllib.error.HTTPError as refused:
-        sys.stderr.write(f"{json.load(refused)['error']['message']}\n")
-        return 1
-    except urllib.error.URLError as error:
-        sys.stderr.write(f"{url} does not answer ({error.reason}). Start the cloud again: python -m local.cloud\n")
-        return 1
+    tell(link, open_it=options.open)
     return 0
 
 
@@ -42,14 +29,6 @@ def tell(link: str, *, open_it: bool | None) -> None:
     has_screen = sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
     if has_screen if open_it is None else open_it:
         webbrowser.open(link)
-
-
-def _link(url: str, token: str) -> str:
-    headers = {"authorization": f"Bearer {token}"}
-    request = urllib.request.Request(f"{url}{PATH}/tickets", b"{}", headers, method="POST")  # noqa: S310 - the loopback
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=30) as answer:
-        return json.load(answer)["url"]
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,39 +1,25 @@
 """`python -m local.cloud fault …`: the commands of a running cloud's faults and clock.
 
-The options of each kind are the fields of its model (kinds.py). The cloud is found by the files under its root.
+The options of each kind are the fields of its model (kinds.py).
 """
 
 import argparse
 import json
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from local.cloud.faults.kinds import KINDS, Fault
+from local.cloud.operator_call import NotAskedError, ask
 
 
 def main(argv: Sequence[str]) -> int:
     options = _parser().parse_args(argv)
-    root = options.root.resolve()
     try:
-        url = json.loads((root / "server.json").read_text())["url"]
-        token = (root / "operator-token").read_text().strip()
-    except FileNotFoundError as missing:
-        sys.stderr.write(
-            f"{missing.filename} does not exist: no local cloud runs on this root. Name another with --root\n"
-        )
-        return 1
-    method, path, body = request_of(options)
-    try:
-        answer = _call(f"{url}{path}", token, method, body)
-    except urllib.error.HTTPError as refused:
-        sys.stderr.write(f"{json.load(refused)['error']['message']}\n")
-        return 1
-    except urllib.error.URLError as error:
-        sys.stderr.write(f"{url} does not answer ({error.reason}). Start the cloud again: python -m local.cloud\n")
+        answer = ask(options.root, *request_of(options))
+    except NotAskedError as error:
+        sys.stderr.write(f"{error}\n")
         return 1
     sys.stdout.write(json.dumps(answer, indent=2) + "\n")
     return 0
@@ -88,12 +74,3 @@ def _fields(model: type[Fault]) -> dict[str, dict[str, Any]]:
 
 def _type_of(annotation: str) -> type:
     return float if "float" in annotation else int if "int" in annotation else str
-
-
-def _call(url: str, token: str, method: str, body: dict[str, Any] | None) -> Any:
-    data = json.dumps(body).encode() if body is not None else None
-    headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
-    request = urllib.request.Request(url, data, headers, method=method)  # noqa: S310 - the loopback address of a cloud
-    direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with direct.open(request, timeout=60) as answer:
-        return json.load(answer)

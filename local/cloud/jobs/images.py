@@ -59,8 +59,8 @@ def runtime_of(image: str, find: FindImage) -> RuntimeManifest:
     match = _BY_DIGEST.fullmatch(image)
     if not match:
         raise ImageNotFoundError(
-            f"Failed to pull image {image!r}: tags are not resolved here. Name the image by its digest (@sha256:…). "
-            "Stock images are known by name: python, alpine, bash, busybox, debian, ubuntu"
+            f"Failed to pull image {image!r}: no registered image has this name and tag. Register it, or name it by "
+            "its digest (@sha256:…). Stock images are known by name: python, alpine, bash, busybox, debian, ubuntu"
         )
     record = find(image)
     if record is None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 from typing import Any
 
 DEFAULT_TIMEOUT_SECONDS = (
@@ -10,6 +11,7 @@ DEFAULT_TIMEOUT_SECONDS = (
 )  # https://cloud.google.com/vertex-ai/docs/reference/rest/v1/CustomJobSpec#Scheduling
 
 
+_EXECUTOR = Path(__file__).with_name("python_package.py")
 DEFAULT_WAIT_SECONDS = 24 * 3600.0  # maxWaitDuration, of FLEX_START alone
 
 
@@ -120,14 +122,33 @@ class Job:
 
 def worker_pool(spec: Mapping[str, Any], slot: PoolSlot | None, size: MachineSize) -> WorkerPool:
     """A worker pool of a validated `WorkerPoolSpec` (camelCase keys). An empty one keeps its place, without any."""
-    container = spec.get("containerSpec", {})
+    program = spec.get("containerSpec") or _as_container(spec.get("pythonPackageSpec", {}))
     return WorkerPool(
         replicas=int(spec.get("replicaCount", 1)) if spec else 0,
-        image=container.get("imageUri", ""),
-        command=list(container.get("command", [])),
-        args=list(container.get("args", [])),
-        env={entry["name"]: entry.get("value", "") for entry in container.get("env", [])},
+        image=program.get("imageUri", ""),
+        command=list(program.get("command", [])),
+        args=list(program.get("args", [])),
+        env={entry["name"]: entry.get("value", "") for entry in program.get("env", [])},
         slot=slot,
         machine=spec.get("machineSpec", {}).get("machineType", ""),
         size=size,
     )
+
+
+def image_of(spec: Mapping[str, Any]) -> str:
+    """The image of a `WorkerPoolSpec`, "" for an empty one."""
+    program = spec.get("containerSpec") or _as_container(spec.get("pythonPackageSpec", {}))
+    return program.get("imageUri", "")
+
+
+def _as_container(package: Mapping[str, Any]) -> dict[str, Any]:
+    """The `ContainerSpec` that does what a `PythonPackageSpec` asks of its executor image."""
+    if not package:
+        return {}
+    files = [f"/gcs/{uri.removeprefix('gs://')}" for uri in package["packageUris"]]
+    return {
+        "imageUri": package["executorImageUri"],
+        "command": ["python", str(_EXECUTOR), *files, "--", package["pythonModule"]],
+        "args": package.get("args", []),
+        "env": package.get("env", []),
+    }

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
-from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found
+from local.cloud.errors import failed_precondition, invalid_argument, not_found
 from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.pubsub import rules
@@ -43,12 +43,9 @@ class Snapshots(PubSubResources):
         self._subscriptions = subscriptions
 
     def routes(self) -> list[Route]:
-        name = "/v1/{name=projects/*/snapshots/*}"
         topic = "/v1/{topic=projects/*/topics/*}"
-        standard = [route for route in super().routes() if route.method != "POST" or ":" in route.template]
         return [
-            *standard,
-            Route("PUT", name, self._put, "pubsub.snapshots.create"),
+            *super().routes(),
             Route("GET", f"{topic}/snapshots", self._list_of_topic, "pubsub.topics.get"),
         ]
 
@@ -58,19 +55,10 @@ class Snapshots(PubSubResources):
         if "expireTime" in body and not _is_time(body["expireTime"]):
             found.add("expireTime", f"{body['expireTime']!r} is not an RFC 3339 time")
 
-    def refill(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        return new
-
     def find(self, name: str) -> dict[str, Any] | None:
         """One that has expired is gone, though nothing has swept it."""
         found = super().find(name)
         return found if found and parse_rfc3339(found["expireTime"]) > self.cloud.clock.now() else None
-
-    def named(self, name: str) -> dict[str, Any]:
-        found = self.find(name)
-        if found is None:
-            raise not_found(f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
-        return found
 
     def removed(self, resource: dict[str, Any]) -> None:
         self._replay.forget(resource["name"])
@@ -84,23 +72,20 @@ class Snapshots(PubSubResources):
                     self.cloud.policies.delete(name)
                     self.removed(body)
 
-    def _put(self, call: Call) -> dict[str, Any]:
+    def put(self, call: Call) -> dict[str, Any]:
         request = MESSAGES.canonical("google.pubsub.v1.CreateSnapshotRequest", call.object(), "request")
-        name, given = call.params["name"], request.get("subscription") or ""
-        short = name.rpartition("/")[2]
-        if not given:
+        if not request.get("subscription"):
             raise invalid_argument([("subscription", "is required")])
-        wanted = self.cloud.projects.with_id(given)
+        wanted = self.cloud.projects.with_id(request["subscription"])
         call.require("pubsub.subscriptions.consume", wanted)
         with self.store.transaction():
             subscription = self._subscriptions.named(wanted)
-            if self.find(name):
-                raise already_exists(f"Resource already exists in the project (resource={short}).")
+            parent, short = self.new_name(call)
             self.sweep()
             body = {"topic": subscription["topic"], "expireTime": self._expiry(subscription)}
             labels = {"labels": request["labels"]} if request.get("labels") else {}
-            answer = self.make(call, name.rpartition("/snapshots/")[0], short, body | labels)
-            self._replay.take(name, wanted)
+            answer = self.make(call, parent, short, body | labels)
+            self._replay.take(call.params["name"], wanted)
         return answer
 
     def _expiry(self, subscription: dict[str, Any]) -> str:

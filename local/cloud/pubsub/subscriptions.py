@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
 from local.cloud.clock import micros, parse_rfc3339
-from local.cloud.errors import already_exists, failed_precondition, invalid_argument, not_found
+from local.cloud.errors import failed_precondition, invalid_argument, not_found
 from local.cloud.iam.enforcement import act_as
 from local.cloud.messages import MESSAGES
 from local.cloud.pubsub import rules
@@ -47,13 +47,10 @@ class Subscriptions(PubSubResources):
         self._delivery = delivery
 
     def routes(self) -> list[Route]:
-        name = "/v1/{name=projects/*/subscriptions/*}"
         subscription = "/v1/{subscription=projects/*/subscriptions/*}"
         consume = "pubsub.subscriptions.consume"
-        standard = [route for route in super().routes() if route.method != "POST" or ":" in route.template]
         return [
-            *standard,
-            Route("PUT", name, self._put, "pubsub.subscriptions.create"),
+            *super().routes(),
             Route("POST", f"{subscription}:pull", self._pull, consume),
             Route("POST", f"{subscription}:acknowledge", self._acknowledge, consume),
             Route("POST", f"{subscription}:modifyAckDeadline", self._modify_deadline, consume),
@@ -85,21 +82,12 @@ class Subscriptions(PubSubResources):
         kept = topic.get("messageRetentionDuration")
         return resource | ({"topicMessageRetentionDuration": kept} if kept else {})
 
-    def named(self, name: str) -> dict[str, Any]:
-        found = self.find(name)
-        if found is None:
-            raise not_found(f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
-        return found
-
     def removed(self, resource: dict[str, Any]) -> None:
         self._delivery.forget(resource["name"])
 
-    def _put(self, call: Call) -> dict[str, Any]:
-        name, body = call.params["name"], self.body(call)
-        parent, _, short = name.rpartition("/subscriptions/")
-        if self.find(name):
-            raise already_exists(f"Resource already exists in the project (resource={short}).")
-        given = dict(body)
+    def put(self, call: Call) -> dict[str, Any]:
+        given = dict(self.body(call))
+        parent, short = self.new_name(call)
         if isinstance(given.get("topic"), str):
             given["topic"] = self.cloud.projects.with_id(given["topic"])
             if given["topic"].startswith("projects/"):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.bytes_fields import from_base64
 from local.cloud.call import Call
-from local.cloud.errors import already_exists, invalid_argument, not_found
+from local.cloud.errors import invalid_argument
 from local.cloud.messages import MESSAGES
 from local.cloud.paging import page_of
 from local.cloud.pubsub import rules
@@ -44,30 +44,15 @@ class Topics(PubSubResources):
         return self._delivery.publish(self.named(topic), messages)
 
     def routes(self) -> list[Route]:
-        name = "/v1/{name=projects/*/topics/*}"
         topic = "/v1/{topic=projects/*/topics/*}"
-        standard = [route for route in super().routes() if route.method != "POST" or ":" in route.template]
         return [
-            *standard,
-            Route("PUT", name, self._put, "pubsub.topics.create"),
+            *super().routes(),
             Route("POST", f"{topic}:publish", self._publish, "pubsub.topics.publish"),
             Route("GET", f"{topic}/subscriptions", self._list_subscriptions, "pubsub.topics.attachSubscription"),
         ]
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:
         rules.check_topic(found, resource_id, body)
-
-    def fill(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
-        return {"name": name, **body}
-
-    def refill(self, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG002
-        return new
-
-    def named(self, name: str) -> dict[str, Any]:
-        found = self.find(name)
-        if found is None:
-            raise not_found(f"Resource not found (resource={name.rsplit('/', 1)[-1]}).")
-        return found
 
     def removed(self, resource: dict[str, Any]) -> None:
         """Its subscriptions and snapshots stay and keep what they hold."""
@@ -76,13 +61,6 @@ class Topics(PubSubResources):
             for name, body in self.store.list(kind):
                 if body["topic"] == resource["name"]:
                     self.store.put(kind, name, body | {"topic": _DELETED})
-
-    def _put(self, call: Call) -> dict[str, Any]:
-        name = call.params["name"]
-        parent, _, short = name.rpartition("/topics/")
-        if self.find(name):
-            raise already_exists(f"Resource already exists in the project (resource={short}).")
-        return self.make(call, parent, short, self.body(call))
 
     def _publish(self, call: Call) -> dict[str, Any]:
         body = MESSAGES.canonical("google.pubsub.v1.PublishRequest", call.object(), "request")

@@ -1,12 +1,15 @@
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 from google.api_core import exceptions
 from google.cloud.aiplatform_v1.types import CustomJob, JobState, PersistentResource
 
-from .conftest import DISK, IMAGE, MACHINE, PARENT, PROJECT, Vertex, violations, wait_until, worker_pool
+from .conftest import BUCKET, DISK, IMAGE, MACHINE, PARENT, PROJECT, Vertex, violations, wait_until, worker_pool
 
 FINAL = {JobState.JOB_STATE_SUCCEEDED, JobState.JOB_STATE_FAILED, JobState.JOB_STATE_CANCELLED}
+TAGGED = f"europe-west1-docker.pkg.dev/{PROJECT}/training/tagged"
 ACCOUNT = f"trainer@{PROJECT}.iam.gserviceaccount.com"
 
 
@@ -82,6 +85,45 @@ def test_an_image_that_nobody_pushed_cannot_be_pulled(vertex: Vertex) -> None:
     done = finished(vertex, made.name)
     assert done.state == JobState.JOB_STATE_FAILED
     assert "Failed to pull image" in done.error.message
+
+
+def test_an_image_is_named_by_its_newest_tag_too(vertex: Vertex, tmp_path: Path) -> None:
+    def register(digit: str, tags: list[str]) -> None:
+        runtime = {"interpreter": sys.executable, "workdir": str(tmp_path), "env": {"BUILD": digit}}
+        image = f"{TAGGED}@sha256:{digit * 64}"
+        vertex.cloud.json("PUT", "/_local/images", {"image": image, "runtime": runtime, "tags": tags})
+
+    def build(image: str) -> str:
+        pool = worker_pool("true", container_spec={"image_uri": image, "command": ["sh", "-c", "echo $BUILD"]})
+        made = vertex.client("JobService").create_custom_job(parent=PARENT, custom_job=job(pool))
+        done = finished(vertex, made.name)
+        return done.error.message or str(logged(vertex, made.name)[-1]["textPayload"])
+
+    register("1", ["stable", "latest"])
+    register("2", ["latest"])
+    assert build(f"{TAGGED}:stable") == "1"
+    assert build(f"{TAGGED}:latest") == build(TAGGED) == "2"
+    assert f"'{TAGGED}:absent'" in build(f"{TAGGED}:absent")
+
+
+def test_a_package_that_is_wrong_is_refused_with_its_fields(vertex: Vertex) -> None:
+    pool = worker_pool("true")
+    del pool["container_spec"]
+    pool["python_package_spec"] = {"package_uris": ["/home/me/trainer.tar.gz"], "executor_image_uri": "python:3.11"}
+    with pytest.raises(exceptions.BadRequest) as refused:
+        vertex.client("JobService").create_custom_job(parent=PARENT, custom_job=job(pool))
+    at = "jobSpec.workerPoolSpecs[0].pythonPackageSpec"
+    assert violations(refused).keys() == {f"{at}.pythonModule", f"{at}.packageUris[0]"}
+    assert "'/home/me/trainer.tar.gz'" in str(refused.value)
+
+
+def test_a_package_that_is_not_there_fails_the_job_by_its_name(vertex: Vertex) -> None:
+    pool = worker_pool("true")
+    del pool["container_spec"]
+    uri = f"gs://{BUCKET}/packages/absent-0.1.tar.gz"
+    pool["python_package_spec"] = {"package_uris": [uri], "executor_image_uri": "python:3.11", "python_module": "t"}
+    made = vertex.client("JobService").create_custom_job(parent=PARENT, custom_job=job(pool))
+    assert "absent-0.1.tar.gz" in finished(vertex, made.name).error.message
 
 
 def test_a_job_acts_as_its_service_account_and_has_no_other_credentials(vertex: Vertex) -> None:

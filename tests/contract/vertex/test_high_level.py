@@ -1,7 +1,7 @@
 """The Vertex AI SDK, as its users write it."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import yaml
 from google.cloud import aiplatform
 from google.oauth2.credentials import Credentials
 
+from tests.contract.cloud_process import CloudProcess
 from tests.unit.pipelines.compiled import compiled
 
 from .conftest import BUCKET, IMAGE, PROJECT, Vertex
@@ -20,6 +21,21 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def sdk(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    yield from pointed_at(vertex, monkeypatch)
+
+
+@pytest.fixture
+def lenient(
+    new_cloud: Callable[..., CloudProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Vertex, Any]]:
+    """A cloud that takes callers without a token, as which the SDK sends packages to a storage emulator."""
+    made = Vertex(new_cloud(iam="audit").start(), tmp_path)
+    made.prepare()
+    for sdk in pointed_at(made, monkeypatch):
+        yield made, sdk
+
+
+def pointed_at(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setenv("STORAGE_EMULATOR_HOST", vertex.cloud.url)
     aiplatform.init(
         project=PROJECT,
@@ -45,6 +61,31 @@ def test_a_custom_job_is_run_and_waited_for(vertex: Vertex, sdk: Any) -> None:
     assert job.state.name == "JOB_STATE_SUCCEEDED"
     assert job.resource_name in [each.resource_name for each in sdk.CustomJob.list(filter='display_name="sdk"')]
     job.delete()
+
+
+def test_a_script_is_packaged_sent_and_run_with_what_it_requires(lenient: tuple[Vertex, Any], tmp_path: Path) -> None:
+    vertex, sdk = lenient
+    script = tmp_path / "task.py"
+    script.write_text(
+        "import os, sys, packaging, yaml\nprint('told', sys.argv[1:], os.environ['COLOUR'], flush=True)\n"
+    )
+    job = sdk.CustomJob.from_local_script(
+        display_name="script",
+        script_path=str(script),
+        container_uri="us-docker.pkg.dev/vertex-ai/training/pytorch-cpu.2-4.py310:latest",
+        args=["--epochs", "2"],
+        environment_variables={"COLOUR": "red"},
+        requirements=["packaging>=20"],
+        machine_type="n1-standard-4",
+        replica_count=2,
+    )
+    job.run(sync=True)
+    assert job.state.name == "JOB_STATE_SUCCEEDED"
+    entries = vertex.cloud.json(
+        "POST", "/v2/entries:list", {"resourceNames": [f"projects/{PROJECT}"], "pageSize": 1000}
+    )
+    told = [each["textPayload"] for each in entries["entries"] if "told" in each.get("textPayload", "")]
+    assert told == ["told ['--epochs', '2'] red"] * 2
 
 
 def test_a_persistent_resource_is_made_and_deleted(sdk: Any) -> None:

@@ -18,7 +18,7 @@ def test_an_unknown_digest_is_a_failed_pull_that_names_it() -> None:
         runtime_of(IMAGE, {}.get)
 
 
-def test_a_tag_is_not_resolved() -> None:
+def test_a_tag_that_no_image_has_is_a_failed_pull() -> None:
     with pytest.raises(ImageNotFoundError, match=r"eu-docker\.pkg\.dev/p/r/n:latest.*digest"):
         runtime_of("eu-docker.pkg.dev/p/r/n:latest", REGISTERED.get)
 
