@@ -25,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos lock clean
+.PHONY: help up stop down plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -114,6 +114,9 @@ bench-cloud: install ## Measure the local cloud on one core: small reads, memory
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
+
+mutate: install ## Remove each guard of infra/ in turn: a unit test must notice (10 minutes on 2 cores)
+	$(PY) -m tests.mutation
 
 lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt

@@ -117,7 +117,10 @@ def test_what_refuses_a_plan_comes_before_what_is_advised() -> None:
 
 
 def test_lists_of_any_kind_are_entered() -> None:
-    assert Resource(POOL, "pool", "dev", {"resourcePools": ({"replicaCount": "2"},)}).get("resourcePools.replicaCount") == "2"
+    assert (
+        Resource(POOL, "pool", "dev", {"resourcePools": ({"replicaCount": "2"},)}).get("resourcePools.replicaCount")
+        == "2"
+    )
 
 
 def test_the_stack_is_read_from_the_urn() -> None:
