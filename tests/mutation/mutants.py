@@ -1,4 +1,5 @@
-"""The guards of infra/, each removed in turn: what keeps a plan from replacing, deleting, exposing or reordering things.
+"""The guards of infra/, each removed in turn: what keeps a plan from replacing, deleting, exposing or reordering.
+
 
 Owns what counts as a guard. They are found in the code, so that a new one is removed, too, without being listed here.
 """

@@ -49,7 +49,7 @@ def warm() -> None:
         raise RuntimeError("infra is imported already: its mutants could not take its place")
 
 
-def tests_of(mutant: Mutant) -> list[str]:
+def files_for(mutant: Mutant) -> list[str]:
     """The file's own tests first, since they are the likeliest to notice, then all others."""
     own = TESTS / f"test_{mutant.file}"
     others = sorted(path for path in (ROOT / TESTS).glob("test_*.py") if path.name != own.name)
@@ -75,7 +75,7 @@ def _run(mutant: Mutant) -> int:
     os.dup2(silence, 2)
     os.chdir(ROOT)
     sys.meta_path.insert(0, _Instead(f"infra.{Path(mutant.file).stem}", mutant.source))
-    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests_of(mutant)]))
+    return int(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *files_for(mutant)]))
 
 
 class _Instead(importlib.abc.MetaPathFinder, importlib.abc.Loader):

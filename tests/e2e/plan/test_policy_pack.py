@@ -50,10 +50,14 @@ def test_the_real_command_refuses_what_the_rules_refuse(tmp_path: Path) -> None:
         "GOOGLE_OAUTH_ACCESS_TOKEN": "none",
         "HTTPS_PROXY": "http://127.0.0.1:9",
     }
-    run = {"cwd": tmp_path, "env": env, "capture_output": True, "text": True, "timeout": 200, "check": False}
-    subprocess.run(["pulumi", "stack", "init", "dev"], **run)  # type: ignore[call-overload]
 
-    done = subprocess.run(["pulumi", "preview", "--policy-pack", str(PACK)], **run)  # type: ignore[call-overload]
+    def run(*words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            ["pulumi", *words], cwd=tmp_path, env=env, capture_output=True, text=True, timeout=200, check=False
+        )
+
+    run("stack", "init", "dev")
+    done = run("preview", "--policy-pack", str(PACK))
 
     assert done.returncode != 0
     for words in (

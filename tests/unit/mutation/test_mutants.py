@@ -4,7 +4,7 @@ import ast
 from pathlib import Path
 
 from tests.mutation.mutants import control, mutants
-from tests.mutation.trial import Verdict, tests_of
+from tests.mutation.trial import Verdict, files_for
 
 INFRA = Path(__file__).parents[3] / "infra"
 
@@ -63,8 +63,8 @@ def test_the_control_has_every_guard() -> None:
 
 def test_a_files_own_tests_come_first() -> None:
     mutant = next(each for each in mutants(INFRA) if each.file == "training_pool.py")
-    assert tests_of(mutant)[0] == "tests/unit/infra/test_training_pool.py"
-    assert len(tests_of(mutant)) > 10
+    assert files_for(mutant)[0] == "tests/unit/infra/test_training_pool.py"
+    assert len(files_for(mutant)) > 10
 
 
 def test_only_a_failed_test_kills() -> None:
