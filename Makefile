@@ -25,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos mutate lock clean
+.PHONY: help up stop down doctor plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ ifeq ($(STACK),local)
 else
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
 endif
+
+doctor: install ## Find out whether a stack can come up in its project: login, billing, quota, rights, each with its fix [STACK=dev or prod]
+	@$(PY) -m doctor --stack $(STACK)
 
 plan: install ## Show what `up` would do to capacity, money and data, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
 ifeq ($(STACK),local)
@@ -76,7 +79,7 @@ $(STAMP): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(VENV)/bin/uv pip install --quiet --python $(PY) $(foreach lock,$(LOCKS),-r $(lock)) -e .
-	@$(PY) -m compileall -q contracts infra pipeline engine policy plan local trainer/train
+	@$(PY) -m compileall -q contracts infra pipeline engine policy plan doctor local trainer/train
 	@echo "install: compiling what is imported on the way"
 	@$(PY) -c "import train.main, train.evaluate, torch._dynamo" & \
 	 $(PY) -c "import kfp, pulumi_gcp.vertex, pulumi_gcp.colab, duckdb, sqlglot, google.cloud.aiplatform_v1, google_cloud_pipeline_components.v1.custom_job" & \
@@ -114,6 +117,9 @@ bench-cloud: install ## Measure the local cloud on one core: small reads, memory
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
+
+schema: install ## Write Pulumi.schema.json, by which editors complete and check the stack files
+	$(PY) -m infra.stack_schema > Pulumi.schema.json
 
 mutate: install ## Remove each guard of infra/ in turn: a unit test must notice (10 minutes on 2 cores)
 	$(PY) -m tests.mutation

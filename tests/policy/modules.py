@@ -4,7 +4,7 @@ from pathlib import Path
 
 from tests.policy.readme import ROOT_FOLDER
 
-PACKAGES = ("contracts", "infra", "pipeline", "engine", "policy", "plan", "local", "trainer/train")
+PACKAGES = ("contracts", "infra", "pipeline", "engine", "policy", "plan", "doctor", "local", "trainer/train")
 
 
 def modules_with_a_parser() -> list[str]:
