@@ -25,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,21 +96,24 @@ format: install ## Format and repair what the linter can
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-test: install ## All tests
-	$(PY) -m pytest -n 2 --dist loadfile
+test: install ## All tests, but what the real pulumi needs minutes for (make conformance)
+	$(PY) -m pytest -n 2 --dist loadfile -m "not minutes"
 
 test-unit: install ## The unit tests, without the slow ones
 	$(PY) -m pytest -n 2 --dist loadfile -m "not slow" tests/unit
 
-conformance: install ## Replay recorded provider traffic against a fresh local cloud, then the contract tests
+conformance: install ## Replay recorded provider traffic, then the contract tests and an independent program by both engines
 	$(PY) -m tests.contract.conformance
-	$(PY) -m pytest -n 2 --dist loadfile tests/contract
+	$(PY) -m pytest -n 2 --dist loadfile tests/contract tests/e2e/independent
 
 kfp-samples: install ## Run other people's compiled pipelines, such as those of kubeflow/pipelines [SAMPLES=folder]
 	$(PY) -m tests.samples SAMPLES="$(SAMPLES)"
 
 bench-start: install ## Measure a job's warm start against a cold one [RUNS=20]
 	$(PY) -m tests.bench.start --runs $(RUNS)
+
+permissions: install ## Live through a deployment with IAM enforced and write docs/permissions.md
+	$(PY) -m tests.e2e.permissions.table
 
 bench-cloud: install ## Measure the local cloud on one core: small reads, memory, lists of objects, queued jobs
 	$(PY) -m tests.bench.cloud

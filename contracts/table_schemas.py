@@ -80,6 +80,20 @@ DRIFT_HOURLY = TableSchema(
     partition_unit="HOUR",
 )
 
+TRAINING_EVENTS = "training_events"
+
+
+def training_events_query(table: str) -> str:
+    """GoogleSQL of the view: each event once, as it was written last, in no order. Without a filter of its own it may
+    be read where the table demands one."""
+    return (
+        "SELECT user_id, item_id, event_time, event_order, rating, logged_at "  # noqa: S608 -- the stack's own table
+        f"FROM `{table}` WHERE logged_at > TIMESTAMP '1970-01-01 00:00:00+00' "
+        "QUALIFY ROW_NUMBER() OVER "
+        "(PARTITION BY user_id, item_id, event_time, event_order ORDER BY logged_at DESC) = 1"
+    )
+
+
 INTERACTIONS_FILE = "interactions.parquet"
 ITEMS_FILE = "items.parquet"
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")  # and an optional rating

@@ -10,7 +10,7 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import Input, Output, ResourceOptions
 
-_PREFIX = "pipelines/"
+from infra import naming
 
 
 class CompiledPipeline(pulumi.ComponentResource):
@@ -21,7 +21,7 @@ class CompiledPipeline(pulumi.ComponentResource):
     ) -> None:
         super().__init__("recsys:infra:CompiledPipeline", name, None, opts)
         self.digest = spec_json.apply(_sha256)
-        self.path = self.digest.apply(lambda digest: f"{_PREFIX}{digest}.json")
+        self.path = self.digest.apply(lambda digest: f"{naming.PIPELINES}{digest}.json")
         self.object = gcp.storage.BucketObject(
             f"{name}-object",
             bucket=bucket,

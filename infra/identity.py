@@ -1,48 +1,37 @@
-"""The account that pipelines and their jobs run as, what it may do in the project, and who may act as it.
+"""The platform's accounts and roles, what they may do in the project, and who may act as the pipeline.
 
-A role that can be granted on one resource is granted there, beside the resource: roles/storage.objectAdmin on the
-bucket (snapshots, checkpoints, models, pipeline outputs), roles/bigquery.dataViewer on the datasets (extract reads the
-events), roles/artifactregistry.reader on the repository. Here stands what has no smaller scope:
-
-* roles/aiplatform.user on the project: a pipeline creates custom jobs, reads and writes models, experiments and
-  metadata;
-* roles/bigquery.jobUser on the project: running a query is a project-level permission;
-* roles/iam.serviceAccountUser on the account itself, for itself: a pipeline that runs as the account starts jobs that
-  run as it, and Vertex AI checks actAs anew for each of them;
-* roles/iam.serviceAccountUser on the account for the submitters: whoever creates a pipeline job or the schedule with
-  this account must be allowed to act as it. That includes whoever deploys the stack.
-
-Deliberately not granted: any write to BigQuery (the event log is written by serving and by whoever ingests, under their
-own identity), any primitive role, any role on other service accounts.
+Five accounts with disjoint rights: the pipeline runs, the submitter starts runs, the keeper looks after pools and
+schedules, the deployer applies changes, the previewer reads what a plan compares with. All of this component is applied
+by a person (ADR 0007): the deployer has no permission to change it. Does not own: who gets which role
+(infra/access.py).
 """
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
-from infra import naming
+from infra import access, naming, permissions
+from infra.access import Grant, Principal, Principals
 from infra.naming import Names
+from infra.permissions import CustomRole
 
-_PROJECT_ROLES = ("roles/aiplatform.user", "roles/bigquery.jobUser")
-_ACT_AS = "roles/iam.serviceAccountUser"
 _UNUSUAL = re.compile(r"[^A-Za-z0-9.@/-]+")
 
+_ACCOUNTS = {
+    naming.PIPELINE_ACCOUNT: ("Recommender training pipeline", "Runs the training pipeline and its jobs"),
+    naming.SUBMITTER_ACCOUNT: ("Recommender training submitter", "Submits runs of the pipeline and follows them"),
+    naming.KEEPER_ACCOUNT: ("Recommender training keeper", "Reboots and hibernates pools, pauses schedules"),
+    naming.DEPLOYER_ACCOUNT: ("Recommender training deployer", "Applies what a merge changes"),
+    naming.PREVIEWER_ACCOUNT: ("Recommender training previewer", "Plans what a pull request would change"),
+}
 
-@dataclass(frozen=True)
-class Principal:
-    """Whom a role is granted to: `member` as IAM policies name it, `account` what the grant must wait for."""
 
-    name: str
-    member: str
-    account: pulumi.Resource
-
-
-class PipelineIdentity(pulumi.ComponentResource):
-    """`principal` is the account, for the grants that stand beside other resources."""
+class PlatformIdentity(pulumi.ComponentResource):
+    """`principals` are for the grants that stand beside other resources; `roles` maps a custom role's id to what such a
+    grant must wait for."""
 
     def __init__(
         self,
@@ -53,39 +42,73 @@ class PipelineIdentity(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
-        super().__init__("recsys:infra:PipelineIdentity", name, None, opts)
+        super().__init__("recsys:infra:PlatformIdentity", name, None, opts)
         self._names = names
-        self._account = gcp.serviceaccount.Account(
-            f"{name}-account",
-            account_id=naming.PIPELINE_ACCOUNT,
-            display_name="Recommender training pipeline",
-            description="Runs the training pipeline and its jobs",
-            opts=ResourceOptions(parent=self, depends_on=list(after)),
+        self._after = list(after)
+        accounts = {account_id: self._account(account_id) for account_id in _ACCOUNTS}
+        self.principals = Principals(
+            pipeline=accounts[naming.PIPELINE_ACCOUNT],
+            submitter=accounts[naming.SUBMITTER_ACCOUNT],
+            keeper=accounts[naming.KEEPER_ACCOUNT],
+            deployer=accounts[naming.DEPLOYER_ACCOUNT],
+            previewer=accounts[naming.PREVIEWER_ACCOUNT],
+            others=[Principal(_slug(member), member) for member in submitters],
         )
-        self.principal = Principal("pipeline", f"serviceAccount:{names.service_account}", self._account)
+        self.roles = {role.role_id: self._role(role) for role in permissions.ROLES}
         self.grants: list[pulumi.Resource] = [
-            *(self._project_role(name, role) for role in _PROJECT_ROLES),
-            self._act_as(f"{name}-acts-as-itself", self.principal.member),
-            *(self._act_as(f"{name}-submitter-{_slug(member)}", member) for member in submitters),
+            *map(self._on_project, access.on_project(self.principals, names)),
+            *map(self._on_pipeline_account, access.on_pipeline_account(self.principals)),
         ]
-        self.register_outputs({"email": self._account.email})
+        self.register_outputs({})
 
-    def _project_role(self, name: str, role: str) -> gcp.projects.IAMMember:
-        return gcp.projects.IAMMember(
-            f"{name}-{role.partition('/')[2]}",
-            project=self._names.project,
-            role=role,
-            member=self.principal.member,
-            opts=ResourceOptions(parent=self, depends_on=[self._account]),
+    def waits_for(self, grant: Grant) -> list[pulumi.Resource]:
+        account = grant.principal.account
+        return [*([account] if account else []), self.roles[grant.role.role_id]]
+
+    def role_name(self, role: CustomRole) -> str:
+        return f"projects/{self._names.project}/roles/{role.role_id}"
+
+    def _account(self, account_id: str) -> Principal:
+        display_name, description = _ACCOUNTS[account_id]
+        role = account_id.removeprefix("recsys-")
+        account = gcp.serviceaccount.Account(
+            f"{self.pulumi_resource_name}-{role}",
+            account_id=account_id,
+            display_name=display_name,
+            description=description,
+            opts=ResourceOptions(parent=self, depends_on=self._after),
+        )
+        return Principal(role, f"serviceAccount:{self._names.account_email(account_id)}", account)
+
+    def _role(self, role: CustomRole) -> gcp.projects.IAMCustomRole:
+        return gcp.projects.IAMCustomRole(
+            f"{self.pulumi_resource_name}-{role.role_id}",
+            role_id=role.role_id,
+            title=role.title,
+            permissions=sorted(role.permissions),
+            opts=ResourceOptions(parent=self, depends_on=self._after),
         )
 
-    def _act_as(self, name: str, member: str) -> gcp.serviceaccount.IAMMember:
+    def _on_project(self, grant: Grant) -> gcp.projects.IAMMember:
+        condition = grant.condition
+        return gcp.projects.IAMMember(
+            f"{self.pulumi_resource_name}-{grant.name}",
+            project=self._names.project,
+            role=self.role_name(grant.role),
+            member=grant.principal.member,
+            condition=condition
+            and gcp.projects.IAMMemberConditionArgs(title=condition.title, expression=condition.expression),
+            opts=ResourceOptions(parent=self, depends_on=self.waits_for(grant)),
+        )
+
+    def _on_pipeline_account(self, grant: Grant) -> gcp.serviceaccount.IAMMember:
+        account = self.principals.pipeline.account
         return gcp.serviceaccount.IAMMember(
-            name,
+            f"{self.pulumi_resource_name}-{grant.name}",
             service_account_id=self._names.service_account_name,
-            role=_ACT_AS,
-            member=member,
-            opts=ResourceOptions(parent=self, depends_on=[self._account]),
+            role=self.role_name(grant.role),
+            member=grant.principal.member,
+            opts=ResourceOptions(parent=self, depends_on=[*self.waits_for(grant), *([account] if account else [])]),
         )
 
 

@@ -13,6 +13,10 @@ MIN_JOB_MINUTES = 1 / 60  # the trainer's budget has whole seconds
 MAX_JOB_MINUTES = 7 * 24 * 60  # a custom job's default timeout is 604800 s
 MAX_REPLICAS = 1_000  # Google documents none but the quota; a group of machines in one zone ends here
 MAX_OBJECT_AGE_DAYS = 2**31 - 1  # of a bucket's lifecycle rule: an int32 in the API
+MAX_KEPT = 10_000  # versions or days of an image's past: more is a mistake, and both are int32 in the API
+MAX_BUDGET = 10**9  # of a month; Google's is an int64
+MAX_ALERT_HOURS = 25  # an alert's longest look back: https://cloud.google.com/monitoring/alerts/concepts-indepth
+SOFT_DELETE_DAYS = range(7, 91)  # https://cloud.google.com/storage/docs/soft-delete
 MAX_PARTITIONS = 10_000  # of one BigQuery table: https://cloud.google.com/bigquery/quotas#partitioned_tables
 
 # google-cloud-aiplatform 1.165.1, constants/base.py, without "global".
@@ -49,6 +53,15 @@ _NAMES = {
         r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?",
         "at most 63 lower-case letters, digits and dashes, a letter first",
     ),
+    "GitHub repository": (
+        r"[A-Za-z0-9](-?[A-Za-z0-9]){0,38}/[A-Za-z0-9._-]{1,100}",
+        "owner/name, as in the repository's address",
+    ),
+    "branch": (r"[A-Za-z0-9]([A-Za-z0-9._/-]{0,198}[A-Za-z0-9])?", "letters, digits and . _ / - between them"),
+    "billing account": (
+        r"[0-9A-F]{6}(-[0-9A-F]{6}){2}",
+        "three groups of six hexadecimal digits: 01AB23-45CD67-89EF01",
+    ),
     "experiment": (r"[a-z0-9][a-z0-9-]{0,127}", "1-128 lower-case letters, digits and dashes, no dash first"),
     "model": (r"[a-z_][a-z0-9_-]{0,62}", "1-63 lower-case letters, digits, _ and -, a letter or _ first"),
 }
@@ -75,6 +88,10 @@ def name_rule(kind: str, name: str) -> str | None:
     """`kind` is a key of the table above: project, label, persistent resource, bucket, dataset, …"""
     pattern, words = _NAMES[kind]
     return None if re.fullmatch(pattern, name) else f"is no {kind} name ({words})"
+
+
+def email_rule(address: str) -> str | None:
+    return None if _MEMBER.fullmatch(f"user:{address}") else "is no e-mail address"
 
 
 def region_rule(region: str) -> str | None:

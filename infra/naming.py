@@ -9,14 +9,26 @@ from pydantic import BaseModel, ConfigDict
 DATASET_RECSYS = "recsys_logs"
 DATASET_DRIFT = "drift"
 PIPELINE_ACCOUNT = "recsys-pipeline"
+SUBMITTER_ACCOUNT = "recsys-submitter"
+KEEPER_ACCOUNT = "recsys-keeper"
+DEPLOYER_ACCOUNT = "recsys-deployer"
+PREVIEWER_ACCOUNT = "recsys-previewer"
+ACCOUNTS = (PIPELINE_ACCOUNT, SUBMITTER_ACCOUNT, KEEPER_ACCOUNT, DEPLOYER_ACCOUNT, PREVIEWER_ACCOUNT)
 REPOSITORY = "recsys-training"
 TRAINER_IMAGE = "recsys-train"
 STEPS_IMAGE = "recsys-steps"
 SCHEDULE = "recsys-training"
+FEDERATION_POOL = "recsys-github"
 RESOURCE_POOL = "workers"  # the one resource pool inside each persistent resource
 
+# The bucket's folders.
 STAGING = "staging/"
+HISTORY = f"{STAGING}history/"  # what is brought in
+SNAPSHOTS = f"{STAGING}snapshots/"  # what a run reads
 CHECKPOINTS = "checkpoints/"
+MODELS = "models/"
+RUNS = "runs/"  # the pipeline's own files
+PIPELINES = "pipelines/"  # compiled ones
 
 
 class Names(BaseModel):
@@ -42,7 +54,10 @@ class Names(BaseModel):
     @property
     def service_account(self) -> str:
         """The e-mail of the account that the pipeline and its jobs run as."""
-        return f"{PIPELINE_ACCOUNT}@{self.project}.iam.gserviceaccount.com"
+        return self.account_email(PIPELINE_ACCOUNT)
+
+    def account_email(self, account_id: str) -> str:
+        return f"{account_id}@{self.project}.iam.gserviceaccount.com"
 
     @property
     def service_account_name(self) -> str:
@@ -51,6 +66,9 @@ class Names(BaseModel):
 
     def gs(self, path: str) -> str:
         return f"gs://{self.artifact_bucket}/{path}"
+
+    def folder(self, prefix: str) -> str:
+        return self.gs(prefix.removesuffix("/"))
 
 
 def persistent_resource(resource_id: str, generation: str) -> str:

@@ -11,22 +11,23 @@ import pulumi
 from pydantic import BaseModel
 
 from contracts.stack_outputs import ImageLock, PlatformFacts
-from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS
-from infra import naming
+from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS, TRAINING_EVENTS, training_events_query
+from infra import access, naming, services
 from infra.compiled_pipeline import CompiledPipeline
+from infra.federation import GithubFederation
 from infra.go_json import go_json
-from infra.identity import PipelineIdentity
+from infra.identity import PlatformIdentity
 from infra.images import TrainingImages
 from infra.naming import Names
+from infra.operations import Operations
 from infra.registry import ImageRepository
 from infra.schedule import PipelineSchedule
+from infra.service_agents import ServiceAgents
 from infra.services import EnabledServices
 from infra.settings import Settings
 from infra.storage import ArtifactStore
 from infra.training_pool import TrainingPool
 from infra.warehouse import DatasetSpec, Warehouse
-
-_PIPELINE_ROOT = "runs"
 
 CompilePipeline = Callable[[PlatformFacts], dict[str, Any]]
 
@@ -42,35 +43,55 @@ class Platform:
         self._declare_data()
         self._declare_pools()
         self._declare_pipeline(compile_pipeline)
+        self._declare_operations()
 
     def _declare_foundation(self) -> None:
-        self._services = EnabledServices("services")
-        self._identity = PipelineIdentity(
+        self._services = EnabledServices("services", apis=self._apis())
+        self._identity = PlatformIdentity(
             "identity",
             names=self._names,
             submitters=self._settings.submitters,
             after=[self._services.by_api["iam"]],
         )
+        self._agents = ServiceAgents(
+            "agents", project=self._settings.project, after=[self._services.by_api["aiplatform"]]
+        )
+        if self._settings.federation.github_repository:
+            GithubFederation(
+                "github",
+                project=self._settings.project,
+                settings=self._settings.federation,
+                principals=self._identity.principals,
+                after=[self._services.by_api[api] for api in ("iam", *services.FEDERATION_APIS)],
+            )
+
+    def _apis(self) -> list[str]:
+        federated = services.FEDERATION_APIS if self._settings.federation.github_repository else ()
+        budget = services.BUDGET_APIS if self._settings.operations.billing_account else ()
+        return [*services.APIS, *federated, *budget]
 
     def _declare_data(self) -> None:
         settings, apis = self._settings, self._services.by_api
-        pipeline = [self._identity.principal]
+        who, names = self._identity.principals, self._names
         self._store = ArtifactStore(
             "artifacts",
             bucket_name=self._names.artifact_bucket,
             region=settings.region,
             retention=settings.retention,
             protect=settings.protect,
-            object_admins=pipeline,
+            grants=access.on_bucket(who, names),
+            identity=self._identity,
             labels=self._labels,
             after=[apis["storage"]],
         )
         self._warehouse = Warehouse(
             "warehouse",
             datasets=_datasets(settings),
+            require_partition_filter=settings.require_partition_filter,
             location=settings.region,
             protect=settings.protect,
-            viewers=pipeline,
+            grants=access.on_datasets(who),
+            identity=self._identity,
             labels=self._labels,
             after=[apis["bigquery"]],
         )
@@ -79,7 +100,10 @@ class Platform:
             repository_id=naming.REPOSITORY,
             location=settings.region,
             protect=settings.protect,
-            readers=pipeline,
+            settings=settings.registry,
+            deployed=_deployed(settings),
+            grants=access.on_repository(who),
+            identity=self._identity,
             labels=self._labels,
             after=[apis["artifactregistry"]],
         )
@@ -115,7 +139,13 @@ class Platform:
         )
         spec_json = self._images.lock.apply(lambda lock: go_json(compile_pipeline(self._facts(lock))))
         self._pipeline = CompiledPipeline("pipeline", spec_json=spec_json, bucket=self._store.bucket.name)
-        grants = [*self._identity.grants, *self._store.grants, *self._warehouse.grants, *self._repository.grants]
+        grants = [
+            *self._identity.grants,
+            *self._agents.grants,
+            *self._store.grants,
+            *self._warehouse.grants,
+            *self._repository.grants,
+        ]
         pools = [self._training_pool.persistent_resource, self._steps_pool.persistent_resource]
         self._schedule = PipelineSchedule(
             "retraining",
@@ -123,9 +153,21 @@ class Platform:
             display_name=naming.SCHEDULE,
             location=self._settings.region,
             spec_json=spec_json,
-            pipeline_root=self._names.gs(_PIPELINE_ROOT),
+            pipeline_root=self._names.folder(naming.RUNS),
             service_account=self._names.service_account,
             after=[*grants, *pools],
+        )
+
+    def _declare_operations(self) -> None:
+        apis = self._services.by_api
+        Operations(
+            "operations",
+            project=self._settings.project,
+            project_number=self._agents.project_number,
+            environment=self._settings.environment,
+            settings=self._settings.operations,
+            labels=self._labels,
+            after=[api for name, api in apis.items() if name in ("logging", "monitoring", *services.BUDGET_APIS)],
         )
 
     def _facts(self, images: ImageLock) -> PlatformFacts:
@@ -146,12 +188,19 @@ class Platform:
         }
 
 
+def _deployed(settings: Settings) -> list[str]:
+    """The images by digest; none where they are built while the stack is deployed."""
+    source = settings.image_source
+    return list(source.model_dump().values()) if isinstance(source, ImageLock) else []
+
+
 def _datasets(settings: Settings) -> list[DatasetSpec]:
     return [
         DatasetSpec(
             dataset_id=naming.DATASET_RECSYS,
             description="What was shown to users and what they did",
             tables=(REQUESTS, FEEDBACK),
+            views={TRAINING_EVENTS: training_events_query(_feedback(settings))},
             expiry_days=settings.retention.logs_days,
         ),
         DatasetSpec(
@@ -163,6 +212,10 @@ def _datasets(settings: Settings) -> list[DatasetSpec]:
     ]
 
 
+def _feedback(settings: Settings) -> str:
+    return f"{settings.project}.{naming.DATASET_RECSYS}.{FEEDBACK.name}"
+
+
 def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
     """Every field of `PlatformFacts` but the images: known before anything exists."""
     model = settings.training.model_name
@@ -171,10 +224,10 @@ def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
         "region": settings.region,
         "environment": settings.environment,
         "artifact_bucket": f"gs://{names.artifact_bucket}",
-        "pipeline_root": names.gs(_PIPELINE_ROOT),
-        "staging_prefix": names.gs(f"{naming.STAGING}history"),
-        "snapshot_prefix": names.gs(f"{naming.STAGING}snapshots"),
-        "model_dir": names.gs(f"models/{model}"),
+        "pipeline_root": names.folder(naming.RUNS),
+        "staging_prefix": names.folder(naming.HISTORY),
+        "snapshot_prefix": names.folder(naming.SNAPSHOTS),
+        "model_dir": names.gs(f"{naming.MODELS}{model}"),
         "checkpoint_dir": names.gs(f"{naming.CHECKPOINTS}{model}"),
         "dataset_recsys": naming.DATASET_RECSYS,
         "dataset_drift": naming.DATASET_DRIFT,

@@ -9,9 +9,20 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
+from pydantic.alias_generators import to_camel
+
 from contracts.problems import Problem
 from infra import limits, machines, naming
-from infra.stack_config import PoolSettings, RetentionSettings, ScheduleSettings, TrainingSettings, config_key
+from infra.stack_config import (
+    FederationSettings,
+    OperationsSettings,
+    PoolSettings,
+    RegistrySettings,
+    RetentionSettings,
+    ScheduleSettings,
+    TrainingSettings,
+    config_key,
+)
 
 _STATE_SCHEMES = ("gs://", "s3://", "azblob://", "https://", "file://")
 _NAME_A_BUCKET = "Name a bucket, such as gs://my-project-pulumi"
@@ -180,7 +191,11 @@ def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> 
 def _retention(retention: RetentionSettings) -> Iterator[Problem]:
     key = config_key("retention")
     partitioned = {"logsDays": limits.MAX_PARTITIONS, "driftDays": limits.MAX_PARTITIONS // 24}
-    for name, days in retention.model_dump(by_alias=True).items():
+    soft = retention.soft_delete_days
+    if soft and soft not in limits.SOFT_DELETE_DAYS:
+        rule = f"a bucket keeps what is deleted {limits.SOFT_DELETE_DAYS[0]} to {limits.SOFT_DELETE_DAYS[-1]} days"
+        yield _problem(f"{key}.softDeleteDays", soft, rule, "Set days in that range, or 0 to keep nothing")
+    for name, days in retention.model_dump(by_alias=True, exclude={"soft_delete_days"}).items():
         if days <= 0:
             yield _problem(f"{key}.{name}", days, "must be at least one day", "Set how many days are kept")
         elif days > partitioned.get(name, days):
@@ -189,6 +204,14 @@ def _retention(retention: RetentionSettings) -> Iterator[Problem]:
         elif days > limits.MAX_OBJECT_AGE_DAYS:
             rule = f"a bucket's rule has at most {limits.MAX_OBJECT_AGE_DAYS} days"
             yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
+
+
+def _registry(registry: RegistrySettings) -> Iterator[Problem]:
+    key = config_key("registry")
+    for name, number in registry.model_dump(by_alias=True, exclude={"immutable_tags"}).items():
+        if not 1 <= number <= limits.MAX_KEPT:
+            rule = f"must be 1 to {limits.MAX_KEPT}"
+            yield _problem(f"{key}.{name}", number, rule, "Set how much of the images' past is kept")
 
 
 def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
@@ -205,11 +228,46 @@ def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
 
 def _itself(submitters: tuple[str, ...], project: str, region: str) -> Iterator[Problem]:
     """Two resources for one grant would take it away when one of them goes."""
-    pipeline = f"serviceAccount:{naming.Names(project=project, region=region).service_account}"
+    names = naming.Names(project=project, region=region)
+    own = {f"serviceAccount:{names.account_email(account)}" for account in naming.ACCOUNTS}
     for index, member in enumerate(submitters):
-        if limits.same_member(member) == pipeline:
-            rule = "is the pipeline's own account, which may act as itself anyway"
+        if limits.same_member(member) in own:
+            rule = "is one of the platform's own accounts, which have what they need"
             yield _problem(f"{config_key('submitters')}[{index}]", member, rule, "Remove it")
+
+
+def _federation(federation: FederationSettings) -> Iterator[Problem]:
+    key = config_key("federation")
+    if federation.github_repository:
+        rule = limits.name_rule("GitHub repository", federation.github_repository)
+        fix = 'Write owner/name, or "" for no CI without keys'
+        yield from _broken(f"{key}.githubRepository", federation.github_repository, rule, fix)
+    branch = limits.name_rule("branch", federation.branch)
+    yield from _broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
+
+
+def _operations(operations: OperationsSettings) -> Iterator[Problem]:
+    key = config_key("operations")
+    for index, address in enumerate(operations.emails):
+        rule = limits.email_rule(address)
+        if rule is None and address in operations.emails[:index]:
+            rule = "is listed twice"
+        yield from _broken(f"{key}.emails[{index}]", address, rule, "Name each address once")
+    for name in ("no_success_hours", "idle_pool_hours"):
+        hours = getattr(operations, name)
+        if not 0 <= hours <= limits.MAX_ALERT_HOURS:
+            rule = f"an alert looks back 1 to {limits.MAX_ALERT_HOURS} hours"
+            yield _problem(f"{key}.{to_camel(name)}", hours, rule, "Set it in that range, or 0 for no alert")
+    if operations.billing_account:
+        rule = limits.name_rule("billing account", operations.billing_account)
+        fix = 'Use the id that `gcloud billing accounts list` shows, or "" for no budget'
+        yield from _broken(f"{key}.billingAccount", operations.billing_account, rule, fix)
+    if operations.monthly_budget < 1:
+        rule = "must be at least 1, in the billing account's currency"
+        yield _problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
+    elif operations.monthly_budget > limits.MAX_BUDGET:
+        rule = f"must be at most {limits.MAX_BUDGET}"
+        yield _problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
 
 
 def _training(training: TrainingSettings) -> Iterator[Problem]:
@@ -236,7 +294,10 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("schedule", "training_pool"), partial(_concurrency, "training_pool")),
     (("schedule", "steps_pool"), partial(_concurrency, "steps_pool")),
     (("retention",), _retention),
+    (("registry",), _registry),
     (("submitters",), _submitters),
     (("submitters", "project", "region"), _itself),
+    (("federation",), _federation),
+    (("operations",), _operations),
     (("training",), _training),
 )

@@ -81,10 +81,40 @@ class ScheduleSettings(_Section):
 
 
 class RetentionSettings(_Section):
+    """`versions_days`: how long an overwritten or deleted object can be brought back; `soft_delete_days`: how long what
+    is gone for good, the bucket included, can be (0: not at all)."""
+
     staging_days: int
     checkpoints_days: int
+    versions_days: int
+    soft_delete_days: int
     logs_days: int
     drift_days: int
+
+
+class RegistrySettings(_Section):
+    """`kept_versions` of each image stay however old they are; older ones go once no tag names them."""
+
+    immutable_tags: bool
+    kept_versions: int
+    untagged_days: int
+
+
+class FederationSettings(_Section):
+    """Whose GitHub workflows deploy without a key; `github_repository` "" for none."""
+
+    github_repository: str
+    branch: str
+
+
+class OperationsSettings(_Section):
+    """0 hours: not watched. `billing_account` "" for no budget; `monthly_budget` is in the account's currency."""
+
+    emails: tuple[str, ...]
+    no_success_hours: int
+    idle_pool_hours: int
+    billing_account: str
+    monthly_budget: int
 
 
 class TrainingSettings(_Section):
@@ -107,8 +137,12 @@ class StackConfig(BaseModel):
     steps_pool: PoolSettings
     schedule: ScheduleSettings
     retention: RetentionSettings
+    require_partition_filter: bool
+    registry: RegistrySettings
     protect: bool
     submitters: tuple[str, ...]
+    federation: FederationSettings
+    operations: OperationsSettings
     training: TrainingSettings
 
 

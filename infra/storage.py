@@ -10,13 +10,13 @@ import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 from infra import naming
-from infra.identity import Principal
+from infra.access import Grant
+from infra.identity import PlatformIdentity
 from infra.stack_config import RetentionSettings
 
 _Condition = gcp.storage.BucketLifecycleRuleConditionArgs
 
-_NONCURRENT_DAYS = 30  # how long an overwritten or deleted object can be brought back
-_SOFT_DELETE_SECONDS = 7 * 86_400
+_DAY_SECONDS = 86_400
 
 
 class ArtifactStore(pulumi.ComponentResource):
@@ -30,7 +30,8 @@ class ArtifactStore(pulumi.ComponentResource):
         region: str,
         retention: RetentionSettings,
         protect: bool,
-        object_admins: Sequence[Principal],
+        grants: Sequence[Grant],
+        identity: PlatformIdentity,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
@@ -43,23 +44,28 @@ class ArtifactStore(pulumi.ComponentResource):
             uniform_bucket_level_access=True,
             public_access_prevention="enforced",
             versioning=gcp.storage.BucketVersioningArgs(enabled=True),
-            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=_SOFT_DELETE_SECONDS),
+            soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(
+                retention_duration_seconds=retention.soft_delete_days * _DAY_SECONDS
+            ),
             lifecycle_rules=_lifecycle(retention),
             force_destroy=not protect,
             labels=labels,
             opts=ResourceOptions(parent=self, depends_on=list(after), protect=protect),
         )
-        self.grants = [
-            gcp.storage.BucketIAMMember(
-                f"{name}-object-admin-{principal.name}",
-                bucket=self.bucket.name,
-                role="roles/storage.objectAdmin",
-                member=principal.member,
-                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
-            )
-            for principal in object_admins
-        ]
+        self.grants = [self._grant(grant, identity) for grant in grants]
         self.register_outputs({"bucket": self.bucket.name})
+
+    def _grant(self, grant: Grant, identity: PlatformIdentity) -> gcp.storage.BucketIAMMember:
+        condition = grant.condition
+        return gcp.storage.BucketIAMMember(
+            f"{self.pulumi_resource_name}-{grant.name}",
+            bucket=self.bucket.name,
+            role=identity.role_name(grant.role),
+            member=grant.principal.member,
+            condition=condition
+            and gcp.storage.BucketIAMMemberConditionArgs(title=condition.title, expression=condition.expression),
+            opts=ResourceOptions(parent=self, depends_on=identity.waits_for(grant)),
+        )
 
 
 def _lifecycle(retention: RetentionSettings) -> list[gcp.storage.BucketLifecycleRuleArgs]:
@@ -67,7 +73,7 @@ def _lifecycle(retention: RetentionSettings) -> list[gcp.storage.BucketLifecycle
     return [
         _delete_when(_Condition(age=retention.staging_days, matches_prefixes=[naming.STAGING])),
         _delete_when(_Condition(age=retention.checkpoints_days, matches_prefixes=[naming.CHECKPOINTS])),
-        _delete_when(_Condition(days_since_noncurrent_time=_NONCURRENT_DAYS, with_state="ARCHIVED")),
+        _delete_when(_Condition(days_since_noncurrent_time=retention.versions_days, with_state="ARCHIVED")),
     ]
 
 

@@ -5,15 +5,16 @@ Does not own the columns (contracts/table_schemas.py). Nobody is granted to writ
 """
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 from contracts.table_schemas import TableSchema
-from infra.identity import Principal
+from infra.access import Grant
+from infra.identity import PlatformIdentity
 
 _DAY_MS = 86_400_000
 
@@ -26,10 +27,14 @@ class DatasetSpec:
     description: str
     tables: tuple[TableSchema, ...]
     expiry_days: int
+    views: Mapping[str, str] = field(default_factory=dict)  # GoogleSQL by name
 
 
 class Warehouse(pulumi.ComponentResource):
-    """`protect` refuses to delete or replace any dataset or table, and to drop rows when the stack is destroyed."""
+    """`protect` refuses to delete or replace any dataset or table, and to drop rows when the stack is destroyed.
+
+    `require_partition_filter` refuses queries that would read, and bill, a whole table by mistake.
+    """
 
     def __init__(
         self,
@@ -38,20 +43,24 @@ class Warehouse(pulumi.ComponentResource):
         datasets: Sequence[DatasetSpec],
         location: str,
         protect: bool,
-        viewers: Sequence[Principal],
+        require_partition_filter: bool,
+        grants: Sequence[Grant],
+        identity: PlatformIdentity,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:Warehouse", name, None, opts)
         self._after = list(after)
+        self._require_partition_filter = require_partition_filter
         self._guarded = protect  # `_protect` is Pulumi's own, and children inherit it
         self.grants: list[pulumi.Resource] = []
         for spec in datasets:
             dataset = self._declare_dataset(name, spec, location=location, labels=labels)
-            for table in spec.tables:
-                self._declare_table(name, dataset, spec, table, labels=labels)
-            self._grant_viewers(name, dataset, spec, viewers)
+            tables = [self._declare_table(name, dataset, spec, table, labels=labels) for table in spec.tables]
+            for view, query in spec.views.items():
+                self._declare_view(name, dataset, spec, view, query, labels=labels, after=tables)
+            self.grants += [self._grant(dataset, spec, grant, identity) for grant in grants]
         self.register_outputs({})
 
     def _declare_dataset(
@@ -77,8 +86,8 @@ class Warehouse(pulumi.ComponentResource):
         table: TableSchema,
         *,
         labels: dict[str, str],
-    ) -> None:
-        gcp.bigquery.Table(
+    ) -> gcp.bigquery.Table:
+        return gcp.bigquery.Table(
             f"{name}-{spec.dataset_id}-{table.name}",
             dataset_id=dataset.dataset_id,
             table_id=table.name,
@@ -86,25 +95,45 @@ class Warehouse(pulumi.ComponentResource):
             time_partitioning=gcp.bigquery.TableTimePartitioningArgs(
                 type=table.partition_unit, field=table.partition_field, expiration_ms=spec.expiry_days * _DAY_MS
             ),
+            require_partition_filter=self._require_partition_filter or None,
             clusterings=list(table.clustering) or None,
             deletion_protection=self._guarded,
             labels=labels,
             opts=ResourceOptions(parent=self, protect=self._guarded),
         )
 
-    def _grant_viewers(
-        self, name: str, dataset: gcp.bigquery.Dataset, spec: DatasetSpec, viewers: Sequence[Principal]
+    def _declare_view(
+        self,
+        name: str,
+        dataset: gcp.bigquery.Dataset,
+        spec: DatasetSpec,
+        view: str,
+        query: str,
+        *,
+        labels: dict[str, str],
+        after: Sequence[pulumi.Resource],
     ) -> None:
-        self.grants += [
-            gcp.bigquery.DatasetIamMember(
-                f"{name}-{spec.dataset_id}-viewer-{principal.name}",
-                dataset_id=dataset.dataset_id,
-                role="roles/bigquery.dataViewer",
-                member=principal.member,
-                opts=ResourceOptions(parent=self, depends_on=[principal.account]),
-            )
-            for principal in viewers
-        ]
+        """Never protected: a view holds nothing."""
+        gcp.bigquery.Table(
+            f"{name}-{spec.dataset_id}-{view}",
+            dataset_id=dataset.dataset_id,
+            table_id=view,
+            view=gcp.bigquery.TableViewArgs(query=query, use_legacy_sql=False),
+            deletion_protection=False,
+            labels=labels,
+            opts=ResourceOptions(parent=self, depends_on=list(after)),
+        )
+
+    def _grant(
+        self, dataset: gcp.bigquery.Dataset, spec: DatasetSpec, grant: Grant, identity: PlatformIdentity
+    ) -> gcp.bigquery.DatasetIamMember:
+        return gcp.bigquery.DatasetIamMember(
+            f"{self.pulumi_resource_name}-{spec.dataset_id}-{grant.name}",
+            dataset_id=dataset.dataset_id,
+            role=identity.role_name(grant.role),
+            member=grant.principal.member,
+            opts=ResourceOptions(parent=self, depends_on=identity.waits_for(grant)),
+        )
 
 
 def table_json(table: TableSchema) -> str:

@@ -1,1 +1,1 @@
-"""Our choices for the platform, which Google would accept otherwise (ADR 0007). Imports nothing but Python."""
+"""Our choices for the platform, which Google would accept otherwise (ADR 0008). Imports nothing but Python."""

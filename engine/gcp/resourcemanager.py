@@ -62,6 +62,37 @@ class Service(ResourceType):
         call.api.wait("SERVICE_USAGE", operation, f"disable {prior['service']}", call.seconds)
 
 
+class ServiceIdentity(ResourceType):
+    """The account that a Google service acts as in a project: generated once, never read again and never deleted."""
+
+    type_name = "gcp:projects/serviceIdentity:ServiceIdentity"
+    services = {"SERVICE_USAGE"}
+    identity = "projects/{project}/services/{service}"
+    table = """
+    email str out
+    member str out
+    project str kept replace
+    service str required replace
+    """
+
+    def create(self, call: Call, plan: Properties) -> tuple[str, Properties]:
+        identity = fill(self.identity, plan)
+        operation = call.api.call("SERVICE_USAGE", "POST", f"{identity}:generateServiceIdentity", body={})
+        what = f"generate the identity of {plan['service']}"
+        email = call.api.wait("SERVICE_USAGE", operation, what, call.seconds).get("email", "")
+        member = f"serviceAccount:{email}" if email else ""
+        return identity, plan | {"email": email, "member": member, "id": identity}
+
+    def read(self, call: Call, identity: str, known: Properties) -> Properties | None:
+        return {field.name: known.get(field.name) for field in self.fields} | {"id": identity}
+
+    def update(self, call: Call, identity: str, prior: Properties, plan: Properties) -> Properties:
+        return plan
+
+    def delete(self, call: Call, identity: str, prior: Properties) -> None:
+        """Google keeps identities."""
+
+
 class Account(ResourceType):
     """A service account; its e-mail is known before it exists."""
 

@@ -35,6 +35,7 @@ TYPES = {
     "gcp:projects/iAMCustomRole:IAMCustomRole": "resourcemanager.CustomRole",
     "gcp:projects/iAMMember:IAMMember": "iam.ProjectIAMMember",
     "gcp:projects/service:Service": "resourcemanager.Service",
+    "gcp:projects/serviceIdentity:ServiceIdentity": "resourcemanager.ServiceIdentity",
     "gcp:pubsub/subscription:Subscription": "pubsub.Subscription",
     "gcp:pubsub/subscriptionIAMMember:SubscriptionIAMMember": "pubsub.SubscriptionIAMMember",
     "gcp:pubsub/topic:Topic": "pubsub.Topic",

@@ -1,5 +1,7 @@
 """README.md taken apart: its blocks, its commands with the output that it shows, its tables and its code spans.
 
+The table of configuration keys is in docs/configuration.md.
+
 Does not own: what they must agree with, which the tests say.
 """
 
@@ -9,6 +11,7 @@ from typing import NamedTuple
 
 ROOT_FOLDER = Path(__file__).resolve().parents[2]
 TEXT = (ROOT_FOLDER / "README.md").read_text(encoding="utf-8")
+CONFIGURATION = (ROOT_FOLDER / "docs" / "configuration.md").read_text(encoding="utf-8")
 
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -57,15 +60,16 @@ def spans(text: str) -> list[str]:
     return re.findall(r"`([^`\n]+)`", text)
 
 
-def section(title: str) -> str:
+def section(title: str, text: str = TEXT) -> str:
     """The text below a heading, up to the next one."""
-    found = re.search(rf"^#+ {re.escape(title)}$(.*?)(?=^#+ |\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    found = re.search(rf"^#+ {re.escape(title)}$(.*?)(?=^#+ |\Z)", text, re.MULTILINE | re.DOTALL)
     if found is None:
-        raise LookupError(f"README.md has no section {title!r}")
+        raise LookupError(f"there is no section {title!r}")
     return found[1]
 
 
-def table(title: str) -> list[list[str]]:
+def table(title: str, text: str = TEXT) -> list[list[str]]:
     """The cells of the one table in a section, without its head."""
-    rows = [line.strip().strip("|").split(" | ") for line in section(title).splitlines() if line.startswith("|")]
+    lines = section(title, text).splitlines()
+    rows = [line.strip().strip("|").split(" | ") for line in lines if line.startswith("|")]
     return [[cell.strip() for cell in row] for row in rows[2:]]

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from contracts import job_environment, log_fields
 from infra.prices import Cost, pool_cost_per_day
 from infra.stack_config import PoolSettings, StackConfig, config_key
-from tests.policy.readme import ROOT_FOLDER, TEXT, blocks, section, spans, table
+from tests.policy.readme import CONFIGURATION, ROOT_FOLDER, TEXT, blocks, section, spans, table
 
 NAMESPACE = "recsys-training:"
 POOLS = ("trainingPool", "stepsPool")
@@ -37,7 +37,7 @@ def schema_keys(section: type[BaseModel] = StackConfig, prefix: str = "") -> Ite
 def documented() -> dict[str, str]:
     """Each key of the configuration table with the value beside it; a row of `<pool>` stands for both pools."""
     found: dict[str, str] = {}
-    for keys, values, _ in table("Configuration"):
+    for keys, values, _ in table("Configuration", CONFIGURATION):
         for pool, part in zip(POOLS, values.split(" / "), strict=False):
             names = [key.replace("<pool>", pool) for key in spans(keys)]
             found |= zip(names, spans(part), strict=True)
@@ -52,7 +52,7 @@ def shown(value: Any) -> str:
 
 def test_the_configuration_table_has_exactly_the_keys_of_the_settings() -> None:
     assert sorted(documented()) == sorted(schema_keys())
-    assert all(text for *_, text in table("Configuration"))
+    assert all(text for *_, text in table("Configuration", CONFIGURATION))
 
 
 def test_the_configuration_table_shows_the_values_of_dev() -> None:

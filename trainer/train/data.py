@@ -89,11 +89,13 @@ def read_folder(folder: Folder) -> Sequences:
 
 
 def read_bigquery(*, project: str, table: str) -> Sequences:
-    """Sequences of an event table (columns user_id, item_id, event_time, event_order)."""
+    """Sequences of an event table (columns user_id, item_id, event_time, event_order, logged_at)."""
     from google.cloud import bigquery
 
+    # The condition on logged_at, true for every row, satisfies a table that requires a filter on its partitions.
     query = (
-        f"SELECT user_id, item_id, event_time AS timestamp FROM `{project}.{table}` ORDER BY event_time, event_order"  # noqa: S608 - the names were checked
+        f"SELECT user_id, item_id, event_time AS timestamp FROM `{project}.{table}` "  # noqa: S608 - the names were checked
+        "WHERE logged_at > TIMESTAMP '1970-01-01 00:00:00+00' ORDER BY event_time, event_order"
     )
     rows = bigquery.Client(project=project).query_and_wait(query).to_arrow(create_bqstorage_client=False)
     digest = hashlib.sha256()

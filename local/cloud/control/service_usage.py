@@ -3,6 +3,7 @@
 Source: https://cloud.google.com/service-usage/docs/reference/rest/v1/services
 """
 
+import hashlib
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
@@ -32,6 +33,7 @@ def service_usage_routes(cloud: "Cloud") -> list[Route]:
         Route("GET", name, api.get, f"{permission}.get"),
         Route("POST", f"{name}:enable", api.enable, f"{permission}.enable"),
         Route("POST", f"{name}:disable", api.disable, f"{permission}.disable"),
+        Route("POST", f"{name}:generateServiceIdentity", api.generate_identity, f"{permission}.enable"),
     ]
 
 
@@ -74,6 +76,22 @@ class _ServiceUsage:
         project, service = _split(call.params["name"])
         disabled = self._switch(project, [service], "DISABLED")[0]
         return self._done("DisableServiceResponse", {"service": disabled}, [disabled])
+
+    def generate_identity(self, call: Call) -> dict[str, Any]:
+        """The account that the service acts as in the project: the same however often it is asked for."""
+        project, service = _split(call.params["name"])
+        number = self._cloud.projects.number_of(self._cloud.projects.get(project)["projectId"])
+        email = f"service-{number}@gcp-sa-{service.partition('.')[0]}.iam.gserviceaccount.com"
+        unique = str(10**20 + int.from_bytes(hashlib.sha256(email.encode()).digest()[:8]))
+        body = {"email": email, "uniqueId": unique}
+        return self._cloud.operations.done(
+            "",
+            body,
+            kind="serviceusage.operations",
+            on=f"projects/{project}",
+            response_type="google.api.serviceusage.v1beta1.ServiceIdentity",
+            metadata_type=_METADATA,
+        )
 
     def _project(self, parent: str) -> str:
         return self._cloud.projects.get(parent.split("/")[1])["projectId"]

@@ -50,7 +50,7 @@ def carriers(resource: str, project_of_bucket: Callable[[str], str | None]) -> I
         if segments[-2] not in _PLACES:
             yield "/".join(segments)
         segments = segments[: -1 if segments[-1] == "global" else -2]
-    yield "/".join(segments[:2])
+    yield "/".join(resource.split("/")[:2])  # a metric's own name may have slashes, which leaves an odd number
 
 
 def project_of(carrier: str, project_of_bucket: Callable[[str], str | None]) -> str | None:

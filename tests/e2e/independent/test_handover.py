@@ -13,6 +13,7 @@ from tests.e2e.independent.engines import Stack, real_pair_missing
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.pulumi,
+    pytest.mark.minutes,
     pytest.mark.skipif(real_pair_missing(), reason="pulumi and pulumi-resource-gcp are not on PATH"),
 ]
 

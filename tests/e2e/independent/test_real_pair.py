@@ -18,6 +18,7 @@ from tests.e2e.independent.recorded_changes import CHANGES, assert_recorded, cha
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.pulumi,
+    pytest.mark.minutes,
     pytest.mark.skipif(real_pair_missing(), reason="pulumi and pulumi-resource-gcp are not on PATH"),
 ]
 

@@ -6,12 +6,15 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
+
+from tests.unit.infra.deploy import deploy
 
 _REPOSITORY = Path(__file__).resolve().parents[3]
 _LEFT_OUT = (".*", "tests", "docs", "node_modules")
@@ -122,6 +125,16 @@ class Running:
 
     def end(self) -> int:
         return self.process.wait(timeout=120)
+
+
+def declared() -> int:
+    """How many resources the local stack has at Google."""
+    lock = {name: f"h/p/r/{name}@sha256:{'0' * 64}" for name in ("trainer", "steps")}
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        json.dump(lock, file)
+        file.flush()
+        deployment = deploy(stack="local", config={"recsys-training:imagesLock": file.name})
+    return sum(not record.type.startswith("recsys:") for record in deployment.records)
 
 
 def kill(pid: int, number: signal.Signals) -> None:

@@ -10,6 +10,7 @@ from local.cloud.app import Cloud
 from local.cloud.clock import ManualClock
 from local.cloud.errors import ApiError
 from local.cloud.faults.kinds import read
+from local.cloud.iam import hierarchy
 from local.cloud.iam.roles import predefined
 from local.cloud.identity import OPERATOR_EMAIL, Principal
 
@@ -225,3 +226,10 @@ def test_a_role_on_the_project_counts_for_compute_engines_resources(enforcing: C
     assert allowed(enforcing, ALICE, "compute.networks.get", f"{PROJECT}/{place}/networks/shared")
     assert allowed(enforcing, ALICE, "compute.networks.list", f"{PROJECT}/{place}")
     assert not allowed(enforcing, TRAINER, "compute.networks.get", f"{PROJECT}/{place}/networks/shared")
+
+
+def test_a_name_with_slashes_of_its_own_lies_in_its_project() -> None:
+    carriers = list(hierarchy.carriers("projects/p/metrics/recsys/loss", lambda bucket: None))
+
+    assert carriers[0] == "projects/p/metrics/recsys/loss"
+    assert carriers[-1] == "projects/p"

@@ -25,9 +25,14 @@ def load(name: str) -> Any:
     return json.loads(path.read_text())
 
 
+def recorded_types() -> set[str]:
+    """The types of the engine's tables that the recordings have."""
+    return {token for token in TYPES if token in load("provider_outputs.json")}
+
+
 def recorded_resources() -> list[tuple[str, str]]:
     """The recorded resources whose types the engine's tables have: type and name."""
-    return [(token, name) for token in TYPES for name in load("provider_outputs.json")[token]]
+    return [(token, name) for token in sorted(recorded_types()) for name in load("provider_outputs.json")[token]]
 
 
 def outputs_of(token: str, name: str, which: str = "properties") -> Properties:

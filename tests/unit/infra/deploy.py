@@ -97,6 +97,12 @@ class _Outputs(pulumi.runtime.Mocks):
             case "gcp:colab/schedule:Schedule":
                 computed = {"name": "42"}
                 resource_id = f"projects/p/locations/{args.inputs['location']}/schedules/42"
+            case "gcp:projects/serviceIdentity:ServiceIdentity":
+                email = f"service-1@gcp-sa-{args.inputs['service'].partition('.')[0]}.iam.gserviceaccount.com"
+                computed = {"email": email, "member": f"serviceAccount:{email}"}
+            case "gcp:iam/workloadIdentityPool:WorkloadIdentityPool":
+                pool = args.inputs["workloadIdentityPoolId"]
+                computed = {"name": f"projects/1/locations/global/workloadIdentityPools/{pool}"}
             case "gcp:serviceaccount/account:Account":
                 computed = {"email": f"{args.inputs['accountId']}@p.iam.gserviceaccount.com"}
         return resource_id, args.inputs | computed

@@ -10,6 +10,8 @@ def test_the_apis_that_the_platform_calls_are_enabled_and_left_on() -> None:
         "bigquery.googleapis.com",
         "compute.googleapis.com",
         "iam.googleapis.com",
+        "logging.googleapis.com",
+        "monitoring.googleapis.com",
         "storage.googleapis.com",
     }
     assert all(record.inputs["disableOnDestroy"] is False for record in services)
@@ -28,3 +30,10 @@ def test_what_needs_an_api_waits_for_it() -> None:
     for suffix, api in needs.items():
         for record in deployment.of_type(suffix):
             assert api in deployment.dependencies(record), record.name
+
+
+def test_ci_without_keys_needs_two_more_apis() -> None:
+    config = {"recsys-training:federation": {"githubRepository": "acme/recsys"}}
+    services = {record.inputs["service"] for record in deploy(config=config).of_type("projects/service:Service")}
+
+    assert {"iamcredentials.googleapis.com", "sts.googleapis.com"} <= services

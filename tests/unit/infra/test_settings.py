@@ -12,7 +12,9 @@ from tests.unit.infra.deploy import ROOT_FOLDER, deploy
 
 TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
 SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
-JOB = "recsys-training:training"
+REGISTRY = "recsys-training:registry"
+OPERATIONS = "recsys-training:operations"
+JOB, FEDERATION = "recsys-training:training", "recsys-training:federation"
 
 
 def load(stack: str = "dev", *, environment: dict[str, str] | None = None, **changes: Any) -> Settings:
@@ -62,7 +64,7 @@ REFUSED = [
     (
         "recsys-training:submitters",
         ["serviceAccount:recsys-pipeline@acme-recsys-dev.iam.gserviceaccount.com"],
-        "is the pipeline's own account",
+        "is one of the platform's own accounts",
     ),
     ("recsys-training:submitters", [5], "submitters[0] = 5: must be text"),
     ("recsys-training:protect", "1", "protect = 1: must be true or false"),
@@ -104,6 +106,21 @@ REFUSED = [
     (RETENTION, {"checkpointsDays": -1}, "retention.checkpointsDays = -1: must be"),
     (RETENTION, {"logsDays": 10_001}, "retention.logsDays = 10001: a table has at most 10000 partitions"),
     (RETENTION, {"driftDays": 417}, "retention.driftDays = 417: a table has at most 10000 partitions, here 416 days"),
+    (FEDERATION, {"githubRepository": "acme"}, "githubRepository = 'acme': is no GitHub repository name (owner/name"),
+    (FEDERATION, {"githubRepository": "a/b' || true"}, 'githubRepository = "a/b\' || true": is no GitHub repository'),
+    (FEDERATION, {"branch": "main' || '"}, "federation.branch = \"main' || '\": is no branch name"),
+    (OPERATIONS, {"emails": ["ann"]}, "operations.emails[0] = 'ann': is no e-mail address"),
+    (OPERATIONS, {"emails": ["a@b.example", "a@b.example"]}, "operations.emails[1] = 'a@b.example': is listed twice"),
+    (OPERATIONS, {"noSuccessHours": 26}, "operations.noSuccessHours = 26: an alert looks back 1 to 25 hours"),
+    (OPERATIONS, {"idlePoolHours": -1}, "operations.idlePoolHours = -1: an alert looks back"),
+    (OPERATIONS, {"billingAccount": "my-account"}, "billingAccount = 'my-account': is no billing account name (three"),
+    (OPERATIONS, {"monthlyBudget": 0}, "operations.monthlyBudget = 0: must be at least 1"),
+    (OPERATIONS, {"monthlyBudget": 10**10}, "operations.monthlyBudget = 10000000000: must be at most 1000000000"),
+    (RETENTION, {"softDeleteDays": 5}, "retention.softDeleteDays = 5: a bucket keeps what is deleted 7 to 90 days"),
+    (RETENTION, {"softDeleteDays": -1}, "retention.softDeleteDays = -1: a bucket keeps"),
+    (RETENTION, {"versionsDays": 0}, "retention.versionsDays = 0: must be at least one day"),
+    (REGISTRY, {"keptVersions": 0}, "registry.keptVersions = 0: must be 1 to 10000"),
+    (REGISTRY, {"untaggedDays": 10_001}, "registry.untaggedDays = 10001: must be 1 to 10000"),
     (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
     (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
     (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be at least a second"),

@@ -35,3 +35,11 @@ def test_a_protected_bucket_can_neither_be_deleted_nor_emptied_by_destroy() -> N
 
     assert (prod.protect, prod.inputs["forceDestroy"]) == (True, False)
     assert (dev.protect, dev.inputs["forceDestroy"]) == (False, True)
+
+
+def test_how_long_what_is_deleted_can_be_brought_back_is_configured() -> None:
+    retention = {"versionsDays": 3, "softDeleteDays": 0}
+    bucket = deploy(config={"recsys-training:retention": retention}).one("Bucket").inputs
+
+    assert bucket["softDeletePolicy"] == {"retentionDurationSeconds": 0}
+    assert bucket["lifecycleRules"][2]["condition"]["daysSinceNoncurrentTime"] == 3

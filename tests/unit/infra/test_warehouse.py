@@ -63,6 +63,7 @@ def test_partitions_expire_as_the_configuration_says() -> None:
     expiries = {
         record.inputs["tableId"]: record.inputs["timePartitioning"]["expirationMs"] / DAY_MS
         for record in deployment.of_type("Table")
+        if "view" not in record.inputs
     }
     assert expiries == {"requests": 10, "feedback": 10, "hourly": 2}
 
@@ -71,10 +72,26 @@ def test_protected_tables_and_datasets_cannot_be_deleted() -> None:
     prod, dev = deploy(stack="prod"), deploy()
 
     for record in prod.of_type("Table"):
-        assert (record.protect, record.inputs["deletionProtection"]) == (True, True)
+        guarded = "view" not in record.inputs
+        assert (record.protect, record.inputs["deletionProtection"]) == (guarded, guarded)
     for record in prod.of_type("Dataset"):
         assert (record.protect, record.inputs["deleteContentsOnDestroy"]) == (True, False)
     for record in dev.of_type("Table"):
         assert (record.protect, record.inputs["deletionProtection"]) == (False, False)
     for record in dev.of_type("Dataset"):
         assert (record.protect, record.inputs["deleteContentsOnDestroy"]) == (False, True)
+
+
+def test_prod_refuses_queries_of_whole_tables_and_dev_does_not() -> None:
+    for stack, wanted in (("prod", True), ("dev", None)):
+        tables = [record.inputs for record in deploy(stack=stack).of_type("Table") if "view" not in record.inputs]
+        assert {table.get("requirePartitionFilter") for table in tables} == {wanted}
+
+
+def test_the_training_view_waits_for_its_table_and_is_in_standard_sql() -> None:
+    deployment = deploy()
+    view = deployment.one("Table", "warehouse-recsys_logs-training_events")
+
+    assert view.inputs["view"]["useLegacySql"] is False
+    assert "`acme-recsys-dev.recsys_logs.feedback`" in view.inputs["view"]["query"]
+    assert "warehouse-recsys_logs-feedback" in deployment.dependencies(view)

@@ -40,12 +40,14 @@ def leaves(section: type[BaseModel] = StackConfig, prefix: str = "") -> Iterator
                 yield key, "members"
 
 
-# "" builds the images, no accelerator is what the steps' machine has, and mostly no pool is retiring.
+# "" builds the images, no accelerator is what the steps' machine has, mostly no pool is retiring, no workflow deploys.
 RIGHT = {
     "recsys-training:imagesLock": "",
     "recsys-training:stepsPool.acceleratorType": "",
     "recsys-training:trainingPool.retiringGeneration": "",
     "recsys-training:stepsPool.retiringGeneration": "",
+    "recsys-training:federation.githubRepository": "",
+    "recsys-training:operations.billingAccount": "",
 }
 
 
