@@ -130,7 +130,8 @@ def _concurrency(resource: Resource) -> Iterator[str]:
 
 
 def _protection(resource: Resource) -> Iterator[str]:
-    if resource.type in _KEPT and not resource.protect and resource.stack not in choices.UNPROTECTED_STACKS:
+    can_be_made_again = resource.type not in _KEPT or resource.get("view")  # a view holds no rows
+    if not can_be_made_again and not resource.protect and resource.stack not in choices.UNPROTECTED_STACKS:
         yield f"nothing keeps a plan from deleting it: set protect: true in Pulumi.{resource.stack}.yaml"
 
 

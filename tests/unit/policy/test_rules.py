@@ -97,6 +97,15 @@ def test_a_binding_to_everybody_is_a_public_grant_too(member: str) -> None:
     assert len(of_rule("no-public-grants", [binding])) == 1
 
 
+def test_a_view_can_be_made_again() -> None:
+    kept = {"location": "us-central1", "labels": LABELS}
+    table, view = (
+        Resource("gcp:bigquery/table:Table", "t", "prod", kept | more) for more in ({}, {"view": {"query": "SELECT 1"}})
+    )
+    assert len(of_rule("deletion-protection", [table])) == 1
+    assert of_rule("deletion-protection", [view]) == []
+
+
 def test_dev_protects_nothing_and_needs_no_key() -> None:
     assert violations([bucket(stack="dev", protect=False), pool(stack="dev", protect=False)]) == []
 
