@@ -25,7 +25,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ ifeq ($(STACK),local)
 else
 	@env -u PULUMI_BACKEND_URL $(PY) -m plan --stack $(STACK) $(if $(STATE),--state "$(STATE)")
 endif
+
+repair: install ## After a killed or half-failed `up` of the local stack: unlock, and let the next `up` take over what is there
+	@PULUMI_BACKEND_URL=file://$(CURDIR)/.local/state $(PY) -m engine recover --stack local --yes
 
 policy: install ## Hold a stack's plan against our policies, offline [STACK=dev or prod STATE=output of `pulumi stack export`]
 	@env -u PULUMI_BACKEND_URL $(PY) -m plan --policies --stack $(STACK) $(if $(STATE),--state "$(STATE)")
