@@ -18,9 +18,9 @@ ID is the id that the state has for such a thing; of an IAM member it is 'HOLDER
 _CANCEL = """Remove the locks of runs that were killed. What the pulumi command had started may still be at work: see
 first that it is not. A lock of this engine whose process is no more needs no cancel."""
 
-_RECOVER = """Remove the locks of runs that are no more, and mark every planned creation as begun: the next up then takes over
-a thing that exists already, if it is exactly as the program wants it, where it would have failed with 409. Sends no
-request."""
+_RECOVER = """Remove the locks of runs that are no more, and mark every planned creation as begun: the next up then
+takes over a thing that exists already, if it is exactly as the program wants it, where it would have failed with 409.
+Sends no request."""
 
 
 def add_commands(top: argparse.ArgumentParser) -> None:

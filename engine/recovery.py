@@ -1,8 +1,8 @@
 """After a run that was killed or half failed: what it made and did not record is taken over by the next `up`.
 
 A thing that exists while the state does not know it makes `up` fail for ever: the service answers 409. Here every
-creation that is planned is marked as begun, so that `up` takes over what is there, if it is exactly as the program wants
-it, and creates the rest. Nothing but the state and its locks is touched, and no request sent.
+creation that is planned is marked as begun, so that `up` takes over what is there, if it is exactly as the program
+wants it, and creates the rest. Nothing but the state and its locks is touched, and no request is sent.
 """
 
 from __future__ import annotations
