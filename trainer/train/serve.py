@@ -221,7 +221,7 @@ def _requests(bundle: Bundle, body: bytes) -> Iterator[Wanted]:
 def parser() -> argparse.ArgumentParser:
     result = argparse.ArgumentParser(
         prog=f"python -m {__spec__.name}" if __spec__ else "python serve.py",
-        description="Serve a recommender's bundle over HTTP, or answer a file of histories."
+        description="Serve a recommender's bundle over HTTP, or answer a file of histories.",
     )
     result.add_argument(
         "--bundle", help="its folder or gs:// address (default: AIP_STORAGE_URI, else where this file is)"
