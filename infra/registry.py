@@ -46,7 +46,10 @@ class ImageRepository(pulumi.ComponentResource):
             location=location,
             format="DOCKER",
             description="Images of the trainer and of the pipeline's steps",
-            docker_config=gcp.artifactregistry.RepositoryDockerConfigArgs(immutable_tags=settings.immutable_tags),
+            # An empty block is not read back, so that every plan would add it again.
+            docker_config=gcp.artifactregistry.RepositoryDockerConfigArgs(immutable_tags=True)
+            if settings.immutable_tags
+            else None,
             cleanup_policies=_cleanup(settings, deployed),
             kms_key_name=key.name if key else None,
             labels=labels,

@@ -34,7 +34,10 @@ PROJECT = "recsys-training"
 
 @dataclass(frozen=True)
 class Record:
-    """One registered resource. `inputs` are as the engine gets them: camelCase, unknowns as the SDK's marker."""
+    """One registered resource. `inputs` are as the engine gets them: camelCase, unknowns as the SDK's marker.
+
+    `create_before_delete` is asked for; without either the provider decides.
+    """
 
     type: str
     name: str
@@ -45,6 +48,7 @@ class Record:
     ignore_changes: list[str]
     replace_on_changes: list[str]
     delete_before_replace: bool
+    create_before_delete: bool
     timeouts: dict[str, str]
     dependencies: list[str]
 
@@ -146,6 +150,7 @@ def _record(urn: str, request: Any) -> Record:
         ignore_changes=list(request.ignoreChanges),
         replace_on_changes=list(request.replaceOnChanges),
         delete_before_replace=request.deleteBeforeReplace,
+        create_before_delete=request.deleteBeforeReplaceDefined and not request.deleteBeforeReplace,
         timeouts={key: value for key, value in timeouts.items() if value},
         dependencies=sorted(request.dependencies),
     )
