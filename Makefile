@@ -13,6 +13,12 @@ SAMPLES ?=
 RUNS ?= 20
 KILLS ?= 200
 SEED ?= 1
+K ?= 10
+# The shell has a USER of its own, who is no user of a shop: only one that is given counts.
+ifneq ($(origin USER),command line)
+undefine USER
+endif
+USER ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 UV_VERSION := 0.13.9
@@ -25,7 +31,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -71,6 +77,9 @@ policy-pack: install ## Make the environment of the policy pack, for `pulumi pre
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+
+recommend: install ## Show what the champion recommends to a user [USER=id K=10 STACK=local]
+	@$(PY) -m pipeline.recommend --stack $(STACK) --user "$(USER)" --k $(K)
 
 console: install ## Open the local cloud's page, and start the local cloud if it does not run
 	@$(PY) -m local.stack console

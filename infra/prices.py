@@ -58,6 +58,8 @@ class Cost:
 
 def pool_cost_per_day(pool: PoolSpec, region: str) -> Cost:
     """A pool bills all the time that it runs, idle or not; jobs on it cost nothing more."""
+    if not pool.persistent_resource_id:
+        return Cost(low=0, high=0)  # hibernated
     hourly = _replica_usd_per_hour(pool, region)
     if isinstance(hourly, str):
         return Cost(low=None, high=None, reason=hourly)
