@@ -41,7 +41,7 @@ from local.cloud.operations import Operations
 from local.cloud.policies import Policies
 from local.cloud.projects import Projects
 from local.cloud.pubsub import PubSub
-from local.cloud.routing import Router, Service
+from local.cloud.routing import Match, Router, Service
 from local.cloud.store import Store
 
 _LOG_SECONDS = 1.0
@@ -59,6 +59,7 @@ class Cloud:
         self.on_start: list[Callable[[], None]] = []
         self.on_stop: list[Callable[[], None]] = []
         self.request_stop: Callable[[], None] = lambda: None
+        self.unrouted: Callable[[str, str], Match | None] = lambda *_: None  # who answers a path that is no route
         self.on_clock_jump: list[Callable[[], None]] = []
         self.store = Store(root / "state.sqlite")
         self.clock = clock or ManualClock(self._clock_ahead())

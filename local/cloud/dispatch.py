@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, unquote
 from local.cloud.call import Call, Response
 from local.cloud.errors import MOST_JSON_BYTES, ApiError, too_large, unimplemented
 from local.cloud.iam import enforcement
+from local.cloud.identity import Principal
 from local.cloud.masks import select
 from local.cloud.routing import Match
 
@@ -29,6 +30,7 @@ def route(cloud: "Cloud", method: str, raw_path: str, headers: Mapping[str, str]
     _refuse_no_text(raw_path)
     wanted = headers.get("x-http-method-override", method) if method == "POST" else method
     match = cloud.router.match(wanted, raw_path) or (cloud.router.match("GET", raw_path) if wanted == "HEAD" else None)
+    match = match or cloud.unrouted(wanted, raw_path)
     if match is None:
         raise unimplemented(f"The local cloud has no method {wanted} {raw_path}")
     return match
@@ -57,13 +59,19 @@ def answer(
         query=query,
         query_lists=lists,
         headers=headers,
-        caller=cloud.anyone if match.route.public else cloud.identity.principal(headers, query),
+        caller=_caller(cloud, match, headers, query),
         url_base=f"http://{headers['host']}",
         body=None if match.route.streams else _json(body, headers),
         stream=stream,
     )
     enforcement.check(call, match.service.name)
     return _selected(match.route.handler(call), query)
+
+
+def _caller(cloud: "Cloud", match: Match, headers: Mapping[str, str], query: Mapping[str, str]) -> Principal:
+    if match.route.public:
+        return cloud.anyone
+    return cloud.identity.principal(headers, query, anonymous=match.service.name.startswith("storage"))
 
 
 def _refuse_no_text(path: str) -> None:

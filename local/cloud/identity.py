@@ -24,6 +24,7 @@ from local.cloud.store import Store
 Mode = Literal["enforce", "audit", "off"]
 
 OPERATOR_EMAIL = "operator@local.test"
+ANYBODY = ""  # the e-mail of a caller that shows no token
 TOKEN_SECONDS = 3600
 
 _KIND = "identity.job"
@@ -63,6 +64,7 @@ class Identity:
         self._store = store
         self._clock = clock
         self.verifiers: list[Callable[[str], Principal | None]] = []  # who signed a token that is none of this cloud's
+        self.signers: list[Callable[[str, bytes, bytes], bool]] = []  # whether a key of an account signed some bytes
 
     def issue_token(self, email: str, *, seconds: int = TOKEN_SECONDS) -> tuple[str, int]:
         """A token of `email` that belongs to no job, and the seconds that it is good for."""
@@ -118,12 +120,16 @@ class Identity:
         expiry = self._clock.millis() // 1000 + TOKEN_SECONDS
         return f"ya29.{name}.{expiry}.{self._sign(name, expiry)}", TOKEN_SECONDS - 1
 
-    def principal(self, headers: Mapping[str, str], query: Mapping[str, str]) -> Principal:
-        """Raises UNAUTHENTICATED for a token that is missing or not good, where the mode is enforce."""
+    def principal(self, headers: Mapping[str, str], query: Mapping[str, str], *, anonymous: bool = False) -> Principal:
+        """Raises UNAUTHENTICATED for a token that is not good, where the mode is enforce; for one that is missing, too,
+        unless the service serves `anonymous` callers.
+        """
         scheme, _, token = headers.get("authorization", "").partition(" ")
         token = token.strip() if scheme.lower() == "bearer" else query.get("access_token", "")
         found = self._principal_of(token)
         if found is None and self.mode == "enforce":
+            if anonymous and not token and "authorization" not in headers:
+                return Principal(ANYBODY, vouched=False)
             raise _unauthenticated(self.operator_token_file)
         return found or Principal(OPERATOR_EMAIL, vouched=False)
 

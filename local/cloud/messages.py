@@ -15,7 +15,8 @@ from typing import Any
 
 from local.cloud.bytes_fields import from_base64
 from local.cloud.clock import parse_rfc3339, rfc3339
-from local.cloud.errors import ApiError, bad_request
+from local.cloud.errors import ApiError, bad_request, invalid_argument
+from local.cloud.masks import mask_paths
 
 _DURATION = re.compile(r"-?\d+(\.\d{1,9})?s")
 _INTEGER_LIMITS = {"int32": 1 << 31, "int64": 1 << 63}
@@ -42,6 +43,29 @@ class Messages:
         if problems:
             raise _unparsable(problems)
         return result
+
+    def refuse_bad_mask(self, message: str, mask: str | None) -> None:
+        """Raises INVALID_ARGUMENT with every path of an update mask that leads to no field: a path goes through
+        messages and may end with a key of a map, but does not enter lists. Source: https://google.aip.dev/161
+        """
+        paths = [path for path in mask_paths(mask) if path != ["*"]]
+        bad = [".".join(path) for path in paths if not self._leads(message, path)]
+        if bad:
+            raise invalid_argument([("updateMask", f"{path!r} is no field of {message}") for path in bad])
+
+    def _leads(self, message: str, path: list[str]) -> bool:
+        fields = self._table["messages"].get(message)
+        if fields is None:  # of another package, or of free form
+            return True
+        name, *rest = path
+        if name not in fields:
+            return False
+        shape, kind = fields[name]
+        if not rest:
+            return True
+        if shape == "map":
+            return len(rest) == 1
+        return shape != "list" and "." in kind and not kind.startswith("enum ") and self._leads(kind, rest)
 
     @cached_property
     def _table(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from local.cloud import filters
 from local.cloud.background import Background
 from local.cloud.call import Call
 from local.cloud.clock import Clock
@@ -174,8 +175,9 @@ class Operations:
         visible = {service for service in services if call.sees(f"{service}.operations.list", parent)}
         if not visible:
             call.require(f"{_LISTED_BY_DEFAULT}.operations.list", parent)
+        selects = filters.compiled(call.query.get("filter", ""))
         shown = [(name, record["operation"]) for name, record in records if _service_of(record) in visible]
-        return page_of(call, "operations", shown)
+        return page_of(call, "operations", [each for each in shown if selects(each[1])])
 
     def _allowed(self, call: Call, verb: str) -> dict[str, Any]:
         """The record of the call's operation, if the caller may do that to it."""

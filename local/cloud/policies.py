@@ -104,6 +104,27 @@ class Policies:
         elif pending:
             self._store.delete(_PENDING, resource)
 
+    def rename_member(self, old: str, new: str) -> None:
+        """In every policy: an account is deleted, and its bindings are no later account's of the same name."""
+        with self._store.transaction():
+            for resource, policy in self._store.list(_KIND):
+                bindings = policy.get("bindings", [])
+                if any(old in binding["members"] for binding in bindings):
+                    renamed = [
+                        {**each, "members": [new if member == old else member for member in each["members"]]}
+                        for each in bindings
+                    ]
+                    revision = policy.get("revision", 0) + 1
+                    new_policy = policy | {"bindings": _merged(renamed), "revision": revision}
+                    self._store.put(_KIND, resource, new_policy, parent="")
+
+    def held(self, resource: str) -> dict[str, Any] | None:
+        """What was set, to be brought back with a resource that is deleted softly."""
+        return self._store.get(_KIND, resource)
+
+    def bring_back(self, resource: str, policy: dict[str, Any]) -> None:
+        self._store.put(_KIND, resource, policy, parent="")
+
     def delete(self, resource: str) -> None:
         """With its resource; policies of resources below it go too."""
         self._store.delete(_PENDING, resource)
@@ -143,9 +164,17 @@ def _merged(bindings: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [binding for binding in merged.values() if binding["members"]]
 
 
+def members_of(policy: dict[str, Any]) -> list[str]:
+    """Of all bindings. Raises INVALID_ARGUMENT for a policy that is none."""
+    bindings = policy.get("bindings") or []
+    _refuse_misshapen(bindings)
+    return [member for binding in bindings for member in binding.get("members") or ()]
+
+
 def _refuse_bad(policy: dict[str, Any]) -> None:
     found = Violations()
     bindings = policy.get("bindings") or []
+    _refuse_misshapen(bindings)
     members = 0
     for index, binding in enumerate(bindings):
         where = f"policy.bindings[{index}]"
@@ -165,6 +194,18 @@ def _refuse_bad(policy: dict[str, Any]) -> None:
     found.unless(
         members <= _MOST_MEMBERS, "policy.bindings", f"{members} principals are more than the {_MOST_MEMBERS} allowed"
     )
+    found.refuse()
+
+
+def _refuse_misshapen(bindings: Any) -> None:
+    found = Violations()
+    if not isinstance(bindings, list):
+        found.add("policy.bindings", f"{bindings!r} is not a list")
+    for index, binding in enumerate(bindings if isinstance(bindings, list) else ()):
+        members = binding.get("members") if isinstance(binding, dict) else None
+        good = isinstance(binding, dict) and isinstance(binding.get("role", ""), str)
+        rule = f"{binding!r} is not an object with a role and a list of members"
+        found.unless(good and isinstance(members, list | None), f"policy.bindings[{index}]", rule)
     found.refuse()
 
 

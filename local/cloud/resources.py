@@ -9,11 +9,12 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from local.cloud import filters
 from local.cloud.call import Call
 from local.cloud.errors import aborted, already_exists, invalid_argument, not_found
 from local.cloud.masks import masked_update
 from local.cloud.messages import MESSAGES
-from local.cloud.paging import stored_page
+from local.cloud.paging import page_of, stored_page
 from local.cloud.policy_routes import policy_routes
 from local.cloud.routing import Route
 from local.cloud.validation import Violations
@@ -121,6 +122,11 @@ class Resources:
         return self.show(self.named(call.params["name"]))
 
     def list(self, call: Call) -> dict[str, Any]:
+        if asked := call.query.get("filter"):
+            selects = filters.compiled(asked)
+            held = self.store.list(self.kind, call.params["parent"])
+            chosen = [(name, body) for name, body in held if selects(body)]
+            return page_of(call, self.collection, chosen, default=self.page_size, render=self.show)
         return stored_page(
             call, self.collection, self.kind, call.params["parent"], default=self.page_size, render=self.show
         )
@@ -130,7 +136,10 @@ class Resources:
         with self.store.transaction():
             old = self.named(call.params["name"])
             self.refuse_stale(old, wanted.get("etag"))
-            new = self.merged(old, wanted, self.mask(call))
+            mask = self.mask(call)
+            if self.message in MESSAGES:
+                MESSAGES.refuse_bad_mask(self.message, mask)
+            new = self.merged(old, wanted, mask)
             found = Violations()
             self.check(found, old["name"].rsplit("/", 1)[-1], new)
             found.refuse()

@@ -203,9 +203,11 @@ class PipelineJobs(Collection):
 
     def _task_jobs(self, name: str) -> TaskJobs:
         location, folder = "/".join(name.split("/")[:4]), self._folder / name.replace("/", "-")
-        account = self._account(self.get(name))
+        job = self.get(name)
+        account, config = self._account(job), job.get("runtimeConfig", {})
+        root = config.get("gcsOutputDirectory") or job["pipelineSpec"].get("defaultPipelineRoot", "")
         return TaskJobs(
-            self.cloud, self._jobs, location=location, folder=folder, objects=self._objects, account=account
+            self.cloud, self._jobs, location=location, folder=folder, objects=self._objects, account=account, root=root
         )
 
     def _report(self, run: Run) -> None:

@@ -14,6 +14,8 @@ from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.stock_images import TASK_SITE, stock_runtime
 from local.cloud.errors import ApiError
+from local.cloud.iam.enforcement import object_of_uri
+from local.cloud.iam.known_accounts import DOMAIN
 from local.cloud.identity import Principal
 from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest, runtime_of
 from local.cloud.pipelines.records import TaskRecord
@@ -27,7 +29,7 @@ class TaskJobs:
     """The jobs of one run's tasks, in the run's own location, made as the run's account."""
 
     def __init__(
-        self, cloud: "Cloud", jobs: CustomJobs, *, location: str, folder: Path, objects: Path, account: str
+        self, cloud: "Cloud", jobs: CustomJobs, *, location: str, folder: Path, objects: Path, account: str, root: str
     ) -> None:
         self._cloud = cloud
         self._jobs = jobs
@@ -35,16 +37,26 @@ class TaskJobs:
         self._folder = folder
         self._objects = objects
         self._principal = Principal(account)
+        self._root = root
 
     def submit(self, body: dict[str, Any], *, task: TaskRecord) -> str:
         try:
             job = canonical("CustomJob", body, "custom_job")
+            self._check_root()
             if task.kind == "customJob":
                 self._check_access(job)
             runtimes = {image: runtime for image in _images(job) if (runtime := self._runtime(image, job, task))}
             return self._jobs.submit(self._location, job, runtimes=runtimes)["name"]
         except ApiError as error:
             raise JobRefusedError(error.message, error.rpc_status()["code"]) from None
+
+    def _check_root(self) -> None:
+        """Every task leaves what it made under the run's root, as the run's account. A default account is Google's own
+        to look after. Source: https://cloud.google.com/vertex-ai/docs/pipelines/configure-project
+        """
+        if self._root.startswith("gs://") and self._principal.email.endswith(DOMAIN):
+            for permission in ("storage.objects.get", "storage.objects.create"):
+                self._cloud.access.require(self._principal, permission, object_of_uri(f"{self._root.rstrip('/')}/run"))
 
     def _check_access(self, job: dict[str, Any]) -> None:
         """What the run's account needs where its task creates a job; a plain container's job is the service's own."""

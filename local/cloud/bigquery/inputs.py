@@ -40,6 +40,7 @@ def _matching(bq: BigQuery, user: str, uri: str) -> Iterator[Input]:
     for each in found:
         bucket, _, name = each[5:].partition("/")
         record = objects.find(bucket, name)
+        objects.verify(record)
         place = (bucket, name, record.generation)
         version = f"{each}#{record.generation}"
         yield Input(each, lambda place=place: os.fdopen(objects.open(*place)[1], "rb"), record.size, version)

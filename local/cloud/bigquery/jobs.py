@@ -62,6 +62,10 @@ class Jobs:
         if len(kinds) != 1:
             raise problem("required", f"Required parameter is missing: configuration needs one of {', '.join(_TYPES)}")
         configuration["jobType"] = kinds[0].upper()
+        if not isinstance(configuration[kinds[0]], dict):
+            raise problem("invalid", f"configuration.{kinds[0]} is not an object", location=kinds[0])
+        if not isinstance(configuration[kinds[0]].get("query", ""), str):
+            raise problem("invalid", f"query {configuration[kinds[0]]['query']!r} is not a string", location="query")
         reference = body.get("jobReference") or {}
         job_id = reference.get("jobId") or f"job_{secrets.token_urlsafe(18)}"
         if not all(letter.isalnum() or letter in "-_" for letter in job_id) or len(job_id) > 1024:

@@ -28,6 +28,8 @@ class DatasetApi:
     def insert(self, call: Call) -> dict[str, Any]:
         body = call.object()
         reference = body.get("datasetReference") or {}
+        if not isinstance(reference, dict):
+            raise problem("invalid", f"datasetReference {reference!r} is not an object", location="datasetReference")
         ref = DatasetRef(call.params["project"], reference.get("datasetId") or "")
         self._bq.cloud.projects.get(ref.project)
         return dataset_resource(self._bq.datasets.create(ref, body, call.principal))

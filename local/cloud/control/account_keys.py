@@ -41,6 +41,7 @@ def key_routes(cloud: "Cloud") -> list[Route]:
     """What a key needs is asked for by its account: the last segment of its name is none."""
     keys = AccountKeys(cloud)
     cloud.identity.verifiers.append(keys.principal_of)
+    cloud.identity.signers.append(keys.has_signed)
     account, key = "/v1/{name=projects/*/serviceAccounts/*}/keys", "/v1/{name=projects/*/serviceAccounts/*/keys/*}"
     return [
         Route("POST", account, keys.create, "iam.serviceAccountKeys.create"),
@@ -136,6 +137,19 @@ class AccountKeys:
         claims = self._claims(token)
         return Principal(claims["iss"]) if claims and claims.get("sub") == claims["iss"] else None
 
+    def has_signed(self, email: str, data: bytes, signature: bytes) -> bool:
+        """Whether a good key of an account in force, its own or the service's, has signed the bytes."""
+        account = find(self._store, email)
+        if account is None or account.get("disabled"):
+            return False
+        system = signing.held(self._cloud, account)
+        keys = [key for _, key in self._store.list(KEYS, account["name"])] + ([system] if system else [])
+        return any(self._is_good(key) and _verifies(key, data, signature) for key in keys)
+
+    def _is_good(self, key: dict[str, Any]) -> bool:
+        until = parse_rfc3339(key["validBeforeTime"])
+        return not key.get("disabled") and self._cloud.clock.now() < until
+
     def _claims(self, token: str) -> dict[str, Any] | None:
         """Of a JWT that a good key of an account in force has signed and that has not expired."""
         try:
@@ -143,17 +157,15 @@ class AccountKeys:
             header, claims = json.loads(from_base64(head)), json.loads(from_base64(body))
             account = find(self._store, str(claims["iss"]))
             key = self._store.get(KEYS, f"{account['name']}/keys/{header['kid']}") if account else None
-            if account is None or key is None or account.get("disabled") or key.get("disabled"):
+            if account is None or key is None or account.get("disabled") or not self._is_good(key):
                 return None
-            signing.verifying_key(key).verify(
-                from_base64(signature), f"{head}.{body}".encode(), padding.PKCS1v15(), SHA256()
-            )
+            if not _verifies(key, f"{head}.{body}".encode(), from_base64(signature)):
+                return None
             seconds = self._cloud.clock.now().timestamp()
             good = float(claims["iat"]) - _SKEW_SECONDS <= seconds < float(claims["exp"]) + _SKEW_SECONDS
-            expired = seconds >= parse_rfc3339(key["validBeforeTime"]).timestamp()
-        except (ValueError, KeyError, TypeError, InvalidSignature):
+        except (ValueError, KeyError, TypeError):
             return None
-        return claims if good and not expired and header.get("alg") == "RS256" else None
+        return claims if good and header.get("alg") == "RS256" else None
 
     def _keep(self, account: dict[str, Any], certificate: bytes, *, origin: str, until: str) -> dict[str, Any]:
         with self._store.transaction():
@@ -191,6 +203,14 @@ class AccountKeys:
         kept = {name: value for name, value in key.items() if not name.startswith("disable")}
         self._store.put(KEYS, key["name"], kept | marks, parent=key["name"].partition("/keys/")[0])
         return {}
+
+
+def _verifies(key: dict[str, Any], data: bytes, signature: bytes) -> bool:
+    try:
+        signing.verifying_key(key).verify(signature, data, padding.PKCS1v15(), SHA256())
+    except InvalidSignature:
+        return False
+    return True
 
 
 def _shown(key: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.bytes_fields import same_bytes
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
-from local.cloud.errors import aborted, already_exists, failed_precondition, not_found
+from local.cloud.errors import aborted, already_exists, failed_precondition, invalid_argument, not_found
 from local.cloud.iam.known_accounts import DELETED, DOMAIN, KIND, find
-from local.cloud.masks import masked_update
+from local.cloud.masks import mask_paths, masked_update
 from local.cloud.paging import page_of
 from local.cloud.policy_routes import policy_routes
 from local.cloud.routing import Route
@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 KEYS = "iam.serviceAccount.key"  # they go with the account, so that a new one of its name does not inherit them
 _UNDELETE_DAYS = 30
 _HIDDEN = ("deleteTime",)
+_FIELDS = (
+    *("*", "name", "projectId", "uniqueId", "email", "displayName", "etag", "description", "oauth2ClientId"),
+    "disabled",
+)
 
 
 def account_routes(cloud: "Cloud") -> list[Route]:
@@ -58,6 +62,8 @@ class Accounts:
     def create(self, call: Call) -> dict[str, Any]:
         body = call.object()
         wanted = body.get("serviceAccount") or {}
+        if not isinstance(wanted, dict):
+            raise invalid_argument([("serviceAccount", f"{wanted!r} is not an object")])
         account_id = body.get("accountId")
         found = Violations()
         rule = "must be 6 to 30 lowercase letters, digits and hyphens, the first a letter, the last no hyphen"
@@ -107,6 +113,7 @@ class Accounts:
             self._cloud.policies.delete(account["name"])
             deleted = account | {"deleteTime": self._cloud.clock.timestamp()}
             self._store.put(DELETED, account["uniqueId"], deleted, parent="")
+            self._cloud.policies.rename_member(*_members_of(account))
         return {}
 
     def undelete(self, call: Call) -> dict[str, Any]:
@@ -122,6 +129,7 @@ class Accounts:
             self._store.delete(DELETED, unique)
             restored = {key: value for key, value in account.items() if key not in _HIDDEN}
             self._store.put(KIND, account["email"], restored, parent=f"projects/{account['projectId']}")
+            self._cloud.policies.rename_member(*reversed(_members_of(account)))
         return {"restoredAccount": _shown(restored)}
 
     def enable(self, call: Call) -> dict[str, Any]:
@@ -154,6 +162,8 @@ class Accounts:
     def _change(self, call: Call, wanted: dict[str, Any], mask: str) -> dict[str, Any]:
         found = Violations()
         _check(found, wanted)
+        unknown = [path[0] for path in mask_paths(mask) if path[0] not in _FIELDS]
+        found.unless(not unknown, "updateMask", f"{', '.join(unknown)} is no field of a service account")
         found.refuse()
         with self._store.transaction():
             account = self.named(call.params["name"])
@@ -173,6 +183,12 @@ class Accounts:
             changed = account | ({"disabled": True} if disabled else {})
             self._store.put(KIND, account["email"], changed, parent=f"projects/{account['projectId']}")
         return {}
+
+
+def _members_of(account: dict[str, Any]) -> tuple[str, str]:
+    """How policies name an account, and how once it is deleted."""
+    name = f"serviceAccount:{account['email']}"
+    return name, f"deleted:{name}?uid={account['uniqueId']}"
 
 
 def _domain(project: str) -> str:

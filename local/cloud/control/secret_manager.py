@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import google_crc32c
 
+from local.cloud import filters
 from local.cloud.bytes_fields import from_base64
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
@@ -49,7 +50,9 @@ class Secrets(Resources):
     page_size = 25000
 
     def list(self, call: Call) -> dict[str, Any]:
-        alive = [(name, body) for name, body in self.store.list(self.kind, call.params["parent"]) if self._alive(body)]
+        selects = filters.compiled(call.query.get("filter", ""))
+        held = self.store.list(self.kind, call.params["parent"])
+        alive = [(name, body) for name, body in held if self._alive(body) and selects(body)]
         return page_of(call, self.collection, alive, default=self.page_size, most=self.page_size, render=self.show)
 
     def check(self, found: Violations, resource_id: str, body: dict[str, Any]) -> None:

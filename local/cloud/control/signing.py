@@ -140,11 +140,16 @@ def public_key(cloud: "Cloud", account: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in stored(cloud, account).items() if name not in ("certificate", "private")}
 
 
+def held(cloud: "Cloud", account: dict[str, Any]) -> dict[str, Any] | None:
+    """The account's system-managed key, if anything has asked for one yet."""
+    return cloud.store.get(_KIND, account["uniqueId"])
+
+
 def stored(cloud: "Cloud", account: dict[str, Any]) -> dict[str, Any]:
     """The account's system-managed key with its private half, made where it has none."""
     with cloud.store.transaction():
-        if held := cloud.store.get(_KIND, account["uniqueId"]):
-            return held
+        if present := held(cloud, account):
+            return present
         now, private = cloud.clock.now(), new_private_key()
         key = {
             "name": f"{account['name']}/keys/{secrets.token_hex(20)}",

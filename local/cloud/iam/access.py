@@ -151,12 +151,13 @@ def denied(email: str, permission: str, resource: str) -> ApiError:
     """In the words of the service that the permission belongs to."""
     service = permission.split(".", maxsplit=1)[0]
     if service == "storage":
+        caller = email or "Anonymous caller"
         thing = "object" if "/objects/" in resource else "bucket"
         message = (
-            f"{email} does not have {permission} access to the Google Cloud Storage {thing}. "
+            f"{caller} does not have {permission} access to the Google Cloud Storage {thing}. "
             f"Permission '{permission}' denied on resource (or it may not exist)."
         )
-        return ApiError(403, message, reason="forbidden")
+        return ApiError(403, message, reason="forbidden") if email else ApiError(401, message, reason="required")
     if service == "bigquery":
         what = _bigquery_label(resource)
         message = f"Access Denied: {what}: Permission {permission} denied on {what.lower()} (or it may not exist)."

@@ -6,7 +6,8 @@ route (it calls `Call.require`).
 
 from typing import TYPE_CHECKING
 
-from local.cloud.iam.known_accounts import email_of
+from local.cloud.iam.access import denied
+from local.cloud.iam.known_accounts import DOMAIN, email_of, find
 from local.cloud.identity import Principal
 
 if TYPE_CHECKING:
@@ -59,8 +60,18 @@ def _in_body(call: "Call") -> list[str]:
 
 def act_as(cloud: "Cloud", principal: Principal, email: str) -> None:
     """Raises PERMISSION_DENIED unless the principal may run something as this account. "": it names none."""
-    if email:
-        cloud.access.require(principal, "iam.serviceAccounts.actAs", account_name(cloud, email))
+    if not email:
+        return
+    name = account_name(cloud, email)
+    cloud.access.require(principal, "iam.serviceAccounts.actAs", name)
+    if cloud.access.mode == "enforce" and _is_missing(cloud, email):
+        raise denied(principal.email, "iam.serviceAccounts.actAs", name)
+
+
+def _is_missing(cloud: "Cloud", email: str) -> bool:
+    """Whether an account of a project of this cloud is not there."""
+    project = email.partition("@")[2].removesuffix(DOMAIN)
+    return email.endswith(DOMAIN) and cloud.projects.known(project) and find(cloud.store, email) is None
 
 
 def account_name(cloud: "Cloud", email: str) -> str:

@@ -14,7 +14,6 @@ HoldsRole = Callable[[str, str], bool]
 _GROUP = "iam.group"
 _BASIC_ROLE = {"projectOwner": "roles/owner", "projectEditor": "roles/editor", "projectViewer": "roles/viewer"}
 _ACCOUNT_DOMAINS = (".gserviceaccount.com",)
-_EVERYBODY = ("allUsers", "allAuthenticatedUsers")
 
 
 def _nobody(project: str, role: str) -> bool:  # noqa: ARG001
@@ -38,7 +37,7 @@ class Members:
         return self._store.put(_GROUP, group, {"group": group, "members": members}, parent="")
 
     def _is(self, member: str, own: str, email: str, holds_role: HoldsRole) -> bool:
-        if member == own or member in _EVERYBODY:
+        if member in (own, "allUsers") or (member == "allAuthenticatedUsers" and email):
             return True
         kind, _, value = member.partition(":")
         if kind == "domain":

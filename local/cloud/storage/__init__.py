@@ -1,6 +1,7 @@
-"""Cloud Storage: the JSON API v1 with uploads and downloads, on plain files.
+"""Cloud Storage: the JSON API v1 with uploads and downloads, and objects by the XML API, on plain files.
 
-Owns: buckets, objects, their versions and policies. Does not own: the XML API, folders, caches.
+Owns: buckets, objects, their versions and policies. Does not own: folders, caches; of the XML API it has
+single objects only.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from local.cloud.storage.access_controls import access_control_routes
 from local.cloud.storage.bucket_api import BucketApi, default_policy
 from local.cloud.storage.buckets import Buckets
 from local.cloud.storage.bulk_restore import BulkRestores
+from local.cloud.storage.deleted_buckets import DeletedBuckets
 from local.cloud.storage.hmac_keys import project_routes
 from local.cloud.storage.managed_folders import managed_folder_routes
 from local.cloud.storage.notifications import notification_routes
@@ -17,6 +19,7 @@ from local.cloud.storage.object_api import ObjectApi
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.sweep import Sweep
 from local.cloud.storage.uploads import UploadApi
+from local.cloud.storage.xml_api import XmlApi
 
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
@@ -38,7 +41,10 @@ def services(cloud: "Cloud") -> list[Service]:
     cloud.access.sources["buckets"] = lambda name: _bindings(cloud, name)
     uploads = UploadApi(cloud.objects, cloud.clock)
     sweep = Sweep(cloud.objects, uploads, cloud.clock)
-    cloud.on_start.append(lambda: cloud.background.every(_SWEEP_SECONDS, sweep.run, "storage-sweep"))
+    deleted = DeletedBuckets(cloud.objects, cloud.policies)
+    for due in (sweep.run, deleted.sweep):
+        cloud.on_start.append(lambda due=due: cloud.background.every(_SWEEP_SECONDS, due, "storage-sweep"))
+    cloud.unrouted = XmlApi(cloud, uploads).match
     beside = [
         *access_control_routes(cloud),
         *notification_routes(cloud),
@@ -74,7 +80,8 @@ def routes(cloud: "Cloud", uploads: UploadApi) -> list[Route]:
     return [
         Route("POST", "/b", buckets.insert, "storage.buckets.create"),
         Route("GET", "/b", buckets.list, "storage.buckets.list"),
-        Route("GET", "/b/{bucket}", buckets.get, "storage.buckets.get"),
+        Route("GET", "/b/{bucket}", buckets.get),  # it asks for what is needed of one that is deleted, too
+        Route("POST", "/b/{bucket}/restore", buckets.restore),
         Route("PATCH", "/b/{bucket}", buckets.patch, "storage.buckets.update"),
         Route("PUT", "/b/{bucket}", buckets.update, "storage.buckets.update"),
         Route("DELETE", "/b/{bucket}", buckets.delete, "storage.buckets.delete"),
@@ -107,9 +114,11 @@ def download_routes(cloud: "Cloud") -> list[Route]:
 
 
 def upload_routes(uploads: UploadApi) -> list[Route]:
-    """What they need depends on the object, whose name may be in the body: the handlers ask for it."""
+    """What they need depends on the object, whose name may be in the body: the handlers ask for it. To go on with an
+    upload takes its address alone, which is a secret of whom began it.
+    """
     return [
         Route("POST", "/b/{bucket}/o", uploads.insert, streams=True),
-        Route("PUT", "/b/{bucket}/o", uploads.resume, streams=True),
-        Route("DELETE", "/b/{bucket}/o", uploads.cancel, streams=True),
+        Route("PUT", "/b/{bucket}/o", uploads.resume, streams=True, public=True),
+        Route("DELETE", "/b/{bucket}/o", uploads.cancel, streams=True, public=True),
     ]

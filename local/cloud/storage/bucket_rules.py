@@ -40,6 +40,10 @@ _CONDITIONS = (
     "noncurrentTimeBefore",
     "numNewerVersions",
 )
+_OBJECTS = (
+    *("autoclass", "billing", "customPlacementConfig", "encryption", "hierarchicalNamespace", "iamConfiguration"),
+    *("lifecycle", "logging", "retentionPolicy", "softDeletePolicy", "versioning", "website"),
+)
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _MOST_RULES = 100
 _MOST_RETENTION_SECONDS = 3_155_760_000
@@ -54,6 +58,8 @@ def location_type(location: str) -> str:
 def refuse_bad_settings(bucket: dict[str, Any]) -> None:
     """Raises 400 with every bad setting of a bucket as it was asked for."""
     found = Violations()
+    _check_shapes(found, bucket)
+    found.refuse()
     location = str(bucket.get("location") or "US").upper()
     known = location in (*_MULTI_REGIONS, *_DUAL_REGIONS) or _REGION.fullmatch(location)
     found.unless(known, "location", f"{location!r} is not a location of Cloud Storage")
@@ -70,6 +76,21 @@ def refuse_bad_settings(bucket: dict[str, Any]) -> None:
         found.within(1, _MOST_RETENTION_SECONDS, retention, "retentionPolicy.retentionPeriod")
     _check_lifecycle(found, (bucket.get("lifecycle") or {}).get("rule") or [])
     found.refuse()
+
+
+def _check_shapes(found: Violations, bucket: dict[str, Any]) -> None:
+    for key in _OBJECTS:
+        value = bucket.get(key)
+        found.unless(value is None or isinstance(value, dict), key, f"{value!r} is not an object")
+    lifecycle = bucket.get("lifecycle")
+    rules = (lifecycle.get("rule") or []) if isinstance(lifecycle, dict) else []
+    if not isinstance(rules, list):
+        found.add("lifecycle.rule", f"{rules!r} is not a list")
+        return
+    for index, rule in enumerate(rules):
+        parts = [rule.get(part) for part in ("action", "condition")] if isinstance(rule, dict) else [rule]
+        good = all(part is None or isinstance(part, dict) for part in parts)
+        found.unless(good and isinstance(rule, dict), f"lifecycle.rule[{index}]", f"{rule!r} is no rule")
 
 
 def _check_soft_delete(found: Violations, policy: dict[str, Any]) -> None:

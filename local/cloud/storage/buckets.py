@@ -7,12 +7,13 @@ Sources: https://cloud.google.com/storage/docs/json_api/v1/buckets and the pages
 from datetime import timedelta
 from typing import Any
 
-from local.cloud.clock import Clock, parse_rfc3339
+from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, not_found
 from local.cloud.masks import merge_patch
 from local.cloud.projects import Projects
 from local.cloud.storage.bucket_rules import location_type, refuse_bad_settings
 from local.cloud.storage.naming import check_bucket_name
+from local.cloud.storage.retention import policy_seconds, refuse_if_held, refuse_weaker_policy
 from local.cloud.store import Store
 from local.cloud.validation import as_int
 
@@ -104,10 +105,15 @@ class Buckets:
         else:
             new = merge_patch(bucket, allowed)
         refuse_bad_settings(new)
+        refuse_weaker_policy(bucket, new)
         self._settle(bucket, new)
         new["metageneration"] = str(int(bucket["metageneration"]) + 1)
         new["updated"] = self._clock.timestamp()
         return self._store.put(_KIND, new["name"], new, parent=self.project_of(bucket))
+
+    def bring_back(self, bucket: dict[str, Any]) -> None:
+        """One that was softly deleted."""
+        self._store.put(_KIND, bucket["name"], bucket, parent=self.project_of(bucket))
 
     def remove(self, name: str) -> None:
         self._store.delete(_KIND, name)
@@ -115,17 +121,12 @@ class Buckets:
     def soft_delete_seconds(self, bucket: dict[str, Any]) -> int:
         return as_int(bucket.get("softDeletePolicy", {}).get("retentionDurationSeconds")) or 0
 
+    def retention_seconds(self, name: str) -> int:
+        return self._store.derived(_KIND, name, policy_seconds)
+
     def refuse_if_held(self, bucket: dict[str, Any], meta: dict[str, Any], name: str) -> None:
-        """Raises 403 for an object that a hold or the bucket's retention policy protects."""
-        if meta.get("temporaryHold") or meta.get("eventBasedHold"):
-            raise ApiError(
-                403, f"Object '{bucket['name']}/{name}' is under active hold and cannot be deleted or overwritten."
-            )
-        period = as_int(bucket.get("retentionPolicy", {}).get("retentionPeriod")) or 0
-        if period and (self._clock.now() - parse_rfc3339(meta["timeCreated"])).total_seconds() < period:
-            rule = "is subject to bucket's retention policy and cannot be deleted or overwritten"
-            message = f"Object '{bucket['name']}/{name}' {rule}"
-            raise ApiError(403, message, reason="retentionPolicyNotMet")
+        """Raises 403 for an object that a hold or a retention protects."""
+        refuse_if_held(bucket, meta, name, self._clock.now())
 
     def _settle(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         """Fill in what the service computes from the settings that were asked for."""

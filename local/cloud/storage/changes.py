@@ -56,7 +56,7 @@ class ObjectChanges(ObjectFinding):
     def update(self, record: Record, meta: dict[str, Any]) -> Record:
         """Replace a generation's metadata; its metageneration rises."""
         changed = replace(
-            record, meta=meta | {"metageneration": record.metageneration + 1, "updated": self._clock.timestamp()}
+            record, meta=meta | {"metageneration": record.metageneration + 1, "updated": self.clock.timestamp()}
         )
         self.records.write(changed)
         self._tell("OBJECT_METADATA_UPDATE", changed)
@@ -141,7 +141,7 @@ class ObjectChanges(ObjectFinding):
         retired = self._retired(held, settings) if held else None
         if held and retired and held.place == "tree":
             self.files.keep_from_tree(held.bucket, held.name, held.generation)
-        with self._store.transaction():
+        with self.store.transaction():
             if held and retired:
                 self.records.write(retired)
             elif held:
@@ -157,7 +157,7 @@ class ObjectChanges(ObjectFinding):
 
     def _retired(self, held: Record, settings: dict[str, Any]) -> Record | None:
         """What becomes of a generation that is live no more; None if nothing is kept of it."""
-        now = self._clock.now()
+        now = self.clock.now()
         if settings.get("versioning", {}).get("enabled") and held.state == "live":
             return replace(held, state="noncurrent", place="kept", meta=held.meta | {"timeDeleted": rfc3339(now)})
         seconds = self.buckets.soft_delete_seconds(settings)

@@ -122,5 +122,9 @@ def digests_of(path: Path) -> Digests:
     return Digests(_base64(md5.digest()), _base64(crc32c.digest()))
 
 
+def crc32c_text(checksum: google_crc32c.Checksum) -> str:
+    return _base64(checksum.digest())
+
+
 def _base64(digest: bytes) -> str:
     return base64.b64encode(digest).decode()

@@ -7,18 +7,21 @@ program that has a bucket's directory may write into it. Such a file is an objec
 import mimetypes
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import google_crc32c
+
 from local.cloud.clock import Clock
 from local.cloud.errors import ApiError, not_found
 from local.cloud.storage.buckets import Buckets
-from local.cloud.storage.content import Digests, digests_of
+from local.cloud.storage.content import Digests, crc32c_text, digests_of
 from local.cloud.storage.files import Files, Stamp
 from local.cloud.storage.records import Record, Records
+from local.cloud.storage.resource import object_resource
 from local.cloud.store import Store
 
 DEFAULT_TYPE = "application/octet-stream"
@@ -33,8 +36,8 @@ class ObjectFinding:
         self.files = Files(root)
         self.records = Records(store)
         self.buckets = buckets
-        self._store = store
-        self._clock = clock
+        self.store = store
+        self.clock = clock
         self._locks: dict[str, threading.RLock] = {}
         self._last_generation = self.records.last_generation()
         self._generation_lock = threading.Lock()
@@ -95,6 +98,10 @@ class ObjectFinding:
             if place == "tree":
                 self.notice(bucket, name)
 
+    def shown(self, record: Record, url_base: str) -> dict[str, Any]:
+        """A generation as the API has it."""
+        return object_resource(record, url_base, retention_seconds=self.buckets.retention_seconds(record.bucket))
+
     @contextmanager
     def writing(self, bucket: str) -> Iterator[None]:
         """One change of a bucket's objects at a time."""
@@ -131,7 +138,7 @@ class ObjectFinding:
                 if path:
                     read.append((name, stamp, digests_of(path)))
         settled: set[str] = set()
-        with self.writing(bucket), self._store.transaction():
+        with self.writing(bucket), self.store.transaction():
             for name, stamp, digests in read:
                 record, now = self.records.live(bucket, name), self.files.stamp(bucket, name)
                 if now == stamp and not _agree(record, now) and (record is None or record.place == "tree"):
@@ -153,7 +160,7 @@ class ObjectFinding:
             bucket, name, generation=self._next_generation(), stamp=stamp, digests=digests, meta=meta, settings=settings
         )
         record.place = "tree"
-        with self._store.transaction():
+        with self.store.transaction():
             if held:
                 self.records.remove(held)
             self.records.write(record)
@@ -172,10 +179,11 @@ class ObjectFinding:
         meta: dict[str, Any],
         settings: dict[str, Any],
     ) -> Record:
-        now = self._clock.timestamp()
+        now = self.clock.timestamp()
         times = {"timeCreated": now, "updated": now, "timeStorageClassUpdated": now, "timeFinalized": now}
         fixed = {"metageneration": 1, "md5Hash": digests.md5, "crc32c": digests.crc32c}
-        kept = {"storageClass": settings["storageClass"], **meta, **fixed, **times}
+        held = {"eventBasedHold": True} if settings.get("defaultEventBasedHold") else {}
+        kept = {"storageClass": settings["storageClass"], **held, **meta, **fixed, **times}
         if not digests.md5:
             del kept["md5Hash"]
         place = "tree" if self.files.has_room(bucket, name) else "kept"
@@ -189,7 +197,7 @@ class ObjectFinding:
 
     def _next_generation(self) -> int:
         with self._generation_lock:
-            self._last_generation = max(self._clock.micros(), self._last_generation + 1)
+            self._last_generation = max(self.clock.micros(), self._last_generation + 1)
             return self._last_generation
 
 
@@ -198,6 +206,19 @@ def _agree(record: Record | None, stamp: Stamp | None) -> bool:
     if record is None or record.place == "kept":
         return stamp is None
     return stamp == Stamp(record.size, record.mtime_ns)
+
+
+def verified(record: Record, content: Iterable[bytes]) -> Iterator[bytes]:
+    """A generation's whole content. Raises DATA_LOSS at its end where it is not what its checksum says."""
+    checksum = google_crc32c.Checksum()
+    for chunk in content:
+        checksum.update(chunk)
+        yield chunk
+    crc32c = crc32c_text(checksum)
+    if crc32c != record.meta["crc32c"]:
+        what = f"{record.bucket}/{record.name}#{record.generation}"
+        message = f"{what} is corrupt: its content has the CRC32C {crc32c}, not {record.meta['crc32c']}: write it anew"
+        raise ApiError(500, message, "DATA_LOSS")
 
 
 def created_at(record: Record) -> datetime:

@@ -13,13 +13,15 @@ from local.cloud.masks import merge_patch
 from local.cloud.paging import last_name, page_size, page_token
 from local.cloud.storage.content import Content, Digests
 from local.cloud.storage.download import media
-from local.cloud.storage.finding import DEFAULT_TYPE
+from local.cloud.storage.finding import DEFAULT_TYPE, verified
 from local.cloud.storage.listing import Wanted, entries
 from local.cloud.storage.naming import check_object_name
+from local.cloud.storage.object_rules import refuse_bad_change, refuse_bad_fields
 from local.cloud.storage.objects import Objects
-from local.cloud.storage.preconditions import Preconditions
+from local.cloud.storage.preconditions import Preconditions, check_etags
 from local.cloud.storage.records import Record, State
-from local.cloud.storage.resource import WRITABLE, object_resource, writable
+from local.cloud.storage.resource import WRITABLE, writable
+from local.cloud.storage.retention import RELEASED
 from local.cloud.storage.uploads import may_write
 
 _MOST_SOURCES = 32
@@ -38,14 +40,20 @@ class ObjectApi:
         else:
             record = self._objects.find(bucket, name, call.number("generation"))
         Preconditions.of(call.query).check(record, reading=True)
-        return object_resource(record, call.url_base)
+        check_etags(call.headers, record)
+        return self._objects.shown(record, call.url_base)
 
     def download(self, call: Call) -> Response:
+        return self.content(call)[1]
+
+    def content(self, call: Call) -> tuple[Record, Response]:
+        """The generation that a call reads, and the answer with its bytes."""
         record, descriptor = self._objects.open(call.params["bucket"], call.params["object"], call.number("generation"))
         content = Content(descriptor, 0, 0)
         try:
             Preconditions.of(call.query).check(record, reading=True)
-            return media(call, record, content)
+            check_etags(call.headers, record)
+            return record, media(call, record, content)
         except BaseException:
             content.close()
             raise
@@ -66,7 +74,7 @@ class ObjectApi:
             states=("deleted",) if call.flag("softDeleted") else states,
             trailing_delimiter=call.flag("includeTrailingDelimiter"),
         )
-        return _page(call, entries(self._objects, bucket, wanted))
+        return _page(call, self._objects, entries(self._objects, bucket, wanted))
 
     def patch(self, call: Call) -> dict[str, Any]:
         def changed(old: dict[str, Any]) -> dict[str, Any]:
@@ -89,13 +97,13 @@ class ObjectApi:
 
     def copy(self, call: Call) -> dict[str, Any]:
         record = self._copy(call)
-        return object_resource(record, call.url_base)
+        return self._objects.shown(record, call.url_base)
 
     def rewrite(self, call: Call) -> dict[str, Any]:
         record = self._copy(call)
         size = str(record.size)
         done = {"totalBytesRewritten": size, "objectSize": size, "done": True}
-        return {"kind": "storage#rewriteResponse", **done, "resource": object_resource(record, call.url_base)}
+        return {"kind": "storage#rewriteResponse", **done, "resource": self._objects.shown(record, call.url_base)}
 
     def move(self, call: Call) -> dict[str, Any]:
         """Within a bucket: the source is gone when the destination is there."""
@@ -108,7 +116,7 @@ class ObjectApi:
             record = self._copy_from(held, bucket, target, _writable_meta(held), Preconditions.of(call.query))
             if source != target:
                 self._objects.delete(bucket, source)
-        return object_resource(record, call.url_base)
+        return self._objects.shown(record, call.url_base)
 
     def compose(self, call: Call) -> dict[str, Any]:
         body, bucket, name = call.object(), call.params["bucket"], call.params["object"]
@@ -124,7 +132,7 @@ class ObjectApi:
                 call.require("storage.objects.get", object_name(bucket, source.get("name", "")))
                 generation = int(source["generation"]) if source.get("generation") else None
                 record, descriptor = self._objects.open(bucket, source.get("name", ""), generation)
-                draft.write_all(Content(descriptor, 0, record.size))
+                draft.write_all(verified(record, Content(descriptor, 0, record.size)))
                 Preconditions.of(source.get("objectPreconditions") or {}).check(record)
                 parts += int(record.meta.get("componentCount", 1))
                 first = first or record
@@ -135,14 +143,14 @@ class ObjectApi:
             record = self._objects.publish(
                 bucket, name, source=draft.path, digests=digests, meta=meta, conditions=conditions
             )
-        return object_resource(record, call.url_base)
+        return self._objects.shown(record, call.url_base)
 
     def restore(self, call: Call) -> dict[str, Any]:
         held = self._soft_deleted(call)
         conditions = Preconditions.of(call.query)
         self._may_write(call, held.bucket, held.name)
         record = self._copy_from(held, held.bucket, held.name, _writable_meta(held), conditions)
-        return object_resource(record, call.url_base)
+        return self._objects.shown(record, call.url_base)
 
     def bring_back(self, held: Record) -> Record:
         """A softly deleted generation is live again, as a new one."""
@@ -166,7 +174,11 @@ class ObjectApi:
         with self._objects.writing(bucket):
             record = self._objects.find(bucket, name, call.number("generation"))
             Preconditions.of(call.query).check(record)
-            return object_resource(self._objects.update(record, changed(record.meta)), call.url_base)
+            new = changed(record.meta)
+            refuse_bad_change(record.meta, new)
+            if record.meta.get("eventBasedHold") and not new.get("eventBasedHold"):
+                new[RELEASED] = call.cloud.clock.timestamp()
+            return self._objects.shown(self._objects.update(record, new), call.url_base)
 
     def _copy(self, call: Call) -> Record:
         """What the body gives replaces the source's metadata altogether; an empty body keeps it."""
@@ -175,6 +187,7 @@ class ObjectApi:
         self._may_write(call, params["destinationBucket"], params["destinationObject"])
         held = self._objects.find(params["sourceBucket"], params["sourceObject"], call.number("sourceGeneration"))
         Preconditions.of(call.query, "Source").check(held)
+        refuse_bad_fields(body)
         meta = writable(body) if writable(body) else _writable_meta(held)
         meta.setdefault("contentType", held.meta.get("contentType", DEFAULT_TYPE))
         bucket, name = params["destinationBucket"], params["destinationObject"]
@@ -190,7 +203,7 @@ class ObjectApi:
             held, descriptor = self._objects.open(held.bucket, held.name, held.generation)
         content = Content(descriptor, 0, held.size)
         with self._objects.files.draft() as draft:
-            draft.write_all(content)
+            draft.write_all(verified(held, content))
             digests = draft.close()
             if "componentCount" in held.meta:
                 digests, meta = Digests("", digests.crc32c), meta | {"componentCount": held.meta["componentCount"]}
@@ -201,7 +214,9 @@ class ObjectApi:
 
 def _writable_meta(record: Record) -> dict[str, Any]:
     return {
-        key: value for key, value in writable(record.meta).items() if key not in ("temporaryHold", "eventBasedHold")
+        key: value
+        for key, value in writable(record.meta).items()
+        if key not in ("temporaryHold", "eventBasedHold", "retention")
     }
 
 
@@ -215,7 +230,7 @@ def _after(call: Call) -> tuple[str, int] | None:
     return name, int(generation)
 
 
-def _page(call: Call, found: Iterator[tuple[str, Record | None]]) -> dict[str, Any]:
+def _page(call: Call, objects: Objects, found: Iterator[tuple[str, Record | None]]) -> dict[str, Any]:
     size = page_size(call, default=1000, most=1000)
     items: list[dict[str, Any]] = []
     prefixes: list[str] = []
@@ -226,7 +241,7 @@ def _page(call: Call, found: Iterator[tuple[str, Record | None]]) -> dict[str, A
             break
         last = f"{name}\n{record.generation if record else 0}"
         if record:
-            items.append(object_resource(record, call.url_base))
+            items.append(objects.shown(record, call.url_base))
         else:
             prefixes.append(name)
     filled = {"items": items, "prefixes": prefixes, "nextPageToken": token}

@@ -10,7 +10,7 @@ from pathlib import Path
 from local.cloud.errors import ApiError
 from local.cloud.storage.changes import ObjectChanges
 from local.cloud.storage.content import Content
-from local.cloud.storage.finding import DEFAULT_TYPE
+from local.cloud.storage.finding import DEFAULT_TYPE, verified
 from local.cloud.storage.naming import split_uri
 from local.cloud.storage.records import Record
 
@@ -27,8 +27,14 @@ class Objects(ObjectChanges):
         return path
 
     def read(self, uri: str) -> bytes:
+        """All of an object. Raises DATA_LOSS for a corrupt one."""
         record, descriptor = self.open(*split_uri(uri))
-        return b"".join(Content(descriptor, 0, record.size))
+        return b"".join(verified(record, Content(descriptor, 0, record.size)))
+
+    def verify(self, record: Record) -> None:
+        """Raises DATA_LOSS for content that is corrupt."""
+        for _ in verified(record, Content(self.open_record(record), 0, record.size)):
+            pass
 
     def exists(self, uri: str) -> bool:
         try:

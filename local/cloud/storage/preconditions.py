@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from local.cloud.errors import ApiError, invalid_argument
 from local.cloud.storage.records import Record
+from local.cloud.storage.resource import content_etag, object_etag
 from local.cloud.validation import as_int
 
 
@@ -61,6 +62,22 @@ class Preconditions:
                 raise _unmet(304 if reading else 412, name, unwanted, generation)
 
 
+def check_etags(headers: Mapping[str, str], record: Record) -> None:
+    """`If-Match` and `If-None-Match` of a read, by the object's etag in either API. Raises 412 or 304."""
+    wanted, unwanted = headers.get("if-match"), headers.get("if-none-match")
+    if wanted is None and unwanted is None:
+        return
+    etags = {object_etag(record), content_etag(record), "*"}
+    if wanted is not None and etags.isdisjoint(_etags(wanted)):
+        raise _unmet(412, "If-Match", wanted, record.generation)
+    if unwanted is not None and not etags.isdisjoint(_etags(unwanted)):
+        raise _unmet(304, "If-None-Match", unwanted, record.generation)
+
+
+def _etags(header: str) -> set[str]:
+    return {each.strip().removeprefix("W/").strip('"') for each in header.split(",")}
+
+
 def _number(query: Mapping[str, str], name: str) -> int | None:
     text = query.get(name)
     if text is None:
@@ -71,7 +88,7 @@ def _number(query: Mapping[str, str], name: str) -> int | None:
     return number
 
 
-def _unmet(code: int, name: str, value: int | None, generation: int) -> ApiError:
+def _unmet(code: int, name: str, value: int | str | None, generation: int) -> ApiError:
     message = (
         f"At least one of the pre-conditions you specified did not hold: {name}={value}, generation is {generation}"
     )

@@ -119,6 +119,10 @@ class Records:
         statement = "delete from objects where bucket = ? and name = ? and generation = ?"
         self._store.execute(statement, (record.bucket, record.name, record.generation))
 
+    def move(self, bucket: str, other: str) -> None:
+        """All of a bucket's generations belong to another."""
+        self._store.execute("update objects set bucket = ? where bucket = ?", (other, bucket))
+
     def last_generation(self) -> int:
         return self._store.query("select coalesce(max(generation), 0) from objects")[0][0]
 

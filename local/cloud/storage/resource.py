@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 from local.cloud.storage.records import Record
+from local.cloud.storage.retention import shown
 
 _API = "https://www.googleapis.com/storage/v1"
 WRITABLE = (
@@ -32,7 +33,7 @@ def bucket_resource(bucket: dict[str, Any]) -> dict[str, Any]:
     return {**bucket, "selfLink": f"{_API}/b/{bucket['name']}", "etag": etag}
 
 
-def object_resource(record: Record, url_base: str) -> dict[str, Any]:
+def object_resource(record: Record, url_base: str, *, retention_seconds: int = 0) -> dict[str, Any]:
     """`mediaLink` leads to this server, since clients follow it."""
     path = f"b/{record.bucket}/o/{quote(record.name, safe='')}"
     generation = record.generation
@@ -44,7 +45,7 @@ def object_resource(record: Record, url_base: str) -> dict[str, Any]:
         "name": record.name,
         "bucket": record.bucket,
         "generation": str(generation),
-        **record.meta,
+        **shown(record.meta, retention_seconds),
         "metageneration": str(record.metageneration),
         "size": str(record.size),
         "etag": object_etag(record),
@@ -53,6 +54,12 @@ def object_resource(record: Record, url_base: str) -> dict[str, Any]:
 
 def object_etag(record: Record) -> str:
     return base64.b64encode(_varints(record.generation, record.metageneration)).decode()
+
+
+def content_etag(record: Record) -> str:
+    """As the XML API has it: the MD5 of the content, where it has one."""
+    md5 = record.meta.get("md5Hash")
+    return base64.b64decode(md5).hex() if md5 else f"-{object_etag(record)}"
 
 
 def writable(body: dict[str, Any]) -> dict[str, Any]:

@@ -7,12 +7,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.cloud.clock import Clock, parse_rfc3339
+from local.cloud.errors import ApiError
 from local.cloud.storage.finding import created_at
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.records import Record
 from local.cloud.storage.uploads import UploadApi
 
 _UPLOAD_DAYS = 7
+# Objects only ever move to a colder class; of several, the one at the lowest price counts. The older names are as warm
+# as STANDARD, to which they may move.
+_COLDNESS = {"STANDARD": 1, "NEARLINE": 2, "COLDLINE": 3, "ARCHIVE": 4}
 
 
 class Sweep:
@@ -48,13 +52,16 @@ class Sweep:
                 self._delete(bucket, record)
                 continue
             classes = [action["storageClass"] for action in due if action["type"] == "SetStorageClass"]
-            if classes and classes[-1] != record.meta["storageClass"]:
-                self._reclassify(record, classes[-1])
+            coldest = max(classes, key=lambda each: _COLDNESS.get(each, 0), default="")
+            if _COLDNESS.get(coldest, 0) > _COLDNESS.get(record.meta["storageClass"], 0):
+                self._reclassify(record, coldest)
 
     def _delete(self, bucket: dict[str, Any], record: Record) -> None:
         """A live object of a bucket with versions becomes noncurrent, as by a client's delete."""
-        if record.meta.get("temporaryHold") or record.meta.get("eventBasedHold"):
-            return
+        try:
+            self._objects.buckets.refuse_if_held(bucket, record.meta, record.name)
+        except ApiError:
+            return  # until its holds and its retention end
         with self._objects.writing(record.bucket):
             present = self._records.generation(record.bucket, record.name, record.generation)
             if present is None or present.state != record.state:

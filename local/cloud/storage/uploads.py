@@ -24,10 +24,11 @@ from local.cloud.resumable import incomplete, json_object, receive
 from local.cloud.storage.content import Digests, digests_of
 from local.cloud.storage.finding import DEFAULT_TYPE
 from local.cloud.storage.naming import check_object_name
+from local.cloud.storage.object_rules import refuse_bad_fields
 from local.cloud.storage.objects import Objects
 from local.cloud.storage.preconditions import Preconditions
 from local.cloud.storage.records import Record
-from local.cloud.storage.resource import object_resource, writable
+from local.cloud.storage.resource import writable
 
 _GOOG_HASH = re.compile(r"(crc32c|md5)=([A-Za-z0-9+/=]+)")
 
@@ -55,16 +56,19 @@ class UploadApi:
 
     def insert_metadata(self, call: Call) -> dict[str, Any]:
         """POST without an upload: an empty object."""
-        return self._publish(call, call.object(), iter(()), "")
+        return self._objects.shown(self.publish(call, call.object(), iter(()), ""), call.url_base)
 
     def _media(self, call: Call) -> dict[str, Any]:
-        return self._publish(call, {}, call.stream, call.headers.get("content-type", ""))
+        record = self.publish(call, {}, call.stream, call.headers.get("content-type", ""))
+        return self._objects.shown(record, call.url_base)
 
     def _multipart(self, call: Call) -> dict[str, Any]:
         related = Related(call.headers.get("content-type", ""), call.stream)
-        return self._publish(call, json_object(related.metadata), related.media(), related.media_type)
+        record = self.publish(call, json_object(related.metadata), related.media(), related.media_type)
+        return self._objects.shown(record, call.url_base)
 
-    def _publish(self, call: Call, body: dict[str, Any], chunks: Iterator[bytes], media_type: str) -> dict[str, Any]:
+    def publish(self, call: Call, body: dict[str, Any], chunks: Iterator[bytes], media_type: str) -> Record:
+        """A new object of `chunks`; `body` holds its name and fields as the API has them."""
         name = self._destination(call, body)
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():
@@ -74,10 +78,9 @@ class UploadApi:
             digests = draft.close()
             _verify(digests, _expected(body, call.headers))
             meta = _meta(call, body, media_type)
-            record = self._objects.publish(
+            return self._objects.publish(
                 call.params["bucket"], name, source=draft.path, digests=digests, meta=meta, conditions=conditions
             )
-        return object_resource(record, call.url_base)
 
     def _destination(self, call: Call, body: dict[str, Any]) -> str:
         """The object's name, if the caller may write it: overwriting needs the right to delete, too."""
@@ -88,7 +91,14 @@ class UploadApi:
     # Resumable
 
     def _start(self, call: Call) -> Response:
-        body = json_object(call.whole())
+        body, bucket = json_object(call.whole()), call.params["bucket"]
+        upload = self.begin(call, body, call.headers.get("x-upload-content-type", ""))
+        query = urlencode({"uploadType": "resumable", "name": _name(call, body), "upload_id": upload})
+        location = f"{call.url_base}/upload/storage/v1/b/{bucket}/o?{query}"
+        return Response(None, 200, {"location": location, "x-guploader-uploadid": upload})
+
+    def begin(self, call: Call, body: dict[str, Any], media_type: str) -> str:
+        """The id of a resumable upload: whoever has it may go on with it, as with Google's session URIs."""
         name, bucket = self._destination(call, body), call.params["bucket"]
         conditions = Preconditions.of(call.query)
         if conditions != Preconditions():
@@ -97,7 +107,7 @@ class UploadApi:
         session = {
             "bucket": bucket,
             "name": name,
-            "meta": _meta(call, body, call.headers.get("x-upload-content-type", "")),
+            "meta": _meta(call, body, media_type),
             "conditions": {key: value for key, value in call.query.items() if key.startswith("if")},
             "expected": _expected(body, call.headers),
             "started": self._clock.timestamp(),
@@ -105,18 +115,17 @@ class UploadApi:
         }
         self._objects.files.upload_path(upload).touch(exist_ok=False)
         self._records.write_upload(upload, session)
-        query = urlencode({"uploadType": "resumable", "name": name, "upload_id": upload})
-        location = f"{call.url_base}/upload/storage/v1/b/{bucket}/o?{query}"
-        return Response(None, 200, {"location": location, "x-guploader-uploadid": upload})
+        return upload
 
     def resume(self, call: Call) -> Response:
         """PUT, or POST as the provider sends: a chunk, the rest, or the question how much has arrived."""
-        upload = call.query["upload_id"]
+        upload = call.query.get("upload_id", "")
+        self._session(call)
         with self._locks.setdefault(upload, threading.Lock()):
             session = self._session(call)
             if generation := session.get("generation"):
                 record = self._records.generation(session["bucket"], session["name"], generation)
-                return Response(object_resource(record, call.url_base) if record else {})
+                return Response(self._objects.shown(record, call.url_base) if record else {})
             path = self._objects.files.upload_path(upload)
             if not receive(path, call):
                 return incomplete(path, call)
@@ -126,7 +135,7 @@ class UploadApi:
                 self._drop(upload)
                 raise
             self._records.write_upload(upload, session | {"generation": record.generation})
-            return Response(object_resource(record, call.url_base))
+            return Response(self._objects.shown(record, call.url_base))
 
     def cancel(self, call: Call) -> Response:
         """DELETE: 499 is the documented answer."""
@@ -186,6 +195,7 @@ def _name(call: Call, body: dict[str, Any]) -> str:
 
 def _meta(call: Call, body: dict[str, Any], media_type: str) -> dict[str, Any]:
     meta = writable(body)
+    refuse_bad_fields(meta)
     if encoding := call.query.get("contentEncoding"):
         meta["contentEncoding"] = encoding
     meta.setdefault("contentType", media_type or DEFAULT_TYPE)

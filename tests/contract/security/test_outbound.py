@@ -74,7 +74,7 @@ def test_what_is_no_http_url_is_refused(cloud_server, uri):
 
 def test_a_request_without_an_account_has_no_rights_and_the_operators_never(cloud_server, open_cloud):
     bucket = "https://storage.googleapis.com/storage/v1/b?project=acme-outbound"
-    assert "answered 403" in fire(cloud_server, bucket)["message"]
+    assert "answered 401" in fire(cloud_server, bucket)["message"]
     for cloud in (cloud_server, open_cloud):
         for base in ("https://storage.googleapis.com", cloud.url):
             status = fire(cloud, f"{base}/_local/stop", httpMethod="POST", headers={"Authorization": "Bearer guess"})

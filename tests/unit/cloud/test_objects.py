@@ -7,6 +7,7 @@ import pytest
 
 from local.cloud.app import Cloud
 from local.cloud.errors import ApiError
+from local.cloud.storage.deleted_buckets import DeletedBuckets
 from local.cloud.storage.files import Files
 from local.cloud.storage.preconditions import Preconditions
 from local.cloud.storage.sweep import Sweep
@@ -253,3 +254,40 @@ def test_an_object_under_a_retention_policy_stays_until_its_age(cloud, clock):
         cloud.objects.remove("gs://bkt/a")
     clock.advance(timedelta(hours=1))
     cloud.objects.remove("gs://bkt/a")
+
+
+def test_a_lifecycle_rule_waits_for_the_end_of_retention(cloud, clock):
+    rule = {"action": {"type": "Delete"}, "condition": {"age": 0}}
+    make_bucket(cloud, retentionPolicy={"retentionPeriod": "3600"}, lifecycle={"rule": [rule]})
+    cloud.objects.write("gs://bkt/a", b"1")
+    sweep(cloud)
+    assert cloud.objects.exists("gs://bkt/a")
+    clock.advance(timedelta(hours=1))
+    sweep(cloud)
+    assert not cloud.objects.exists("gs://bkt/a")
+
+
+def test_a_lifecycle_rule_moves_objects_to_colder_classes_only(cloud):
+    classes = ["COLDLINE", "ARCHIVE", "NEARLINE"]
+    rules = [{"action": {"type": "SetStorageClass", "storageClass": each}, "condition": {"age": 0}} for each in classes]
+    make_bucket(cloud, lifecycle={"rule": rules})
+    cloud.objects.write("gs://bkt/a", b"1")
+    for _ in range(2):
+        sweep(cloud)
+        assert cloud.objects.find("bkt", "a").meta["storageClass"] == "ARCHIVE"
+
+
+def test_a_softly_deleted_bucket_goes_for_good_after_its_time(cloud, clock):
+    make_bucket(cloud, softDeletePolicy={"retentionDurationSeconds": "604800"})
+    cloud.objects.write("gs://bkt/a", b"1")
+    cloud.objects.remove("gs://bkt/a")
+    deleted, bucket = DeletedBuckets(cloud.objects, cloud.policies), cloud.objects.buckets.get("bkt")
+    deleted.keep(bucket)
+    cloud.objects.empty_bucket("bkt")
+    cloud.objects.buckets.remove("bkt")
+    deleted.sweep()
+    assert [name for name, _ in deleted.of_project("acme-recsys", "")] == [f"bkt#{bucket['generation']}"]
+    clock.advance(timedelta(days=7, minutes=1))
+    deleted.sweep()
+    assert deleted.of_project("acme-recsys", "") == []
+    assert leftovers(cloud) == []
