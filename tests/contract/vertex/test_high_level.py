@@ -7,21 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
-from google.cloud import aiplatform
-from google.oauth2.credentials import Credentials
 
 from tests.contract.cloud_process import CloudProcess
 from tests.unit.pipelines.compiled import compiled
 
-from .conftest import BUCKET, IMAGE, PROJECT, Vertex
+from .conftest import BUCKET, IMAGE, PROJECT, Vertex, pointed_at
 from .pipelines import sleeper
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sdk(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    yield from pointed_at(vertex, monkeypatch)
 
 
 @pytest.fixture
@@ -33,20 +26,6 @@ def lenient(
     made.prepare()
     for sdk in pointed_at(made, monkeypatch):
         yield made, sdk
-
-
-def pointed_at(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", vertex.cloud.url)
-    aiplatform.init(
-        project=PROJECT,
-        location="europe-west1",
-        api_transport="rest",
-        api_endpoint=vertex.cloud.url,
-        credentials=Credentials(token=vertex.cloud.token),  # type: ignore[no-untyped-call]
-        staging_bucket=f"gs://{BUCKET}",
-    )
-    yield aiplatform
-    aiplatform.initializer.global_config.__init__()  # type: ignore[misc] # forget this cloud
 
 
 def test_a_custom_job_is_run_and_waited_for(vertex: Vertex, sdk: Any) -> None:
