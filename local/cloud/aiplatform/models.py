@@ -33,6 +33,7 @@ _OUTPUT_ONLY = (
     *("versionId", "versionCreateTime", "versionUpdateTime"),
     *("deployedModels", "supportedExportFormats", "trainingPipeline"),
 )
+_OF_THE_MODEL = ("displayName", "description")
 
 
 class Models(Collection):
@@ -173,8 +174,31 @@ class Models(Collection):
             body = {
                 key: body[key] for key in ("displayName", "description", "versionDescription", "labels") if key in body
             }
-        changed = self._write(self.patch(call, body, fixed=fixed)["name"], {})
-        return self.shown(changed if versioned else _as_model(changed))
+        if versioned:
+            return self.shown(self._write(self.patch(call, body, fixed=fixed)["name"], {}))
+        with self.cloud.store.transaction():
+            self._accept_any_etag(found, body)
+            changed = self._write(self.patch(call, body, fixed=fixed)["name"], {})
+            self._share(changed)
+            return self.shown(_as_model(self.get(changed["name"])))
+
+    def _accept_any_etag(self, default: Resource, body: Resource) -> None:
+        """A change of the model itself may rest on what was read of any of its versions, as the SDK's does."""
+        versions = self._versions(default["name"].partition("@")[0])
+        if body.get("etag") in {each["etag"] for each in versions}:
+            body["etag"] = default["etag"]
+
+    def _share(self, default: Resource) -> None:
+        """Give the other versions what is the model's and not a version's; labels of the model join their own.
+
+        Source: https://cloud.google.com/vertex-ai/docs/reference/rpc/google.cloud.aiplatform.v1#updatemodelrequest
+        """
+        for each in self._versions(default["name"].partition("@")[0]):
+            shared: Resource = {key: default[key] for key in _OF_THE_MODEL if key in default}
+            if labels := {**each.get("labels", {}), **default.get("labels", {})}:
+                shared["labels"] = labels
+            if any(each.get(key) != value for key, value in shared.items()):
+                self._write(each["name"], shared)
 
     def _merge_aliases(self, call: Call) -> dict[str, Any]:
         body = canonical("MergeVersionAliasesRequest", call.object(), "request")
