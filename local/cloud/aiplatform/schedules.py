@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud import cron
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, account_of, generated_id
+from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, account_of, generated_id, refuse_template
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
@@ -273,12 +273,13 @@ class Schedules(Collection):
 
 
 def _check_pipeline(found: Violations, job: Resource) -> None:
+    refuse_template(job)
     at = "createPipelineJobRequest.pipelineJob"
     spec = job.get("pipelineSpec")
     root = job.get("runtimeConfig", {}).get("gcsOutputDirectory", "")
     found.unless(root.startswith("gs://"), f"{at}.runtimeConfig.gcsOutputDirectory", f"{root!r} is not a gs:// URI")
     if not isinstance(spec, dict) or not spec:
-        found.unless(job.get("templateUri"), f"{at}.pipelineSpec", "is required")
+        found.add(f"{at}.pipelineSpec", "is required")
         return
     for field, description in problems_of(spec):
         found.add(f"{at}.{field}", description)

@@ -64,6 +64,15 @@ def test_a_schedule_that_google_refuses_is_refused(vertex: Vertex, change: dict[
     assert list(violations(refused)) == [field]
 
 
+def test_a_schedule_of_a_template_that_could_never_run_is_refused_by_name(vertex: Vertex) -> None:
+    made = schedule()
+    job = made.create_pipeline_job_request.pipeline_job
+    del job.pipeline_spec
+    job.template_uri = "https://europe-west1-kfp.pkg.dev/acme/pipelines/sleeper/latest"
+    with pytest.raises(exceptions.BadRequest, match="templateUri"):
+        vertex.client("ScheduleService").create_schedule(parent=PARENT, schedule=made)
+
+
 @pytest.mark.parametrize(("key", "value"), [("maxConcurrentRunCount", "x"), ("startTime", "tomorrow")])
 def test_what_does_not_parse_is_refused_with_its_value(vertex: Vertex, key: str, value: str) -> None:
     answer = vertex.cloud.json("POST", f"/v1/{PARENT}/schedules", {key: value}, status=400)
