@@ -15,6 +15,7 @@ from local.cloud.validation import Violations, as_int
 
 _MOST_WORKER_POOLS = 4
 _MOST_PACKAGES = 100
+_MOST_VARIABLES = 100
 _ON_A_POOL = {"STRATEGY_UNSPECIFIED", "ON_DEMAND", "STANDARD"}
 
 
@@ -36,6 +37,9 @@ def check_job(body: dict[str, Any], *, at: str = "jobSpec") -> None:
             _check_worker_pool(found, pool, f"{at}.workerPoolSpecs[{index}]", first=index == 0)
     timeout = spec.get("scheduling", {}).get("timeout")
     found.unless(timeout is None or seconds(timeout) > 0, f"{at}.scheduling.timeout", f"{timeout!r} is not positive")
+    if spec.get("network"):
+        form = r"projects/[^/]+/global/networks/[^/]+"
+        found.matches(form, spec["network"], f"{at}.network", "is not projects/PROJECT/global/networks/NETWORK")
     base = spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")
     found.unless(
         not base or base.startswith("gs://"),
@@ -82,6 +86,10 @@ def _check_package(found: Violations, package: dict[str, Any], at: str) -> None:
 def _check_variables(found: Violations, program: dict[str, Any], at: str) -> None:
     names = [entry.get("name", "") for entry in program.get("env", [])]
     found.unless(all(names), at, "each variable needs a name")
+    found.unless(len(names) <= _MOST_VARIABLES, at, f"{len(names)} variables: at most {_MOST_VARIABLES} are allowed")
+    for index, name in enumerate(names):
+        if name:
+            found.matches(r"[A-Za-z_][A-Za-z0-9_]*", name, f"{at}[{index}].name", "is no C identifier")
     found.unless(len(names) == len(set(names)), at, "EnvVar names must be unique")
 
 
