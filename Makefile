@@ -13,6 +13,12 @@ SAMPLES ?=
 RUNS ?= 20
 KILLS ?= 200
 SEED ?= 1
+K ?= 10
+# The shell has a USER of its own, who is no user of a shop: only one that is given counts.
+ifneq ($(origin USER),command line)
+undefine USER
+endif
+USER ?=
 VENV := .venv
 PY := $(VENV)/bin/python
 UV_VERSION := 0.13.9
@@ -25,7 +31,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down plan submit console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,15 +55,31 @@ else
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
 endif
 
-plan: install ## Show what `up` would do, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
+doctor: install ## Find out whether a stack can come up in its project: login, billing, quota, rights, each with its fix [STACK=dev or prod]
+	@$(PY) -m doctor --stack $(STACK)
+
+plan: install ## Show what `up` would do to capacity, money and data, offline and without an account [STACK=local, dev or prod STATE=output of `pulumi stack export`]
 ifeq ($(STACK),local)
 	@$(PY) -m local.stack plan $(if $(STATE),--state "$(STATE)")
 else
-	@env -u PULUMI_BACKEND_URL $(PY) -m engine preview --cwd . --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+	@env -u PULUMI_BACKEND_URL $(PY) -m plan --stack $(STACK) $(if $(STATE),--state "$(STATE)")
 endif
+
+repair: install ## After a killed or half-failed `up` of the local stack: unlock, and let the next `up` take over what is there
+	@PULUMI_BACKEND_URL=file://$(CURDIR)/.local/state $(PY) -m engine recover --stack local --yes
+
+policy: install ## Hold a stack's plan against our policies, offline [STACK=dev or prod STATE=output of `pulumi stack export`]
+	@env -u PULUMI_BACKEND_URL $(PY) -m plan --policies --stack $(STACK) $(if $(STATE),--state "$(STATE)")
+
+policy-pack: install ## Make the environment of the policy pack, for `pulumi preview --policy-pack policy/pack`
+	$(PYTHON) -m venv policy/pack/.venv
+	$(VENV)/bin/uv pip install --quiet --python policy/pack/.venv/bin/python -r policy/pack/requirements.txt
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+
+recommend: install ## Show what the champion recommends to a user [USER=id K=10 STACK=local]
+	@$(PY) -m pipeline.recommend --stack $(STACK) --user "$(USER)" --k $(K)
 
 console: install ## Open the local cloud's page, and start the local cloud if it does not run
 	@$(PY) -m local.stack console
@@ -69,7 +91,7 @@ $(STAMP): $(LOCKS) pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	$(VENV)/bin/uv pip install --quiet --python $(PY) $(foreach lock,$(LOCKS),-r $(lock)) -e .
-	@$(PY) -m compileall -q contracts infra pipeline engine local trainer/train
+	@$(PY) -m compileall -q contracts infra pipeline engine policy plan doctor local trainer/train
 	@echo "install: compiling what is imported on the way"
 	@$(PY) -c "import train.main, train.evaluate, torch._dynamo" & \
 	 $(PY) -c "import kfp, pulumi_gcp.vertex, pulumi_gcp.colab, duckdb, sqlglot, google.cloud.aiplatform_v1, google_cloud_pipeline_components.v1.custom_job" & \
@@ -111,10 +133,17 @@ bench-cloud: install ## Measure the local cloud on one core: small reads, memory
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
+schema: install ## Write Pulumi.schema.json, by which editors complete and check the stack files
+	$(PY) -m infra.stack_schema > Pulumi.schema.json
+
+mutate: install ## Remove each guard of infra/ in turn: a unit test must notice (10 minutes on 2 cores)
+	$(PY) -m tests.mutation
+
 lock: install ## Resolve all *.in files anew, all together
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate requirements/runtime.in requirements/dev.in trainer/requirements.in -o $(VENV)/lock.txt
 	for group in requirements/runtime requirements/dev trainer/requirements pipeline/requirements; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate -c $(VENV)/lock.txt $$group.in -o $$group.txt; done
+	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate policy/pack/requirements.in -o policy/pack/requirements.txt
 
 clean: ## Remove .venv/ and caches; .local/ stays
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -50,7 +50,7 @@ class Autoscaling(_Spec):
 class PoolSpec(_Spec):
     """A persistent resource with one resource pool: what is created, and what a job on it must name."""
 
-    persistent_resource_id: str
+    persistent_resource_id: str  # "" while the pool is hibernated: there is none, and jobs run on demand
     pool_id: str
     machine: MachineSpec
     disk: DiskSpec
@@ -91,6 +91,8 @@ def match_problems(job: JobRequest, pool: PoolSpec) -> list[Problem]:
     problems = []
     if job.persistent_resource_id != pool.persistent_resource_id:
         rule = f"the stack's pool is {pool.persistent_resource_id!r}"
+        if not pool.persistent_resource_id:
+            rule = "the stack's pool is hibernated: there is none"
         problems.append(_problem("persistent_resource_id", job.persistent_resource_id, rule, on_demand))
     asked = job.machine.model_dump() | job.disk.model_dump()
     held = pool.machine.model_dump() | pool.disk.model_dump()

@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict
 
 TRAINING_FILE = "training.json"
 EVALUATION_FILE = "evaluation.json"
+BUNDLE_MANIFEST = "serving/bundle.json"  # of what serves the model without the code that trained it
+BUNDLE_PROGRAM = "serve.py"  # in the bundle: answers a file of histories
 
 PRIMARY_METRIC = "ndcg@10"
 MOST_POPULAR = "most_popular"

@@ -52,6 +52,7 @@ class PlatformFacts(_Facts):
     training_pool: PoolSpec
     steps_pool: PoolSpec
     images: ImageLock
+    kms_key: str  # projects/…/cryptoKeys/KEY of pools, jobs and runs, "" for Google's own
     experiment: str
     model_name: str  # the model's id in Vertex AI's registry
     max_minutes: float  # the training step's time budget
@@ -63,6 +64,6 @@ class StackOutputs(PlatformFacts):
     stack: str
     pipeline_spec_uri: str  # gs://…/<digest>.json, the compiled pipeline
     pipeline_spec_digest: str  # sha256 hex of that object
-    schedule: str  # projects/…/schedules/ID
+    schedules: dict[str, str]  # projects/…/schedules/ID by the name in the stack file
     repository: str  # host/project/repository of the images
     endpoints: Endpoints = Endpoints()

@@ -13,6 +13,7 @@ from engine.display import Display, Silent, Text
 from engine.errors import EngineError
 from engine.importing import Wanted, import_resource
 from engine.outcome import Result
+from engine.recovery import recover
 from engine.refresh import refresh
 from engine.repair import Repair
 from engine.run import destroy, preview, up
@@ -134,6 +135,9 @@ def _repair(arguments: argparse.Namespace) -> None:
     """Carry out a command that touches nothing but the state and its locks."""
     repair = Repair(Options(cwd=arguments.cwd, stack=arguments.stack))
     verb = getattr(arguments, "verb", "cancel")
+    if arguments.command == "recover":
+        _recover(arguments)
+        return
     if verb in ("export", "import"):
         _state_file(repair, arguments)
         return
@@ -150,6 +154,14 @@ def _repair(arguments: argparse.Namespace) -> None:
         _list(repair.unprotect("" if arguments.all else arguments.urn), "is protected no more")
     else:
         raise EngineError("name the URN of a resource, or give --all")
+
+
+def _recover(arguments: argparse.Namespace) -> None:
+    if not _confirm(arguments):
+        raise EngineError("not confirmed: nothing was changed")
+    done = recover(Options(cwd=arguments.cwd, stack=arguments.stack))
+    sys.stdout.write(f"{done.locks} lock(s) removed\n")
+    _list(done.marked, "is taken over by the next up if it exists and is as the program wants it")
 
 
 def _list(names: list[str], what: str) -> None:
@@ -175,7 +187,7 @@ def _state_file(repair: Repair, arguments: argparse.Namespace) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
-    if arguments.command in ("cancel", "stack", "state"):
+    if arguments.command in ("cancel", "recover", "stack", "state"):
         try:
             _repair(arguments)
         except EngineError as error:

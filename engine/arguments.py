@@ -18,6 +18,10 @@ ID is the id that the state has for such a thing; of an IAM member it is 'HOLDER
 _CANCEL = """Remove the locks of runs that were killed. What the pulumi command had started may still be at work: see
 first that it is not. A lock of this engine whose process is no more needs no cancel."""
 
+_RECOVER = """Remove the locks of runs that are no more, and mark every planned creation as begun: the next up then
+takes over a thing that exists already, if it is exactly as the program wants it, where it would have failed with 409.
+Sends no request."""
+
 
 def add_commands(top: argparse.ArgumentParser) -> None:
     """Give the command line its commands."""
@@ -82,6 +86,12 @@ def _add_repairs(commands: argparse._SubParsersAction) -> None:
     agreed.add_argument("--yes", "-y", action="store_true", help="do not ask")
     commands.add_parser(
         "cancel", parents=[stack, agreed], help="remove the locks that a killed run left", description=_CANCEL
+    )
+    commands.add_parser(
+        "recover",
+        parents=[stack, agreed],
+        help="after a killed or half-failed up: let the next one take over what is there",
+        description=_RECOVER,
     )
     kept = commands.add_parser("stack", help="export, import: the state as a file")
     files = kept.add_subparsers(dest="verb", required=True, metavar="VERB")

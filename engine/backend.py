@@ -164,6 +164,10 @@ class FileBackend:
             path.unlink(missing_ok=True)
         return len(locks)
 
+    def at_work(self) -> list[str]:
+        """The locks whose processes are alive on this machine, in words."""
+        return [f"  {path}: {_describe(path)}" for path in sorted(self._locks.glob("*.json")) if _is_alive(path)]
+
     def _refuse_if_locked(self, mine: Path) -> None:
         others = [path for path in sorted(self._locks.glob("*.json")) if path != mine and not self._clear_dead(path)]
         if not others:
@@ -190,6 +194,13 @@ def _is_dead(holder: dict[str, Any]) -> bool:
     pid = holder.get("pid")
     here = holder.get("hostname") == socket.gethostname() and holder.get("username") == _user()
     return here and isinstance(pid, int) and not _alive(pid)
+
+
+def _is_alive(path: Path) -> bool:
+    """Whether the process that holds a lock is known to be at work."""
+    holder = _read_lock(path)
+    here = holder.get("hostname") == socket.gethostname() and isinstance(holder.get("pid"), int)
+    return here and _alive(holder["pid"])
 
 
 def _user() -> str:

@@ -94,12 +94,15 @@ class Silent:
 class Text:
     """Writes to a stream, in colour if it is a terminal."""
 
-    def __init__(self, stream: TextIO | None = None, *, show_sames: bool = False, diff: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, *, show_sames: bool = False, diff: bool = False, outputs: bool = True
+    ) -> None:
         """`diff`: a plan tells every property that changes."""
         self._stream = stream or sys.stdout
         self._color = self._stream.isatty()
         self._show_sames = show_sames
         self._diff = diff
+        self._outputs_shown = outputs
         self._lock = threading.Lock()
         self._kind = ""
 
@@ -198,7 +201,7 @@ class Text:
     def _outputs(self, result: Result) -> None:
         lines = (
             list(_output_lines(result.old_outputs, result.outputs, every="preview" not in result.kind))
-            if "destroy" not in result.kind
+            if "destroy" not in result.kind and self._outputs_shown
             else []
         )
         if lines:

@@ -35,6 +35,8 @@ class Outside:
         self._functions: dict[str, Callable[[Properties, Settings], Properties]] = {
             "gcp:organizations/getProject:getProject": self._get_project,
             "gcp:organizations/getClientConfig:getClientConfig": self._get_client_config,
+            "gcp:storage/getProjectServiceAccount:getProjectServiceAccount": self._get_storage_account,
+            "gcp:bigquery/getDefaultServiceAccount:getDefaultServiceAccount": self._get_bigquery_account,
         }
 
     def invoke(self, token: str, arguments: Properties, settings: Settings) -> Properties:
@@ -107,6 +109,23 @@ class Outside:
             "id": f"projects/{settings.project}",
         }
 
+    def _get_storage_account(self, arguments: Properties, settings: Settings) -> Properties:
+        project = arguments.get("project") or settings.project
+        email = self._service_account("STORAGE", "getProjectServiceAccount", project, "email_address")
+        told = {"emailAddress": email, "id": email, "member": _member(email), "project": project}
+        return told | ({"userProject": arguments["userProject"]} if arguments.get("userProject") else {})
+
+    def _get_bigquery_account(self, arguments: Properties, settings: Settings) -> Properties:
+        project = arguments.get("project") or settings.project
+        email = self._service_account("BIG_QUERY", "getDefaultServiceAccount", project, "email")
+        return {"email": email, "id": email, "member": _member(email), "project": project}
+
+    def _service_account(self, service: str, function: str, project: Any, member: str) -> Any:
+        """The address of the service's own account in the project, which asking for it creates."""
+        if self._offline(service, f"{function}({project!r})"):
+            return PLACEHOLDER
+        return str(self._api.call(service, "GET", f"projects/{project}/serviceAccount")[member])
+
     def read(self, goal: Goal, urn: str, identity: str, settings: Settings) -> Properties:
         """The outputs of a thing that is read by its id."""
         if goal.type == "pulumi:pulumi:StackReference":
@@ -127,3 +146,7 @@ class Outside:
         outputs = self._stack_outputs(name)
         secret = sorted(key for key, value in outputs.items() if has_secret(value))
         return {"name": name, "outputs": outputs, "secretOutputNames": secret}
+
+
+def _member(email: str) -> str:
+    return email if email == PLACEHOLDER else f"serviceAccount:{email}"

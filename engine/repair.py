@@ -34,6 +34,10 @@ class Repair:
         """Remove the locks of runs that ended without doing so; how many there were."""
         return self._backend.unlock()
 
+    def at_work(self) -> list[str]:
+        """The locks whose processes are alive on this machine, in words."""
+        return self._backend.at_work()
+
     def export(self) -> Deployment:
         return {"version": FORMAT, "deployment": self._load()}
 

@@ -7,15 +7,18 @@ the API unchecked, where it fails after the plan was fine.
 
 import re
 import zoneinfo
+from datetime import datetime
 
 DISK_GB = range(100, 64_001)
 MIN_JOB_MINUTES = 1 / 60  # the trainer's budget has whole seconds
 MAX_JOB_MINUTES = 7 * 24 * 60  # a custom job's default timeout is 604800 s
 MAX_REPLICAS = 1_000  # Google documents none but the quota; a group of machines in one zone ends here
 MAX_OBJECT_AGE_DAYS = 2**31 - 1  # of a bucket's lifecycle rule: an int32 in the API
+MAX_RUNS = 2**31 - 1  # of a schedule, and at once
 MAX_KEPT = 10_000  # versions or days of an image's past: more is a mistake, and both are int32 in the API
 MAX_BUDGET = 10**9  # of a month; Google's is an int64
 MAX_ALERT_HOURS = 25  # an alert's longest look back: https://cloud.google.com/monitoring/alerts/concepts-indepth
+ROTATION_DAYS = range(1, 36_501)  # a key's rotation period is a day at least
 SOFT_DELETE_DAYS = range(7, 91)  # https://cloud.google.com/storage/docs/soft-delete
 MAX_PARTITIONS = 10_000  # of one BigQuery table: https://cloud.google.com/bigquery/quotas#partitioned_tables
 
@@ -62,6 +65,7 @@ _NAMES = {
         r"[0-9A-F]{6}(-[0-9A-F]{6}){2}",
         "three groups of six hexadecimal digits: 01AB23-45CD67-89EF01",
     ),
+    "schedule": (r"[a-z][a-z0-9-]{0,39}", "1-40 lower-case letters, digits and dashes, a letter first"),
     "experiment": (r"[a-z0-9][a-z0-9-]{0,127}", "1-128 lower-case letters, digits and dashes, no dash first"),
     "model": (r"[a-z_][a-z0-9_-]{0,62}", "1-63 lower-case letters, digits, _ and -, a letter or _ first"),
 }
@@ -122,6 +126,15 @@ def replicas_rule(count: int, low: int, high: int) -> str | None:
 def time_zone_rule(zone: str) -> str | None:
     known = zoneinfo.available_timezones() - _NO_PLACES
     return None if zone in known else "is no time zone of the IANA database"
+
+
+def moment_rule(text: str) -> str | None:
+    """One form only: the service answers in it, and any other would be an update on every preview."""
+    try:
+        written = f"{datetime.strptime(text, '%Y-%m-%dT%H:%M:%SZ'):%Y-%m-%dT%H:%M:%SZ}"
+    except ValueError:
+        written = ""
+    return None if written == text else "is no time in UTC, such as 2027-01-31T06:00:00Z"
 
 
 def cron_rule(cron: str) -> str | None:

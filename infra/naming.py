@@ -18,6 +18,7 @@ REPOSITORY = "recsys-training"
 TRAINER_IMAGE = "recsys-train"
 STEPS_IMAGE = "recsys-steps"
 SCHEDULE = "recsys-training"
+KEY_RING = "recsys-training"
 FEDERATION_POOL = "recsys-github"
 RESOURCE_POOL = "workers"  # the one resource pool inside each persistent resource
 
@@ -63,6 +64,9 @@ class Names(BaseModel):
     def service_account_name(self) -> str:
         """The account as a resource, as its own IAM policy names it."""
         return f"projects/{self.project}/serviceAccounts/{self.service_account}"
+
+    def kms_key(self, service: str) -> str:
+        return f"projects/{self.project}/locations/{self.region}/keyRings/{KEY_RING}/cryptoKeys/{service}"
 
     def gs(self, path: str) -> str:
         return f"gs://{self.artifact_bucket}/{path}"

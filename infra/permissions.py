@@ -83,6 +83,9 @@ _DEPLOYED = {
     "aiplatform.persistentResources": ("get list", "create update delete"),
     "aiplatform.schedules": ("get list", "create update delete"),
     "artifactregistry.repositories": ("get getIamPolicy", "create update delete setIamPolicy"),
+    "cloudkms.cryptoKeyVersions": ("list", "destroy"),
+    "cloudkms.cryptoKeys": ("get getIamPolicy", "create update setIamPolicy"),
+    "cloudkms.keyRings": ("get", "create"),
     "logging.logMetrics": ("get", "create update delete"),
     "monitoring.alertPolicies": ("get", "create update delete"),
     "monitoring.dashboards": ("get", "create update delete"),
@@ -100,6 +103,7 @@ _WHY = {
     "create": "`pulumi up` creates what is declared anew",
     "update": _CHANGED,
     "delete": _REPLACED,
+    "destroy": "Google keeps keys: taking one down destroys its versions",
     "setIamPolicy": "grants stand beside the resource that they guard",
 }
 
@@ -135,7 +139,11 @@ DEPLOYER = CustomRole(
 DATA_DEPLOYER = CustomRole(
     "recsysDataDeployer",
     "Recommender training: deploy this platform's bucket and datasets",
-    {**_reads(_DATA), **_changes(_DATA)},
+    {
+        **_reads(_DATA),
+        **_changes(_DATA),
+        "bigquery.tables.getData": "only who may read a table may create a view of it",
+    },
 )
 
 PREVIEWER = CustomRole(

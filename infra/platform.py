@@ -14,6 +14,7 @@ from contracts.stack_outputs import ImageLock, PlatformFacts
 from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS, TRAINING_EVENTS, training_events_query
 from infra import access, naming, services
 from infra.compiled_pipeline import CompiledPipeline
+from infra.encryption import EncryptionKeys, Key
 from infra.federation import GithubFederation
 from infra.go_json import go_json
 from infra.identity import PlatformIdentity
@@ -25,6 +26,7 @@ from infra.schedule import PipelineSchedule
 from infra.service_agents import ServiceAgents
 from infra.services import EnabledServices
 from infra.settings import Settings
+from infra.stack_config import ScheduleSettings
 from infra.storage import ArtifactStore
 from infra.training_pool import TrainingPool
 from infra.warehouse import DatasetSpec, Warehouse
@@ -56,6 +58,7 @@ class Platform:
         self._agents = ServiceAgents(
             "agents", project=self._settings.project, after=[self._services.by_api["aiplatform"]]
         )
+        self._keys = self._declare_keys()
         if self._settings.federation.github_repository:
             GithubFederation(
                 "github",
@@ -68,7 +71,23 @@ class Platform:
     def _apis(self) -> list[str]:
         federated = services.FEDERATION_APIS if self._settings.federation.github_repository else ()
         budget = services.BUDGET_APIS if self._settings.operations.billing_account else ()
-        return [*services.APIS, *federated, *budget]
+        encryption = services.ENCRYPTION_APIS if self._settings.encryption.own_keys else ()
+        return [*services.APIS, *federated, *budget, *encryption]
+
+    def _declare_keys(self) -> dict[str, Key]:
+        """By service; none where Google's own keys encrypt."""
+        settings, apis = self._settings, self._services.by_api
+        if not settings.encryption.own_keys:
+            return {}
+        return EncryptionKeys(
+            "encryption",
+            names=self._names,
+            settings=settings.encryption,
+            vertex_agent=self._agents.vertex.member,
+            protect=settings.protect,
+            labels=self._labels,
+            after=[apis[api] for api in (*services.ENCRYPTION_APIS, "artifactregistry", "bigquery", "storage")],
+        ).keys
 
     def _declare_data(self) -> None:
         settings, apis = self._settings, self._services.by_api
@@ -81,6 +100,7 @@ class Platform:
             protect=settings.protect,
             grants=access.on_bucket(who, names),
             identity=self._identity,
+            key=self._keys.get("storage"),
             labels=self._labels,
             after=[apis["storage"]],
         )
@@ -92,6 +112,7 @@ class Platform:
             protect=settings.protect,
             grants=access.on_datasets(who),
             identity=self._identity,
+            key=self._keys.get("bigquery"),
             labels=self._labels,
             after=[apis["bigquery"]],
         )
@@ -102,6 +123,7 @@ class Platform:
             protect=settings.protect,
             settings=settings.registry,
             deployed=_deployed(settings),
+            key=self._keys.get("artifactregistry"),
             grants=access.on_repository(who),
             identity=self._identity,
             labels=self._labels,
@@ -118,6 +140,7 @@ class Platform:
             retiring=settings.training_pool.retiring_spec(),
             location=settings.region,
             protect=settings.protect,
+            key=self._keys.get("aiplatform"),
             after=apis,
         )
         self._steps_pool = TrainingPool(
@@ -126,6 +149,7 @@ class Platform:
             retiring=settings.steps_pool.retiring_spec(),
             location=settings.region,
             protect=False,  # CPU machines come back; only what may not is worth a refused plan
+            key=self._keys.get("aiplatform"),
             after=apis,
         )
 
@@ -146,17 +170,35 @@ class Platform:
             *self._warehouse.grants,
             *self._repository.grants,
         ]
-        pools = [self._training_pool.persistent_resource, self._steps_pool.persistent_resource]
-        self._schedule = PipelineSchedule(
-            "retraining",
-            settings=self._settings.schedule,
-            display_name=naming.SCHEDULE,
-            location=self._settings.region,
-            spec_json=spec_json,
-            pipeline_root=self._names.folder(naming.RUNS),
-            service_account=self._names.service_account,
-            after=[*grants, *pools],
-        )
+        pools = [*self._training_pool.persistent_resources, *self._steps_pool.persistent_resources]
+        self._schedules = {
+            schedule.name: PipelineSchedule(
+                f"schedule-{schedule.name}",
+                settings=schedule,
+                display_name=f"{naming.SCHEDULE}-{schedule.name}",
+                location=self._settings.region,
+                spec_json=self._spec_for(schedule, spec_json, compile_pipeline),
+                pipeline_root=self._names.folder(naming.RUNS),
+                service_account=self._names.service_account,
+                key=self._keys.get("aiplatform"),
+                after=[*grants, *pools],
+            )
+            for schedule in self._settings.schedules
+        }
+
+    def _spec_for(
+        self, schedule: ScheduleSettings, spec_json: pulumi.Output[str], compile_pipeline: CompilePipeline
+    ) -> pulumi.Output[str]:
+        """A schedule's own time budget is compiled in, since the training job's timeout follows from it."""
+        minutes = schedule.parameters.get("max_minutes")
+        if not isinstance(minutes, int | float) or isinstance(minutes, bool):
+            return spec_json
+
+        def compiled(lock: ImageLock) -> str:
+            facts = self._facts(lock).model_copy(update={"max_minutes": float(minutes)})
+            return go_json(compile_pipeline(facts))
+
+        return self._images.lock.apply(compiled)
 
     def _declare_operations(self) -> None:
         apis = self._services.by_api
@@ -182,7 +224,7 @@ class Platform:
             "stack": self._settings.stack,
             "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
             "pipeline_spec_digest": self._pipeline.digest,
-            "schedule": self._schedule.resource_name,
+            "schedules": {name: schedule.resource_name for name, schedule in self._schedules.items()},
             "repository": self._names.repository_url,
             "endpoints": self._settings.endpoints.model_dump(),
         }
@@ -237,6 +279,7 @@ def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
         "service_account": names.service_account,
         "training_pool": settings.training_pool.spec(),
         "steps_pool": settings.steps_pool.spec(),
+        "kms_key": names.kms_key("aiplatform") if settings.encryption.own_keys else "",
         "experiment": settings.training.experiment,
         "model_name": model,
         "max_minutes": settings.training.max_minutes,

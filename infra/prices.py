@@ -4,7 +4,7 @@ not.
 Compute Engine's list prices as of 2026-08-20 (Cyclenerd's export of the billing catalogue), which Vertex AI training
 sells 1.15 times as dear: its own list has n1-standard-4 in us-central1 at 0.21849885 an hour (read 2026-10-07), Compute
 Engine at 0.189999. Covers N1 standard and G2 machines and their boot disks. Covers no committed use or negotiated
-discount, no network, no storage, no other machine: add a line with its source rather than guess.
+discount, no network, no BigQuery, no other machine: add a line with its source rather than guess.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,8 @@ from infra.machines import MACHINES
 
 _VERTEX_PREMIUM = 1.15
 _HOURS_PER_DAY = 24
-_HOURS_PER_MONTH = 730  # a month of the disk list
+HOURS_PER_MONTH = 730  # a month of the disk list
+PRICES_OF = "2026-08-20"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,15 @@ _RATES = {
 }
 
 
+# Cloud Storage, standard class, USD for a GB and a month (https://cloud.google.com/storage/pricing, read 2026-11-24).
+_STORAGE_USD_PER_GB_MONTH = {"us-central1": 0.020, "europe-west1": 0.020, "europe-west4": 0.020}
+
+
+def storage_usd_per_gb_month(region: str) -> float | None:
+    """A GB in a bucket of that region for a month; None where it is not known here."""
+    return _STORAGE_USD_PER_GB_MONTH.get(region)
+
+
 @dataclass(frozen=True)
 class Cost:
     """USD a day; `low` and `high` differ under autoscaling. None, with the reason, where a price is not known."""
@@ -48,6 +58,8 @@ class Cost:
 
 def pool_cost_per_day(pool: PoolSpec, region: str) -> Cost:
     """A pool bills all the time that it runs, idle or not; jobs on it cost nothing more."""
+    if not pool.persistent_resource_id:
+        return Cost(low=0, high=0)  # hibernated
     hourly = _replica_usd_per_hour(pool, region)
     if isinstance(hourly, str):
         return Cost(low=None, high=None, reason=hourly)
@@ -70,7 +82,7 @@ def _replica_usd_per_hour(pool: PoolSpec, region: str) -> float | str:
     disk = rates.disks.get(pool.disk.boot_disk_type)
     if disk is None:
         return f"the price of {pool.disk.boot_disk_type} in {region} is not known here"
-    return _VERTEX_PREMIUM * (machine + disk * pool.disk.boot_disk_size_gb / _HOURS_PER_MONTH)
+    return _VERTEX_PREMIUM * (machine + disk * pool.disk.boot_disk_size_gb / HOURS_PER_MONTH)
 
 
 def _machine_usd_per_hour(pool: PoolSpec, rates: _Rates) -> float | None:

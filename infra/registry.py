@@ -13,6 +13,7 @@ import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 from infra.access import Grant
+from infra.encryption import Key, usable
 from infra.identity import PlatformIdentity
 from infra.stack_config import RegistrySettings
 
@@ -33,6 +34,7 @@ class ImageRepository(pulumi.ComponentResource):
         identity: PlatformIdentity,
         settings: RegistrySettings,
         deployed: Sequence[str],
+        key: Key | None,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
@@ -44,10 +46,14 @@ class ImageRepository(pulumi.ComponentResource):
             location=location,
             format="DOCKER",
             description="Images of the trainer and of the pipeline's steps",
-            docker_config=gcp.artifactregistry.RepositoryDockerConfigArgs(immutable_tags=settings.immutable_tags),
+            # An empty block is not read back, so that every plan would add it again.
+            docker_config=gcp.artifactregistry.RepositoryDockerConfigArgs(immutable_tags=True)
+            if settings.immutable_tags
+            else None,
             cleanup_policies=_cleanup(settings, deployed),
+            kms_key_name=key.name if key else None,
             labels=labels,
-            opts=ResourceOptions(parent=self, depends_on=list(after), protect=protect),
+            opts=ResourceOptions(parent=self, depends_on=[*after, *usable(key)], protect=protect),
         )
         self.grants = [
             gcp.artifactregistry.RepositoryIamMember(

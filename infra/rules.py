@@ -6,6 +6,7 @@ checked where the keys that it needs were readable, so that one broken key hides
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from pydantic.alias_generators import to_camel
 from contracts.problems import Problem
 from infra import limits, machines, naming
 from infra.stack_config import (
+    EncryptionSettings,
     FederationSettings,
     OperationsSettings,
     PoolSettings,
@@ -24,6 +26,8 @@ from infra.stack_config import (
     config_key,
 )
 
+RUN_ON = ("pool", "on-demand", "spot", "flex-start")
+_FROM_RUN_ON = ("persistent_resource_id", "strategy")
 _STATE_SCHEMES = ("gs://", "s3://", "azblob://", "https://", "file://")
 _NAME_A_BUCKET = "Name a bucket, such as gs://my-project-pulumi"
 _POOL_LABELS = "changes the labels of every persistent resource, which replaces it and cancels the jobs on it"
@@ -161,31 +165,74 @@ def _distinct_pools(training: PoolSettings, steps: PoolSettings) -> Iterator[Pro
             yield _problem(key, name, f"is the {taken[name]} name too", "Give the steps a pool of their own")
 
 
-def _schedule(schedule: ScheduleSettings) -> Iterator[Problem]:
-    key = config_key("schedule")
+def _schedules(schedules: tuple[ScheduleSettings, ...]) -> Iterator[Problem]:
+    names: set[str] = set()
+    for index, schedule in enumerate(schedules):
+        key = f"{config_key('schedules')}[{index}]"
+        yield from _broken(f"{key}.name", schedule.name, limits.name_rule("schedule", schedule.name), "Rename it")
+        if schedule.name in names:
+            yield _problem(f"{key}.name", schedule.name, "is the name of another schedule", "Rename one")
+        names.add(schedule.name)
+        yield from _when(key, schedule)
+        yield from _runs(key, schedule)
+
+
+def _when(key: str, schedule: ScheduleSettings) -> Iterator[Problem]:
     cron_fix = 'Write it as in "0 3 * * *" (the time zone goes to timeZone)'
     yield from _broken(f"{key}.cron", schedule.cron, limits.cron_rule(schedule.cron), cron_fix)
     zone_fix = "Use a name such as Etc/UTC or Europe/Paris"
     yield from _broken(f"{key}.timeZone", schedule.time_zone, limits.time_zone_rule(schedule.time_zone), zone_fix)
-    if schedule.max_concurrent_runs < 1:
+    given = {"startTime": schedule.start_time, "endTime": schedule.end_time}
+    broken = False
+    for name, moment in given.items():
+        rule = limits.moment_rule(moment) if moment else None
+        broken = broken or rule is not None
+        yield from _broken(f"{key}.{name}", moment, rule, 'Correct it, or set it to ""')
+    both = schedule.start_time and schedule.end_time and not broken
+    if both and datetime.fromisoformat(schedule.end_time) <= datetime.fromisoformat(schedule.start_time):
+        rule = f"is not after startTime, {schedule.start_time!r}"
+        yield _problem(f"{key}.endTime", schedule.end_time, rule, 'Correct one, or set it to ""')
+
+
+def _runs(key: str, schedule: ScheduleSettings) -> Iterator[Problem]:
+    if not 0 <= schedule.max_runs <= limits.MAX_RUNS:
+        rule = f"must be 0 (no end) to {limits.MAX_RUNS}"
+        yield _problem(f"{key}.maxRuns", schedule.max_runs, rule, "Set how often it runs in all")
+    if not 1 <= schedule.max_concurrent_runs <= limits.MAX_RUNS:
         rule = "a schedule runs at least one at a time"
         yield _problem(
             f"{key}.maxConcurrentRuns", schedule.max_concurrent_runs, rule, "Set it to 1; to stop it set paused: true"
         )
+    if schedule.run_on not in RUN_ON:
+        yield _problem(f"{key}.runOn", schedule.run_on, f"must be one of {', '.join(RUN_ON)}", "Choose one")
+    for name, value in schedule.parameters.items():
+        if name in _FROM_RUN_ON:
+            rule = "follows from runOn: a pool has no Spot and no flex-start capacity"
+            yield _problem(f"{key}.parameters.{name}", value, rule, "Remove it and set runOn")
+        elif not isinstance(value, str | int | float):
+            rule = "must be text, a number, true or false"
+            yield _problem(f"{key}.parameters.{name}", value, rule, "Write the value with its type")
 
 
-def _concurrency(field: str, schedule: ScheduleSettings, pool: PoolSettings) -> Iterator[Problem]:
+def _concurrency(field: str, schedules: tuple[ScheduleSettings, ...], pool: PoolSettings) -> Iterator[Problem]:
     """Each run holds one replica of each pool at a time: its training job is one replica, its steps follow one
-    another."""
-    if 0 < pool.max_replicas < schedule.max_concurrent_runs:
-        key = f"{config_key('schedule')}.maxConcurrentRuns"
-        rule = f"{config_key(field)} has at most {pool.max_replicas} replica(s), one for each run"
-        yield _problem(
-            key,
-            schedule.max_concurrent_runs,
-            rule,
-            "Lower it or raise the pool's maxReplicas (which replaces the pool)",
-        )
+    another. What runs elsewhere holds none of the training pool's."""
+    if pool.hibernated or pool.max_replicas < 1:
+        return
+    holding = [
+        (index, schedule)
+        for index, schedule in enumerate(schedules)
+        if field == "steps_pool" or schedule.run_on == "pool"
+    ]
+    rule = f"{config_key(field)} has at most {pool.max_replicas} replica(s), one for each run"
+    fix = "Lower it or raise the pool's maxReplicas (which replaces the pool)"
+    for index, schedule in holding:
+        if schedule.max_concurrent_runs > pool.max_replicas:
+            key = f"{config_key('schedules')}[{index}].maxConcurrentRuns"
+            yield _problem(key, schedule.max_concurrent_runs, rule, fix)
+    together = sum(schedule.max_concurrent_runs for _, schedule in holding if not schedule.paused)
+    if together > pool.max_replicas and all(s.max_concurrent_runs <= pool.max_replicas for _, s in holding):
+        yield _problem(f"{config_key('schedules')}: maxConcurrentRuns together", together, rule, fix)
 
 
 def _retention(retention: RetentionSettings) -> Iterator[Problem]:
@@ -246,6 +293,13 @@ def _federation(federation: FederationSettings) -> Iterator[Problem]:
     yield from _broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
 
 
+def _encryption(encryption: EncryptionSettings) -> Iterator[Problem]:
+    days = encryption.rotation_days
+    if days not in limits.ROTATION_DAYS:
+        rule = f"a key is turned over after {limits.ROTATION_DAYS[0]} to {limits.ROTATION_DAYS[-1]} days"
+        yield _problem(f"{config_key('encryption')}.rotationDays", days, rule, "Set it to 90, as most do")
+
+
 def _operations(operations: OperationsSettings) -> Iterator[Problem]:
     key = config_key("operations")
     for index, address in enumerate(operations.emails):
@@ -290,14 +344,15 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("training_pool", "region"), partial(_pool, "training_pool")),
     (("steps_pool", "region"), partial(_pool, "steps_pool")),
     (("training_pool", "steps_pool"), _distinct_pools),
-    (("schedule",), _schedule),
-    (("schedule", "training_pool"), partial(_concurrency, "training_pool")),
-    (("schedule", "steps_pool"), partial(_concurrency, "steps_pool")),
+    (("schedules",), _schedules),
+    (("schedules", "training_pool"), partial(_concurrency, "training_pool")),
+    (("schedules", "steps_pool"), partial(_concurrency, "steps_pool")),
     (("retention",), _retention),
     (("registry",), _registry),
     (("submitters",), _submitters),
     (("submitters", "project", "region"), _itself),
     (("federation",), _federation),
+    (("encryption",), _encryption),
     (("operations",), _operations),
     (("training",), _training),
 )

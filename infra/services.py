@@ -11,6 +11,7 @@ import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 APIS = ("aiplatform", "artifactregistry", "bigquery", "compute", "iam", "logging", "monitoring", "storage")
+ENCRYPTION_APIS = ("cloudkms",)
 BUDGET_APIS = ("billingbudgets",)
 FEDERATION_APIS = ("iamcredentials", "sts")
 

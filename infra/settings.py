@@ -8,7 +8,7 @@ import difflib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import pulumi
 import pulumi.runtime.config
@@ -32,6 +32,7 @@ _KINDS = {
     "string_type": "text",
     "tuple_type": "a list",
     "model_type": "a mapping",
+    "dict_type": "a mapping",
 }
 
 
@@ -97,9 +98,12 @@ def _invalid(key: str, detail: Any, section: Any, file: str) -> Problem:
     if detail["type"] == "missing":
         return _missing(path, file)
     if detail["type"] == "extra_forbidden":
-        return _unknown(path, detail["input"], [f"{key}.{to_camel(name)}" for name in section.model_fields], file)
-    kinds = {bool: "bool_type", tuple[str, ...]: "tuple_type"}
-    kind = kinds.get(section, "model_type") if detail["type"] == "json_invalid" else detail["type"]
+        model = next((part for part in get_args(section) if hasattr(part, "model_fields")), section)
+        parent = path.rpartition(".")[0]
+        return _unknown(path, detail["input"], [f"{parent}.{to_camel(name)}" for name in model.model_fields], file)
+    kinds = {bool: "bool_type", tuple: "tuple_type"}
+    wanted = kinds.get(get_origin(section) or section, "model_type")
+    kind = wanted if detail["type"] == "json_invalid" else detail["type"]
     rule = f"must be {_KINDS[kind]}" if kind in _KINDS else detail["msg"]
     return Problem(key=path, value=detail["input"], rule=rule, fix=f"Correct it in {file}")
 

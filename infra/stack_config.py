@@ -4,6 +4,8 @@ Owns names, types and the pool spec that follows from them. Does not own: what a
 (infra/settings.py).
 """
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 from pydantic.alias_generators import to_camel
 
@@ -21,6 +23,7 @@ class _Section(BaseModel):
 
 class PoolSettings(_Section):
     """A persistent resource. minReplicas = maxReplicas keeps its size fixed; otherwise it scales between the two.
+    `hibernated`: there is none, and jobs run on demand on its machine.
 
     `retiring_generation` is the predecessor that is kept until its jobs have ended, "" if there is none.
     """
@@ -28,6 +31,7 @@ class PoolSettings(_Section):
     persistent_resource_id: str
     generation: str
     retiring_generation: str
+    hibernated: bool
     machine_type: str
     accelerator_type: str
     accelerator_count: int
@@ -51,13 +55,16 @@ class PoolSettings(_Section):
         """Of the retiring pool only the name is known for sure: what it was made of is in the state."""
         if not self.retiring_generation:
             return None
-        return self.spec().model_copy(update={"persistent_resource_id": self.retiring_name})
+        return self._spec(self.retiring_name)
 
     def spec(self) -> PoolSpec:
-        """What is created, and what a job on it must name."""
+        """What is created, and what a job on it must name; no name while it is hibernated."""
+        return self._spec("" if self.hibernated else self.name)
+
+    def _spec(self, name: str) -> PoolSpec:
         scales = self.min_replicas < self.max_replicas
         return PoolSpec(
-            persistent_resource_id=self.name,
+            persistent_resource_id=name,
             pool_id=naming.RESOURCE_POOL,
             machine=MachineSpec(
                 machine_type=self.machine_type,
@@ -73,11 +80,22 @@ class PoolSettings(_Section):
 
 
 class ScheduleSettings(_Section):
+    """`start_time` and `end_time` are RFC 3339, "" for now and for never; `max_runs` 0 is without end.
+
+    `run_on`: pool (the training pool), on-demand, spot or flex-start. `parameters` are the pipeline's, typed.
+    """
+
+    name: str
     cron: str
     time_zone: str
+    start_time: str
+    end_time: str
+    max_runs: int
     paused: bool
     max_concurrent_runs: int
     allow_queueing: bool
+    run_on: str
+    parameters: dict[str, Any]
 
 
 class RetentionSettings(_Section):
@@ -105,6 +123,13 @@ class FederationSettings(_Section):
 
     github_repository: str
     branch: str
+
+
+class EncryptionSettings(_Section):
+    """`own_keys`: with keys of the project's own in place of Google's."""
+
+    own_keys: bool
+    rotation_days: int
 
 
 class OperationsSettings(_Section):
@@ -135,13 +160,14 @@ class StackConfig(BaseModel):
     images_lock: str
     training_pool: PoolSettings
     steps_pool: PoolSettings
-    schedule: ScheduleSettings
+    schedules: tuple[ScheduleSettings, ...]
     retention: RetentionSettings
     require_partition_filter: bool
     registry: RegistrySettings
     protect: bool
     submitters: tuple[str, ...]
     federation: FederationSettings
+    encryption: EncryptionSettings
     operations: OperationsSettings
     training: TrainingSettings
 

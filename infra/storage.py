@@ -11,6 +11,7 @@ from pulumi import ResourceOptions
 
 from infra import naming
 from infra.access import Grant
+from infra.encryption import Key, usable
 from infra.identity import PlatformIdentity
 from infra.stack_config import RetentionSettings
 
@@ -32,6 +33,7 @@ class ArtifactStore(pulumi.ComponentResource):
         protect: bool,
         grants: Sequence[Grant],
         identity: PlatformIdentity,
+        key: Key | None,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
@@ -48,9 +50,10 @@ class ArtifactStore(pulumi.ComponentResource):
                 retention_duration_seconds=retention.soft_delete_days * _DAY_SECONDS
             ),
             lifecycle_rules=_lifecycle(retention),
+            encryption=key and gcp.storage.BucketEncryptionArgs(default_kms_key_name=key.name),
             force_destroy=not protect,
             labels=labels,
-            opts=ResourceOptions(parent=self, depends_on=list(after), protect=protect),
+            opts=ResourceOptions(parent=self, depends_on=[*after, *usable(key)], protect=protect),
         )
         self.grants = [self._grant(grant, identity) for grant in grants]
         self.register_outputs({"bucket": self.bucket.name})

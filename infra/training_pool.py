@@ -10,6 +10,8 @@ The service treats a persistent resource as immutable and cancels the jobs on on
 * a new generation has a name of its own, and its predecessor must be declared as retiring beside it: left out, its
   deletion would be planned, which `protect` refuses. A retiring pool is unprotected in place and whatever it is made of
   stays, so that it can go, once its jobs have ended, when it is no longer declared;
+* a hibernated pool is not declared at all, which deletes it where it was (`protect` refuses that): nothing bills, and
+  jobs run on demand on the same machine and disk;
 * the machine, the disk and the count come from the `PoolSpec` that jobs are built from too.
 
 Does not own: which machines exist (infra/machines.py), what a job on it must look like (contracts/pool_spec.py).
@@ -22,9 +24,12 @@ import pulumi_gcp as gcp
 from pulumi import CustomTimeouts, ResourceOptions
 
 from contracts.pool_spec import PoolSpec
+from infra.encryption import Key, usable
 
 _REPLACED_NOT_UPDATED = ["resourcePools", "displayName"]
 _MOVED_BY_AUTOSCALING = ["resourcePools[0].replicaCount"]
+_CREATE_MINUTES = {"": 30, "NVIDIA_TESLA_T4": 60, "NVIDIA_TESLA_V100": 60, "NVIDIA_L4": 60}
+_SCARCE_MINUTES = 120
 _KEPT_UNTIL_DELETED = ["resourcePools"]
 
 
@@ -42,17 +47,19 @@ class TrainingPool(pulumi.ComponentResource):
         retiring: PoolSpec | None,
         location: str,
         protect: bool,
+        key: Key | None,
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:TrainingPool", name, None, opts)
-        self._location, self._after = location, list(after)
-        self.persistent_resource = self._declare(
-            spec, protect=protect, ignore_changes=_MOVED_BY_AUTOSCALING if spec.autoscaling else None
-        )
+        self._location, self._key, self._after = location, key, [*after, *usable(key)]
+        self.persistent_resources: list[pulumi.Resource] = []
+        if spec.persistent_resource_id:
+            moved = _MOVED_BY_AUTOSCALING if spec.autoscaling else None
+            self.persistent_resources.append(self._declare(spec, protect=protect, ignore_changes=moved))
         if retiring:
             self._declare(retiring, protect=False, ignore_changes=_KEPT_UNTIL_DELETED)
-        self.register_outputs({"persistent_resource_id": self.persistent_resource.name})
+        self.register_outputs({"persistent_resource_id": spec.persistent_resource_id})
 
     def _declare(
         self, spec: PoolSpec, *, protect: bool, ignore_changes: list[str] | None
@@ -65,6 +72,8 @@ class TrainingPool(pulumi.ComponentResource):
             location=self._location,
             resource_pools=[_resource_pool(spec)],
             resource_runtime_spec=_runtime_spec(),
+            encryption_spec=self._key
+            and gcp.vertex.AiPersistentResourceEncryptionSpecArgs(kms_key_name=self._key.name),
             deletion_policy="PREVENT" if protect else "DELETE",
             opts=ResourceOptions(
                 parent=self,
@@ -102,5 +111,6 @@ def _runtime_spec() -> gcp.vertex.AiPersistentResourceResourceRuntimeSpecArgs:
 
 
 def _timeouts(spec: PoolSpec) -> CustomTimeouts:
-    """The provider gives up after 20 minutes; machines with accelerators can take longer to be found."""
-    return CustomTimeouts(create="60m" if spec.machine.accelerator_count else "30m", delete="30m")
+    """The provider gives up after 20 minutes; the scarcer the accelerator, the longer its machines take to be found."""
+    minutes = _CREATE_MINUTES.get(spec.machine.accelerator_type, _SCARCE_MINUTES)
+    return CustomTimeouts(create=f"{minutes}m", delete="30m")

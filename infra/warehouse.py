@@ -14,6 +14,7 @@ from pulumi import ResourceOptions
 
 from contracts.table_schemas import TableSchema
 from infra.access import Grant
+from infra.encryption import Key, usable
 from infra.identity import PlatformIdentity
 
 _DAY_MS = 86_400_000
@@ -46,12 +47,14 @@ class Warehouse(pulumi.ComponentResource):
         require_partition_filter: bool,
         grants: Sequence[Grant],
         identity: PlatformIdentity,
+        key: Key | None,
         labels: dict[str, str],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:Warehouse", name, None, opts)
-        self._after = list(after)
+        self._key = key
+        self._after = [*after, *usable(key)]
         self._require_partition_filter = require_partition_filter
         self._guarded = protect  # `_protect` is Pulumi's own, and children inherit it
         self.grants: list[pulumi.Resource] = []
@@ -73,6 +76,8 @@ class Warehouse(pulumi.ComponentResource):
             dataset_id=spec.dataset_id,
             location=location,
             description=spec.description,
+            default_encryption_configuration=self._key
+            and gcp.bigquery.DatasetDefaultEncryptionConfigurationArgs(kms_key_name=self._key.name),
             delete_contents_on_destroy=not self._guarded,
             labels=labels,
             opts=opts,
@@ -97,6 +102,9 @@ class Warehouse(pulumi.ComponentResource):
             ),
             require_partition_filter=self._require_partition_filter or None,
             clusterings=list(table.clustering) or None,
+            # Inherited from the dataset, and read back: what is not declared would be a change.
+            encryption_configuration=self._key
+            and gcp.bigquery.TableEncryptionConfigurationArgs(kms_key_name=self._key.name),
             deletion_protection=self._guarded,
             labels=labels,
             opts=ResourceOptions(parent=self, protect=self._guarded),

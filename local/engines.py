@@ -53,8 +53,8 @@ def up(name: EngineName, layout: Layout, environment: Mapping[str, str]) -> Engi
 
 
 def plan(layout: Layout, *, state: str) -> int:
-    """Print the embedded engine's plan; its exit status."""
-    command = [sys.executable, "-m", "engine", "preview", "--cwd", str(layout.root), "--stack", STACK]
+    """Print the embedded engine's plan and what it means; its exit status."""
+    command = [sys.executable, "-m", "plan", "--cwd", str(layout.root), "--stack", STACK]
     env = {**os.environ, "PULUMI_BACKEND_URL": _backend(layout)}
     return _returncode([*command, *(["--state", state] if state else [])], cwd=layout.root, env=env)
 

@@ -79,9 +79,11 @@ def custom_job(
     timeout: Any = f"{STEP_TIMEOUT_SECONDS}s",
     strategy: Any = "STANDARD",
     restart_on_worker_restart: Any = False,
+    kms_key: str = "",
 ) -> dict[str, Any]:
-    """A `CustomJob` message with snake_case keys."""
-    return {
+    """A `CustomJob` message with snake_case keys. On a pool `kms_key` must be the pool's."""
+    encryption = {"encryption_spec": {"kms_key_name": kms_key}} if kms_key else {}
+    return encryption | {
         "display_name": f"{RUN_ID}-{step}",
         "labels": {"run_id": RUN_ID, "step": step},
         "job_spec": {

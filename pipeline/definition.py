@@ -164,6 +164,7 @@ class _StepComponents:
                 timeout=timeout,
                 strategy=strategy,
                 restart_on_worker_restart=restart_job_on_worker_restart,
+                kms_key=self.facts.kms_key,
             )
             return self._launch(payload, gcp_resources)
 
@@ -189,6 +190,7 @@ class _StepComponents:
                 worker_pools=[jobs.worker_pool(**machine._asdict(), container=container)],
                 persistent_resource_id=self._pool("evaluate", persistent_resource_id),
                 service_account=service_account,
+                kms_key=self.facts.kms_key,
             )
             return self._launch(payload, gcp_resources)
 
@@ -249,6 +251,7 @@ class _StepComponents:
             worker_pools=[self.facts.steps_pool.worker_pool_spec(container=container)],
             persistent_resource_id=self._pool(step, pool_id),
             service_account=service_account,
+            kms_key=self.facts.kms_key,
         )
         return self._launch(payload, gcp_resources)
 

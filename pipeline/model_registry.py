@@ -14,6 +14,12 @@ from pipeline.clients import Clients
 CHAMPION = "champion"
 _ALIAS = re.compile(r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]")
 _UPLOAD_SECONDS = 600
+_SERVING = {
+    "command": ["python", "-m", "train.serve"],
+    "ports": [{"containerPort": 8080}],
+    "predictRoute": "/predict",
+    "healthRoute": "/health",
+}
 
 
 class ModelVersion(NamedTuple):
@@ -47,9 +53,12 @@ class ModelRegistry:
         return self.version(CHAMPION)
 
     def register(
-        self, *, run_id: str, uri: str, image: str, description: str, labels: Mapping[str, str]
+        self, *, run_id: str, uri: str, image: str, description: str, labels: Mapping[str, str], servable: bool
     ) -> ModelVersion:
-        """A new version of the model, created with its first; a run that is registered already keeps its version."""
+        """A new version of the model, created with its first; a run that is registered already keeps its version.
+
+        A `servable` one has a bundle that its image serves, so that an endpoint can deploy it.
+        """
         alias = run_id if _ALIAS.fullmatch(run_id) else ""
         if alias and (known := self.version(alias)):
             return known
@@ -58,7 +67,7 @@ class ModelRegistry:
             "versionDescription": description,
             "versionAliases": [alias] if alias else [],
             "artifactUri": uri,
-            "containerSpec": {"imageUri": image},
+            "containerSpec": {"imageUri": image} | (_SERVING if servable else {}),
             "labels": {key: label(value) for key, value in labels.items()},
         }
         identity = {"modelId": self._model_id} if self._get(self.name) is None else {"parentModel": self.name}

@@ -63,7 +63,7 @@ def submit(
 def _create(
     outputs: StackOutputs, clients: cl.Clients, spec: Mapping[str, Any], values: Mapping[str, Any], run_id: str
 ) -> str:
-    from google.cloud.aiplatform_v1.types import PipelineJob
+    from google.cloud.aiplatform_v1.types import EncryptionSpec, PipelineJob
 
     job = PipelineJob(
         display_name=run_id,
@@ -73,6 +73,7 @@ def _create(
             gcs_output_directory=outputs.pipeline_root, parameter_values=dict(values)
         ),
         service_account=str(values.get("service_account", outputs.service_account)),
+        encryption_spec=EncryptionSpec(kms_key_name=outputs.kms_key) if outputs.kms_key else None,
     )
     created = clients.pipelines.create_pipeline_job(
         parent=clients.location, pipeline_job=job, pipeline_job_id=run_id, timeout=_REQUEST_SECONDS

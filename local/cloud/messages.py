@@ -126,9 +126,15 @@ def _float(value: Any) -> float | str | None:
     return value if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 
+def _shortest(moment: str) -> str:
+    """With no, three or six digits behind the second, as protobuf's JSON writes a Timestamp."""
+    whole = moment.removesuffix(".000000Z")
+    return f"{whole}Z" if whole != moment else re.sub(r"(\.\d{3})000Z$", r"\1Z", moment)
+
+
 def _timestamp(value: Any) -> str | None:
     try:
-        return rfc3339(parse_rfc3339(value)) if isinstance(value, str) else None
+        return _shortest(rfc3339(parse_rfc3339(value))) if isinstance(value, str) else None
     except ValueError:
         return None
 

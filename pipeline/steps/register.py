@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from contracts.run_artifacts import (
+    BUNDLE_MANIFEST,
     EVALUATION_FILE,
     PRIMARY_METRIC,
     TRAINING_FILE,
@@ -37,8 +38,10 @@ def register(registry: ModelRegistry, objects: Objects, *, run_id: str, model_ur
     training = read_input(objects, join(model_uri, TRAINING_FILE), TrainingSummary)
     evaluation = read_input(objects, join(model_uri, EVALUATION_FILE), EvaluationReport)
     labels = {"run_id": run_id, "git_sha": training.git_sha, "data_fingerprint": training.data_fingerprint}
+    servable = objects.state(join(model_uri, BUNDLE_MANIFEST)) is not None
+    description = describe(training, evaluation)
     version = registry.register(
-        run_id=run_id, uri=model_uri, image=image, description=describe(training, evaluation), labels=labels
+        run_id=run_id, uri=model_uri, image=image, description=description, labels=labels, servable=servable
     )
     registration = labels | {"model_version": version.name, "uri": version.uri, "metrics": evaluation.model.metrics}
     objects.write_json(join(model_uri, REGISTRATION_FILE), registration)

@@ -4,12 +4,13 @@ from pathlib import Path
 
 from tests.policy.readme import ROOT_FOLDER
 
-PACKAGES = ("contracts", "infra", "pipeline", "engine", "local", "trainer/train")
+PACKAGES = ("contracts", "infra", "pipeline", "engine", "policy", "plan", "doctor", "local", "trainer/train")
 
 
 def modules_with_a_parser() -> list[str]:
     files = [path for package in PACKAGES for path in (ROOT_FOLDER / package).rglob("*.py")]
-    return sorted(_name(path) for path in files if _is_command(path))
+    ours = [path for path in files if ".venv" not in path.parts]  # the policy pack has an environment of its own
+    return sorted(_name(path) for path in ours if _is_command(path))
 
 
 def _name(path: Path) -> str:

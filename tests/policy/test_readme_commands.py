@@ -125,6 +125,7 @@ EXERCISES: dict[str, by.Exercise] = {
     "python -m train.import_ratings --help": by.runs("usage: python -m train.import_ratings"),
     "python -m train.import_ratings ~/ratings.csv": imports_a_shop_file,
     'make submit PARAMETERS="max_minutes=0.5"': by.expands_to("pipeline.submit --stack local --wait max_minutes=0.5"),
+    "make recommend USER=196": by.expands_to('pipeline.recommend --stack local --user "196" --k 10'),
     "python -m pipeline.submit --stack local --wait": by.is_accepted,
     "python -m pipeline.submit --stack local machine_type=": is_refused_as_shown,
     "make help": by.runs("make up", "make plan", "make test-unit"),

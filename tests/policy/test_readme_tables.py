@@ -4,7 +4,7 @@ import json
 import re
 import subprocess
 from collections.abc import Iterator
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import yaml
@@ -28,8 +28,9 @@ def schema_keys(section: type[BaseModel] = StackConfig, prefix: str = "") -> Ite
     types = get_type_hints(section)
     for name, info in section.model_fields.items():
         key = f"{prefix}.{info.alias}" if prefix else config_key(name).removeprefix(NAMESPACE)
-        if isinstance(types[name], type) and issubclass(types[name], BaseModel):
-            yield from schema_keys(types[name], key)
+        models = [part for part in (types[name], *get_args(types[name])) if hasattr(part, "model_fields")]
+        if models:
+            yield from schema_keys(models[0], key)
         else:
             yield key
 
@@ -57,8 +58,9 @@ def test_the_configuration_table_has_exactly_the_keys_of_the_settings() -> None:
 
 def test_the_configuration_table_shows_the_values_of_dev() -> None:
     values = {}
-    for key, value in config("dev").items():
+    for key, given in config("dev").items():
         name = key.removeprefix(NAMESPACE)
+        value = given[0] if isinstance(given, list) and isinstance(given[0], dict) else given
         values |= {f"{name}.{part}": v for part, v in value.items()} if isinstance(value, dict) else {name: value}
     assert documented() == {key: shown(value) for key, value in values.items()}
 

@@ -54,4 +54,4 @@ def test_dev_and_prod_are_different_projects_with_different_state() -> None:
 
 def test_prod_protects_and_dev_sleeps() -> None:
     assert config("prod")["recsys-training:protect"] is True
-    assert config("dev")["recsys-training:schedule"]["paused"] is True
+    assert all(schedule["paused"] for schedule in config("dev")["recsys-training:schedules"])

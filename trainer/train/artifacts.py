@@ -75,6 +75,12 @@ def read_model(folder: Folder) -> tuple[NextItemModel, pa.StringArray]:
     return model.eval(), catalog
 
 
+def read_counts(folder: Folder) -> np.ndarray:
+    """counts_V of the events that the model learned from, in the order of its catalog; of a model that was read."""
+    content = folder.read(VOCABULARY_FILE) or b""
+    return pq.read_table(pa.BufferReader(content), columns=["train_count"])["train_count"].to_numpy()
+
+
 def read_json(folder: Folder, name: str) -> dict[str, Any] | None:
     content = folder.read(name)
     return None if content is None else json.loads(content)

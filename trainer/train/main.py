@@ -21,17 +21,20 @@ from train.checkpoint import Checkpoints
 from train.data import Sequences, read_bigquery, read_folder
 from train.environment import Environment
 from train.evaluate import evaluate
+from train.export import write_bundle
 from train.health import HealthServer
 from train.log import Log, now
 from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
 from train.model import ModelConfig, NextItemModel
 from train.presets import MOST_THREADS, Settings, add_flags, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.serve import BUNDLE_FOLDER
 from train.storage import join, open_folder, probe
 from train.trackers import trackers
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 _STORING_SECONDS = 2.0
+_EXPORT_SECONDS = 3.0
 
 
 class StateLost(Exception):
@@ -83,6 +86,12 @@ def parser() -> argparse.ArgumentParser:
     result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="time between checkpoints")
     result.add_argument(
         "--health-port", type=int, help="serve /healthz and /metrics (default: HEALTH_PORT, else nothing)"
+    )
+    result.add_argument(
+        "--export",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="store a serving bundle beside the model (default: yes)",
     )
     add_flags(result)
     return result
@@ -218,9 +227,27 @@ def _fit_and_store(run: Run, sequences: Sequences, settings: Settings, told_to_s
     write_model(
         open_folder(uri), model=model, catalog=sequences.catalog, counts_V=sequences.train_counts_V, training=training
     )
+    if run.flags.export:
+        _export(run, model, sequences, uri)
     run.log.info("model stored", uri=uri, stopped_by=progress.stopped_by, seconds=training["seconds"])
     for name, value in metrics.items():
         run.log.metric(name, value, step=progress.step)
+
+
+def _export(run: Run, model: NextItemModel, sequences: Sequences, uri: str) -> None:
+    """The serving bundle beside the model. The model is worth more than it, and it can be made later."""
+    try:
+        folder = open_folder(join(uri, BUNDLE_FOLDER))
+        write_bundle(
+            folder,
+            model=model,
+            catalog=sequences.catalog,
+            counts_V=sequences.train_counts_V,
+            run_id=run.environment.run_id,
+        )
+    except Exception as error:
+        fix = f"Make it by: python -m train.export --model-uri {uri}"
+        run.log.warning(f"the model has no serving bundle ({type(error).__name__}: {error}). {fix}")
 
 
 def _new_model(sequences: Sequences, settings: Settings, device: torch.device) -> NextItemModel:
@@ -238,7 +265,8 @@ def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Setting
     )
     limit = {}
     if run.flags.max_minutes is not None:
-        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - _STORING_SECONDS)
+        storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
+        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing)
     identity = {"fingerprint": sequences.fingerprint, "settings": settings.model_dump(exclude={"max_epochs"})}
     loop = TrainingLoop(
         model,

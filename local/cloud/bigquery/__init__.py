@@ -1,6 +1,6 @@
 """BigQuery: the REST API v2 on DuckDB, with GoogleSQL translated.
 
-Owns: datasets, tables, jobs, queries and read sessions. Does not own: models, routines, external tables, gRPC.
+Owns: datasets, tables, functions in SQL, jobs, queries and read sessions. Does not own: models, procedures, gRPC.
 """
 
 from typing import TYPE_CHECKING
@@ -9,6 +9,7 @@ from local.cloud.bigquery.dataset_access import bindings_of
 from local.cloud.bigquery.job_api import JobApi
 from local.cloud.bigquery.jobs import Jobs
 from local.cloud.bigquery.project_api import project_routes
+from local.cloud.bigquery.routine_api import RoutineApi
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.storage_read import StorageReadApi
 from local.cloud.bigquery.table_api import DatasetApi, TableApi
@@ -56,7 +57,7 @@ def services(cloud: "Cloud") -> list[Service]:
     return [
         Service(
             "bigquery",
-            [*_data_routes(bq), *_job_routes(api), *project_routes(bq)],
+            [*_data_routes(bq), *_job_routes(api), *RoutineApi(bq).routes(), *project_routes(bq)],
             prefixes=("/bigquery/v2",),
             bare=False,
         ),

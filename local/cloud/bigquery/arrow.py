@@ -19,7 +19,7 @@ _TYPES = {
     "FLOAT64": pa.float64(),
     "BOOL": pa.bool_(),
     "NUMERIC": pa.decimal128(38, 9),
-    "BIGNUMERIC": pa.decimal128(38, 18),
+    "BIGNUMERIC": pa.decimal128(38, 19),
     "TIMESTAMP": pa.timestamp("us", "UTC"),
     "DATETIME": pa.timestamp("us"),
     "DATE": pa.date32(),

@@ -7,40 +7,25 @@ from typing import Any
 
 from sqlglot import exp
 
-from local.cloud.bigquery import permissions
+from local.cloud.bigquery import permissions, table_columns
+from local.cloud.bigquery.column_definitions import field_defined
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
-from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.external import fill_external_schema
+from local.cloud.bigquery.job import Job, Outcome, ddl_outcome
+from local.cloud.bigquery.naming import view_context
 from local.cloud.bigquery.options import options_of
 from local.cloud.bigquery.problems import duplicate, invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.routine_ddl import create_function, drop_function
+from local.cloud.bigquery.routines import RoutineRef
 from local.cloud.bigquery.schema import Field, quoted
 from local.cloud.bigquery.service import BigQuery
+from local.cloud.bigquery.table_options import external_settings, renamed_options, settings_of
 from local.cloud.bigquery.tables import TABLE, Write
-from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of
-from local.cloud.bigquery.values import timestamp
-from local.cloud.clock import micros
+from local.cloud.bigquery.translate import Context, Finder, Statement, resolve_query, table_of, view_query
 
-_TYPES = {
-    exp.DataType.Type.BIGINT: "INTEGER",
-    exp.DataType.Type.INT: "INTEGER",
-    exp.DataType.Type.DOUBLE: "FLOAT",
-    exp.DataType.Type.FLOAT: "FLOAT",
-    exp.DataType.Type.TEXT: "STRING",
-    exp.DataType.Type.VARCHAR: "STRING",
-    exp.DataType.Type.BINARY: "BYTES",
-    exp.DataType.Type.VARBINARY: "BYTES",
-    exp.DataType.Type.BOOLEAN: "BOOLEAN",
-    exp.DataType.Type.DECIMAL: "NUMERIC",
-    exp.DataType.Type.BIGDECIMAL: "BIGNUMERIC",
-    exp.DataType.Type.TIMESTAMPTZ: "TIMESTAMP",
-    exp.DataType.Type.TIMESTAMP: "DATETIME",
-    exp.DataType.Type.DATETIME: "DATETIME",
-    exp.DataType.Type.DATE: "DATE",
-    exp.DataType.Type.TIME: "TIME",
-    exp.DataType.Type.JSON: "JSON",
-    exp.DataType.Type.GEOGRAPHY: "GEOGRAPHY",
-}
+_DROPPED = ("TABLE", "EXTERNAL", "SNAPSHOT")
 
 
 def carry_out(bq: BigQuery, job: Job, statement: Statement, context: Context, find: Finder) -> Outcome:
@@ -59,14 +44,12 @@ def carry_out(bq: BigQuery, job: Job, statement: Statement, context: Context, fi
     return outcome
 
 
-def _outcome(kind: str, operation: str, target: dict[str, Any], **more: Any) -> Outcome:
-    return Outcome({"query": {"statementType": kind, "ddlOperationPerformed": operation, **target, **more}})
-
-
 def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> Outcome:
     kind = str(tree.args.get("kind")).upper()
     if kind == "SCHEMA":
         return _create_schema(bq, tree, context)
+    if kind == "FUNCTION":
+        return create_function(bq, tree, context)
     if kind not in ("TABLE", "VIEW"):
         raise unsupported(f"CREATE {kind}")
     schema = tree.this if isinstance(tree.this, exp.Schema) else None
@@ -76,32 +59,51 @@ def _create(bq: BigQuery, tree: exp.Create, context: Context, find: Finder) -> O
     permissions.require(bq, context.user, "tables.create", ref.parent)
     held = bq.tables.find(ref)
     if held and tree.args.get("exists"):
-        return _outcome(statement, "SKIP", target)
+        return ddl_outcome(statement, "SKIP", target)
     if held and not tree.args.get("replace"):
         raise duplicate("Table", ref.label)
     if held:
         permissions.require(bq, context.user, "tables.update", ref)
         bq.tables.remove(ref)
-    settings = _settings(tree)
+    properties = tree.args.get("properties")
+    if properties and properties.find(exp.ExternalProperty):
+        return _create_external(bq, ref, tree, context.user)
+    settings = settings_of(tree)
     if kind == "VIEW":
-        query = tree.expression.sql("bigquery")
-        properties = tree.args.get("properties")
-        if properties and properties.find(exp.MaterializedProperty):
-            bq.tables.create(ref, {**settings, "materializedView": {"query": query}})
-            statement = "CREATE_MATERIALIZED_VIEW"
-        else:
-            bq.tables.create(ref, {**settings, "view": {"query": query, "useLegacySql": False}})
-        fill_view_schema(bq, ref, find, context.user)
+        statement = _create_view(bq, ref, tree, settings, find, context.user)
     elif like := _alike(tree):
         _create_alike(bq, ref, table_of(like, context), settings, context.user, rows=bool(tree.args.get("clone")))
     elif tree.expression is None:
-        fields = [_field(each) for each in schema.expressions if isinstance(each, exp.ColumnDef)] if schema else []
+        fields = (
+            [field_defined(each) for each in schema.expressions if isinstance(each, exp.ColumnDef)] if schema else []
+        )
         if not fields:
             raise unsupported("CREATE TABLE without columns")
         bq.tables.create(ref, {**settings, "schema": {"fields": fields}})
     else:
         _create_as(bq, ref, tree, settings=settings, context=context, find=find)
-    return _outcome(statement, "REPLACE" if held else "CREATE", target)
+    return ddl_outcome(statement, "REPLACE" if held else "CREATE", target)
+
+
+def _create_external(bq: BigQuery, ref: TableRef, tree: exp.Create, user: str) -> Outcome:
+    settings = external_settings(tree.args["properties"])
+    if isinstance(tree.this, exp.Schema):
+        settings["schema"] = {"fields": [field_defined(each) for each in tree.this.expressions]}
+    bq.tables.create(ref, settings)
+    fill_external_schema(bq, ref, user)
+    operation = "REPLACE" if tree.args.get("replace") else "CREATE"
+    return ddl_outcome("CREATE_EXTERNAL_TABLE", operation, {"ddlTargetTable": ref.api()})
+
+
+def _create_view(
+    bq: BigQuery, ref: TableRef, tree: exp.Create, settings: dict[str, Any], find: Finder, user: str
+) -> str:
+    query, properties = tree.expression.sql("bigquery"), tree.args.get("properties")
+    materialized = bool(properties and properties.find(exp.MaterializedProperty))
+    view = {"materializedView": {"query": query}} if materialized else {"view": {"query": query, "useLegacySql": False}}
+    bq.tables.create(ref, {**settings, **view})
+    fill_view_schema(bq, ref, find, user)
+    return "CREATE_MATERIALIZED_VIEW" if materialized else "CREATE_VIEW"
 
 
 def _alike(tree: exp.Create) -> exp.Expr | None:
@@ -136,18 +138,17 @@ def _create_as(
     with bq.warehouse.writing() as cursor:
         fields, sql = described(cursor, in_duckdb(query))
         declared = tree.this.expressions if isinstance(tree.this, exp.Schema) else []
-        columns = {each["name"].lower(): each for each in map(_field, declared)} if declared else {}
+        columns = {each["name"].lower(): each for each in map(field_defined, declared)} if declared else {}
         fields = [{**each, **columns.get(each["name"].lower(), {})} for each in fields]
         bq.tables.write(Write(ref, settings=settings), fields, sql, cursor)
 
 
 def fill_view_schema(bq: BigQuery, ref: TableRef, find: Finder, user: str) -> None:
     """A view has the schema of its query, which must therefore be one that runs, and that its author may run."""
-    from local.cloud.bigquery.translate import parse
-
     record = bq.tables.get(ref)
     view = record["resource"].get("view") or record["resource"]["materializedView"]
-    query, tables = resolve_query(parse(view["query"]), Context(ref.project), find)
+    context = view_context(bq, ref.project)
+    query, tables = resolve_query(view_query(view["query"], context), context, find)
     permissions.may_read(bq, user, tables)
     with bq.warehouse.reading() as cursor:
         fields, _ = described(cursor, in_duckdb(query))
@@ -166,12 +167,12 @@ def _create_schema(bq: BigQuery, tree: exp.Create, context: Context) -> Outcome:
     target = {"ddlTargetDataset": ref.api()}
     permissions.require(bq, context.user, "datasets.create", f"projects/{ref.project}")
     if bq.datasets.exists(ref) and tree.args.get("exists"):
-        return _outcome("CREATE_SCHEMA", "SKIP", target)
-    settings = _settings(tree)
+        return ddl_outcome("CREATE_SCHEMA", "SKIP", target)
+    settings = settings_of(tree)
     if days := settings.pop("defaultTableExpirationDays", None):
         settings["defaultTableExpirationMs"] = str(int(float(days) * 86_400_000))
     bq.datasets.create(ref, settings, context.user)
-    return _outcome("CREATE_SCHEMA", "CREATE", target)
+    return ddl_outcome("CREATE_SCHEMA", "CREATE", target)
 
 
 def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
@@ -179,6 +180,8 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     node = tree.args["tables"][0] if tree.args.get("tables") else tree.this
     if kind == "SCHEMA":
         return _drop_schema(bq, tree, _dataset_of(node, context), context.user)
+    if kind == "FUNCTION":
+        return drop_function(bq, tree, context)
     if kind not in ("TABLE", "VIEW"):
         raise unsupported(f"DROP {kind}")
     ref = table_of(node, context)
@@ -186,34 +189,36 @@ def _drop(bq: BigQuery, tree: exp.Drop, context: Context) -> Outcome:
     permissions.require(bq, context.user, "tables.delete", ref)
     record = bq.tables.find(ref)
     if record is None and tree.args.get("exists"):
-        return _outcome(statement, "SKIP", target)
+        return ddl_outcome(statement, "SKIP", target)
     if tree.args.get("materialized"):
         kind = "MATERIALIZED_VIEW"
-    if (record or bq.tables.get(ref))["resource"]["type"] != kind:
+    if (record or bq.tables.get(ref))["resource"]["type"] not in (_DROPPED if kind == "TABLE" else (kind,)):
         raise invalid_query(f"{ref.label} is not a {kind.lower()}")
     bq.tables.remove(ref)
     bq.cloud.policies.delete(ref.name)
-    return _outcome(statement, "DROP", target)
+    return ddl_outcome(statement, "DROP", target)
 
 
 def _drop_schema(bq: BigQuery, tree: exp.Drop, ref: DatasetRef, user: str) -> Outcome:
     permissions.require(bq, user, "datasets.delete", ref)
     target = {"ddlTargetDataset": ref.api()}
     if not bq.datasets.exists(ref) and tree.args.get("exists"):
-        return _outcome("DROP_SCHEMA", "SKIP", target)
+        return ddl_outcome("DROP_SCHEMA", "SKIP", target)
     bq.datasets.get(ref)
     remove_dataset(bq, ref, contents=bool(tree.args.get("cascade")))
     bq.cloud.policies.delete(ref.name)
-    return _outcome("DROP_SCHEMA", "DROP", target)
+    return ddl_outcome("DROP_SCHEMA", "DROP", target)
 
 
 def remove_dataset(bq: BigQuery, ref: DatasetRef, *, contents: bool) -> None:
     """With its tables, if they may go too."""
     with bq.warehouse.writing():
         bq.datasets.get(ref)
-        tables = bq.tables.of_dataset(ref)
-        if tables and not contents:
+        tables, routines = bq.tables.of_dataset(ref), bq.routines.of_dataset(ref)
+        if (tables or routines) and not contents:
             raise problem("resourceInUse", f"Dataset {ref.label} is still in use")
+        for _, routine in routines:
+            bq.routines.remove(RoutineRef(ref.project, ref.dataset, routine["routineReference"]["routineId"]))
         for name, _ in tables:
             bq.tables.remove(TableRef(ref.project, ref.dataset, name.rsplit("/", 1)[-1]))
         bq.datasets.remove(ref)
@@ -236,10 +241,22 @@ def _alter(bq: BigQuery, tree: exp.Alter, context: Context) -> Outcome:
                 _relax_column(bq, ref, action.name)
             elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
                 _drop_column(bq, ref, action, cursor)
+            elif isinstance(action, exp.RenameColumn):
+                table_columns.rename_column(bq.tables, ref, action.this.name, action.args["to"].name, cursor)
+            elif isinstance(action, exp.AlterRename):
+                ref = _rename(bq, ref, action.this.name, context.user)
             else:
                 raise unsupported(f"ALTER TABLE … {action.sql('bigquery')}")
         bq.tables.touch(ref)
-    return _outcome("ALTER_TABLE", "ALTER", {"ddlTargetTable": ref.api()})
+    return ddl_outcome("ALTER_TABLE", "ALTER", {"ddlTargetTable": ref.api()})
+
+
+def _rename(bq: BigQuery, ref: TableRef, name: str, user: str) -> TableRef:
+    permissions.require(bq, user, "tables.create", ref.parent)
+    permissions.require(bq, user, "tables.delete", ref)
+    new = TableRef(ref.project, ref.dataset, name)
+    bq.tables.rename(ref, new)
+    return new
 
 
 def _relax_column(bq: BigQuery, ref: TableRef, name: str) -> None:
@@ -256,18 +273,18 @@ def _options_of(nodes: list[exp.Expr]) -> dict[str, Any]:
     settings: dict[str, Any] = {}
     for each in nodes:
         if isinstance(each, exp.Properties):
-            settings |= _renamed_options(options_of(each), settings)
+            settings |= renamed_options(options_of(each), settings)
     return settings
 
 
 def _add_column(bq: BigQuery, ref: TableRef, action: exp.ColumnDef, cursor: Any) -> None:
-    field = _field(action)
+    field = field_defined(action)
     held = bq.results.schema(ref)
     if any(each["name"].lower() == field["name"].lower() for each in held):
         if action.args.get("exists"):
             return
         raise invalid_query(f"Column already exists: {field['name']}")
-    bq.tables.add_columns(ref, [field], cursor)
+    table_columns.add_columns(bq.tables, ref, [field], cursor)
 
 
 def _drop_column(bq: BigQuery, ref: TableRef, action: exp.Drop, cursor: Any) -> None:
@@ -275,96 +292,9 @@ def _drop_column(bq: BigQuery, ref: TableRef, action: exp.Drop, cursor: Any) -> 
     name = node.name
     there = any(each["name"].lower() == name.lower() for each in bq.results.schema(ref))
     if there or not action.args.get("exists"):
-        bq.tables.drop_column(ref, name, cursor)
+        table_columns.drop_column(bq.tables, ref, name, cursor)
 
 
 def _dataset_of(node: Any, context: Context) -> DatasetRef:
     dataset = node.text("db") or node.name
     return DatasetRef(node.text("catalog") or context.project, dataset)
-
-
-def _field(column: exp.ColumnDef) -> Field:
-    """A column's definition as the API's field."""
-    kind = column.args.get("kind")
-    if not isinstance(kind, exp.DataType):
-        raise invalid_query(f"Column {column.name} has no type")
-    field = _typed(column.name, kind)
-    for constraint in column.args.get("constraints") or []:
-        if isinstance(constraint.kind, exp.NotNullColumnConstraint):
-            field["mode"] = "REQUIRED"
-        elif isinstance(constraint.kind, exp.Properties):
-            field |= {key: value for key, value in options_of(constraint.kind).items() if key == "description"}
-    return field
-
-
-def _typed(name: str, kind: exp.DataType) -> Field:
-    if kind.this == exp.DataType.Type.ARRAY:
-        return {**_typed(name, kind.expressions[0]), "mode": "REPEATED"}
-    if kind.this == exp.DataType.Type.STRUCT:
-        return {
-            "name": name,
-            "type": "RECORD",
-            "mode": "NULLABLE",
-            "fields": [_field(each) for each in kind.expressions],
-        }
-    found = _TYPES.get(kind.this)
-    if found is None:
-        raise unsupported(f"the type {kind.sql('bigquery')}")
-    return {"name": name, "type": found, "mode": "NULLABLE"}
-
-
-def _settings(tree: exp.Create) -> dict[str, Any]:
-    """PARTITION BY, CLUSTER BY and OPTIONS as the API's fields."""
-    settings: dict[str, Any] = {}
-    properties = tree.args.get("properties")
-    for each in properties.expressions if properties else []:
-        if isinstance(each, exp.PartitionedByProperty):
-            if isinstance(each.this, exp.RangeBucket):
-                settings["rangePartitioning"] = _range_partitioning(each.this)
-            else:
-                settings["timePartitioning"] = _partitioning(each.this)
-        elif isinstance(each, exp.ClusterProperty):
-            settings["clustering"] = {"fields": [column.name for column in each.expressions]}
-    return settings | _renamed_options(options_of(properties) if properties else {}, settings)
-
-
-def _renamed_options(options: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
-    """OPTIONS in the API's words."""
-    if days := options.pop("partition_expiration_days", None):
-        settings.setdefault("timePartitioning", {})["expirationMs"] = str(int(float(days) * 86_400_000))
-    names = {"description": "description", "friendly_name": "friendlyName", "labels": "labels", "location": "location"}
-    if "expiration_timestamp" in options:
-        moment = options.pop("expiration_timestamp")
-        settings["expirationTime"] = None if moment is None else str(micros(timestamp(moment)) // 1000)
-    names |= {
-        "require_partition_filter": "requirePartitionFilter",
-        "default_table_expiration_days": "defaultTableExpirationDays",
-    }
-    unknown = sorted(options.keys() - names.keys())
-    if unknown:
-        raise unsupported(f"OPTIONS({', '.join(unknown)})")
-    return settings | {names[key]: value for key, value in options.items()}
-
-
-def _range_partitioning(node: exp.RangeBucket) -> dict[str, Any]:
-    """RANGE_BUCKET(column, GENERATE_ARRAY(start, end, interval))."""
-    bounds = node.expression
-    if not isinstance(bounds, exp.GenerateSeries):
-        raise invalid_query("PARTITION BY RANGE_BUCKET needs GENERATE_ARRAY(start, end, interval)")
-    keys = {"start": "start", "end": "end", "interval": "step"}
-    numbers = {key: bounds.args[of].sql() if bounds.args.get(of) else "1" for key, of in keys.items()}
-    return {"field": node.this.name, "range": numbers}
-
-
-def _partitioning(node: exp.Expr) -> dict[str, Any]:
-    """DATE(ts), ts, TIMESTAMP_TRUNC(ts, HOUR): the column and the unit."""
-    if isinstance(node, exp.Identifier):
-        node = exp.column(node)
-    column = node.find(exp.Column)
-    if column is None:
-        raise unsupported(f"PARTITION BY {node.sql('bigquery')}")
-    unit = node.args.get("unit")
-    kind = unit.name.upper() if isinstance(unit, exp.Expr) else "DAY"
-    if column.name.upper() in ("_PARTITIONDATE", "_PARTITIONTIME"):
-        return {"type": kind}
-    return {"type": kind, "field": column.name}

@@ -10,7 +10,7 @@ from sqlglot import exp
 from sqlglot.dialects.duckdb import DuckDB
 from sqlglot.errors import ErrorLevel, UnsupportedError
 
-from local.cloud.bigquery import moments
+from local.cloud.bigquery import json_rules, moments, number_rules
 from local.cloud.bigquery.nodes import Node, Rule, call, cast, number, renamed, text, tried
 from local.cloud.bigquery.problems import unsupported
 
@@ -33,84 +33,6 @@ def _rewritten(node: Node) -> Node:
             parent.set(key, new, index)
     rule = _RULES.get(type(node))
     return rule(node) if rule else node
-
-
-# Numbers
-
-
-def _literal(node: Any) -> Node:
-    """BigQuery's numbers are FLOAT64 and INT64, where DuckDB reads DECIMAL and INT32."""
-    if node.is_string or isinstance(node.parent, (exp.DataTypeParam, exp.Interval, exp.DataType)):
-        return node
-    if "." in node.name or "e" in node.name.lower():
-        return cast(node, "DOUBLE")
-    value = int(node.name)
-    if value == 2**63 and isinstance(node.parent, exp.Neg):
-        return node  # the smallest INT64: see _negative
-    wide = isinstance(node.parent, (exp.Add, exp.Sub)) and not _may_be_date(node)
-    wide = wide or isinstance(node.parent, (exp.Mul, exp.Array)) or value > 2**31 - 1
-    return cast(node, "BIGINT") if wide else node
-
-
-def _may_be_date(node: Any) -> bool:
-    """Whether the other side of a sum is, or could be, a date, to which only an INT32 of days can be added."""
-    other = node.parent.expression if node.parent.this is node else node.parent.this
-    if isinstance(other, exp.Cast):
-        return other.to.this == exp.DataType.Type.DATE
-    return isinstance(other, (exp.Column, exp.CurrentDate, exp.Date, exp.TsOrDsToDate, exp.StrToDate))
-
-
-def _negative(node: Any) -> Node:
-    if isinstance(node.this, exp.Literal) and node.this.name == str(2**63):
-        return cast(text(f"-{node.this.name}"), "BIGINT")
-    return node
-
-
-def _data_type(node: Any) -> Node:
-    scale = {exp.DataType.Type.DECIMAL: 9, exp.DataType.Type.BIGDECIMAL: 18}.get(node.this)
-    if scale is not None and not node.expressions:
-        return exp.DataType.build(f"DECIMAL(38, {scale})", dialect="duckdb")
-    return node
-
-
-def _converted(node: Any) -> Node:
-    """Casts to INT64 round half away from zero, where DuckDB rounds half to even; text is written otherwise too."""
-    kind = node.to.this
-    if node.args.get("format") is not None and kind in (exp.DataType.Type.TEXT, exp.DataType.Type.VARCHAR):
-        return moments.cast_with_format(node)
-    name = _CAST_BY.get(kind)
-    if name is None or node.to.expressions or isinstance(node.this, exp.Null):
-        return node
-    if name == "bq_int64" and isinstance(node.this, exp.Literal) and not node.this.is_string:
-        return node
-    value = call(name, node.this)
-    return tried(value) if isinstance(node, exp.TryCast) else value
-
-
-_CAST_BY = {
-    exp.DataType.Type.BIGINT: "bq_int64",
-    exp.DataType.Type.TEXT: "bq_string",
-    exp.DataType.Type.VARCHAR: "bq_string",
-}
-
-
-def _modulo(node: Any) -> Node:
-    sides = [each.this if isinstance(each, exp.Paren) else each for each in (node.this, node.expression)]
-    return call("bq_mod", *sides)
-
-
-def _quantiles(node: Any) -> Node:
-    """Exact ones, which an approximation may be."""
-    of, amount = node.this, node.expression
-    if isinstance(of, exp.Distinct):
-        of, amount = exp.Distinct(expressions=of.expressions[:1]), of.expressions[1]
-    count = int(amount.name)
-    points = [exp.Literal.number(round(each / count, 12)) for each in range(count + 1)]
-    return call("quantile_disc", of, exp.Array(expressions=points))
-
-
-def _logarithm(node: Any) -> Node:
-    return call("bq_ln", node.this) if node.expression is None else call("bq_log", node.expression, node.this)
 
 
 # Arrays
@@ -145,22 +67,38 @@ def _nulls(node: Any) -> Node:
 def _bracket(node: Any) -> Node:
     """`[OFFSET(i)]` counts from 0 and `[ORDINAL(i)]` from 1; both refuse what is out of bounds."""
     offset = node.args.get("offset")
-    if offset is None or node.args.get("safe") or len(node.expressions) != 1:
+    if node.args.get("safe") or len(node.expressions) != 1 or node.expressions[0].is_string:
         return node
+    if offset is None:
+        return call("bq_item", node.this, node.expressions[0])
     return call("bq_offset" if offset == 0 else "bq_ordinal", node.this, node.expressions[0])
 
 
 def _array(node: Any) -> Node:
     """`[STRUCT(1 AS a), (2)]`: what follows has the names of the first."""
-    items = node.expressions
-    if not items or not isinstance(items[0], exp.Struct):
-        return node
-    names = [each.this for each in items[0].expressions if isinstance(each, exp.PropertyEQ)]
-    for each in items[1:]:
-        if isinstance(each, (exp.Tuple, exp.Struct)) and len(each.expressions) == len(names):
-            values = [one.expression if isinstance(one, exp.PropertyEQ) else one for one in each.expressions]
-            pairs = zip(names, values, strict=True)
-            each.replace(exp.Struct(expressions=[exp.PropertyEQ(this=n.copy(), expression=v) for n, v in pairs]))
+    for each in node.expressions[1:]:
+        _name_fields(node.expressions[0], each)
+    return node
+
+
+def _name_fields(first: Node, other: Node) -> None:
+    if not isinstance(first, exp.Struct) or not isinstance(other, (exp.Tuple, exp.Struct)):
+        return
+    names = [each.this for each in first.expressions if isinstance(each, exp.PropertyEQ)]
+    if len(other.expressions) == len(names):
+        values = [one.expression if isinstance(one, exp.PropertyEQ) else one for one in other.expressions]
+        pairs = zip(names, values, strict=True)
+        other.replace(exp.Struct(expressions=[exp.PropertyEQ(this=n.copy(), expression=v) for n, v in pairs]))
+
+
+def _united(node: Any) -> Node:
+    """`SELECT STRUCT(1 AS a) UNION ALL SELECT STRUCT(2)`: records have the names of the first query's."""
+    first, second = node.this, node.expression
+    while isinstance(first, exp.SetOperation):
+        first = first.this
+    if isinstance(first, exp.Select) and isinstance(second, exp.Select):
+        for one, other in zip(first.expressions, second.expressions, strict=False):
+            _name_fields(one.unalias(), other.unalias())
     return node
 
 
@@ -205,16 +143,20 @@ def _format(node: Any) -> Node:
     return call("bq_formatted", node.this, *lists)
 
 
-def _json_format(node: Any) -> Node:
-    written = call("bq_to_json_string", node.this)
-    pretty = node.args.get("options")
-    return call("json_pretty", cast(written, "JSON")) if pretty is not None and pretty.name == "True" else written
-
-
 def _normalize(node: Any) -> Node:
     form = node.args.get("form")
     fold = exp.true() if node.args.get("is_casefold") else exp.false()
     return call("bq_normalize", node.this, text(form.name.upper() if form else "NFC"), fold)
+
+
+def _net(node: Any) -> Node:
+    """NET.HOST and the functions of addresses."""
+    if isinstance(node.this, exp.Host):
+        return call("bq_host", node.this.this)
+    name = str(node.this.this).lower()
+    if name.removeprefix("bq_") in ("ip_from_string", "safe_ip_from_string"):
+        return call("bq_address", *node.this.expressions, exp.true() if "safe" in name else exp.false())
+    return call(f"bq_{name.removeprefix('bq_')}", *node.this.expressions)
 
 
 # Rows
@@ -239,8 +181,9 @@ def _unnest(node: Any) -> Node:
 
 
 _RULES: dict[type[Node], Rule] = {
+    **json_rules.RULES,
     **moments.RULES,
-    exp.ApproxQuantiles: _quantiles,
+    **number_rules.RULES,
     exp.Array: _array,
     exp.ApproxTopK: renamed("bq_top_count"),
     exp.ApproxTopSum: renamed("bq_top_sum"),
@@ -248,16 +191,11 @@ _RULES: dict[type[Node], Rule] = {
     exp.ArrayFirst: renamed("bq_array_first"),
     exp.ArrayLast: renamed("bq_array_last"),
     exp.ArraySlice: renamed("bq_array_slice"),
-    exp.BitwiseCount: renamed("bq_bit_count"),
     exp.Bracket: _bracket,
     exp.ByteLength: renamed("bq_byte_length"),
-    exp.Cast: _converted,
     exp.CodePointsToBytes: renamed("bq_bytes_of"),
     exp.CodePointsToString: renamed("bq_code_points_to_string"),
-    exp.DataType: _data_type,
-    exp.Div: renamed("bq_div"),
     exp.FarmFingerprint: renamed("bq_farm_fingerprint"),
-    exp.Float64: renamed("bq_json_float64"),
     exp.Format: _format,
     exp.FromBase32: renamed("bq_from_base32"),
     exp.GenerateSeries: renamed("bq_generate_array"),
@@ -265,28 +203,16 @@ _RULES: dict[type[Node], Rule] = {
     exp.IgnoreNulls: _nulls,
     exp.Int64: renamed("bq_json_int64"),
     exp.Insert: _insert,
-    exp.IntDiv: renamed("bq_int_div"),
     exp.JSONBool: renamed("bq_json_bool"),
-    exp.JSONFormat: _json_format,
     exp.JSONType: renamed("bq_json_type"),
-    exp.JSONValueArray: tried,
     exp.LaxBool: renamed("bq_lax_bool"),
     exp.LaxFloat64: renamed("bq_lax_float64"),
     exp.LaxInt64: renamed("bq_lax_int64"),
     exp.LaxString: renamed("bq_lax_string"),
     exp.Left: renamed("bq_left"),
     exp.Like: _like,
-    exp.Literal: _literal,
-    exp.Ln: renamed("bq_ln"),
-    exp.Log: _logarithm,
-    exp.Mod: _modulo,
-    exp.Neg: _negative,
-    exp.NetFunc: lambda node: call("bq_host", node.this.this) if isinstance(node.this, exp.Host) else node,
+    exp.NetFunc: _net,
     exp.Normalize: _normalize,
-    exp.ParseBignumeric: renamed("bq_parse_numeric"),
-    exp.ParseNumeric: renamed("bq_parse_numeric"),
-    exp.Pow: renamed("bq_pow"),
-    exp.RangeBucket: renamed("bq_range_bucket"),
     exp.RespectNulls: _nulls,
     exp.Reverse: renamed("bq_reverse"),
     exp.Right: renamed("bq_right"),
@@ -295,20 +221,31 @@ _RULES: dict[type[Node], Rule] = {
     exp.SafeConvertBytesToString: renamed("bq_byte_string"),
     exp.SafeFunc: lambda node: tried(node.this),
     exp.SafeMultiply: lambda node: tried(exp.Mul(this=node.this, expression=node.expression)),
-    exp.SafeNegate: lambda node: tried(exp.Neg(this=exp.Paren(this=node.this))),
     exp.SafeSubtract: lambda node: tried(exp.Sub(this=node.this, expression=node.expression)),
-    exp.Sign: renamed("bq_sign"),
     exp.Soundex: renamed("bq_soundex"),
-    exp.Sqrt: renamed("bq_sqrt"),
     exp.StrPosition: renamed("bq_instr"),
     exp.Substring: renamed("bq_substr"),
+    exp.Union: _united,
     exp.ToBase32: renamed("bq_to_base32"),
     exp.ToCodePoints: renamed("bq_to_code_points"),
-    exp.TryCast: _converted,
     exp.Unicode: renamed("bq_unicode"),
     exp.Unnest: _unnest,
 }
 
 BY_NAME = {"ERROR": "error", "IEEE_DIVIDE": "bq_ieee_divide"}
 """Functions that sqlglot does not know as BigQuery's, and what they are called in the database."""
-_RULES[exp.Anonymous] = lambda node: call(BY_NAME.get(str(node.name).upper(), str(node.name)), *node.expressions)
+BY_NAME |= {
+    f"IP{name}": f"bq_ip{name.lower()}"
+    for name in ("_TO_STRING", "_NET_MASK", "_TRUNC", "V4_FROM_INT64", "V4_TO_INT64")
+}
+BY_NAME |= {name: name.lower() for name in ("IP_FROM_STRING", "SAFE_IP_FROM_STRING")}
+BY_NAME |= {f"{lax}{kind}_ARRAY": "" for lax in ("", "LAX_") for kind in ("INT64", "FLOAT64", "BOOL", "STRING")}
+
+
+def _named(node: Any) -> Node:
+    name = str(node.name)
+    elements = json_rules.elements_rule(name.upper())
+    return elements(node) if elements else call(BY_NAME.get(name.upper(), name), *node.expressions)
+
+
+_RULES[exp.Anonymous] = _named

@@ -40,4 +40,6 @@ def _expire_partitions(tables: Tables, record: dict[str, Any], clock: Clock) -> 
     began = f"date_trunc(?, {quoted(column)})"
     statement = f"delete from {quoted(record['physical'])} where {began} <= cast(? as timestamptz)"  # noqa: S608
     with tables.warehouse.writing() as cursor:
-        cursor.execute(statement, [_UNITS[partitioning.get("type", "DAY")], border])
+        gone = cursor.execute(statement, [_UNITS[partitioning.get("type", "DAY")], border]).fetchone()
+        if gone and gone[0]:
+            tables.touch(TableRef.of(record["resource"]["tableReference"], ""))

@@ -9,9 +9,9 @@ import gzip
 import io
 import json
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from local.cloud.bigquery import permissions
 from local.cloud.bigquery.described import described
@@ -24,6 +24,12 @@ from local.cloud.bigquery.schema import Field, mode_of, standard_type
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.sizes import table_bytes
 from local.cloud.bigquery.translate import Statement
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_MOST_FILE_BYTES = 1 << 30
 
 
 def run_extract(bq: BigQuery, job: Job) -> Outcome:
@@ -57,26 +63,53 @@ def write_files(bq: BigQuery, ref: TableRef, fields: list[Field], config: dict[s
             raise problem(
                 "invalid", f"Invalid extract destination URI {uri!r}. Must be a Google Cloud Storage location."
             )
-    _extract(bq, ref, fields, kind=kind, config=config, uri=_first(uris))
-    return ["1"] + ["0"] * (len(uris) - 1)
+    return [str(count) for count in _extract(bq, ref, fields, kind, config, uris)]
 
 
 def may_write_first(bq: BigQuery, user: str, uris: list[str]) -> None:
-    if _first(uris).startswith("gs://"):
-        permissions.may_write_object(bq, user, _first(uris))
+    for uri in uris:
+        if uri.startswith("gs://"):
+            permissions.may_write_object(bq, user, _shard_of(uri, 0))
 
 
-def _first(uris: list[str]) -> str:
-    """Everything fits the first file; others would hold a larger table's shards."""
-    return uris[0].replace("*", "0" * 12)
+def _shard_of(uri: str, number: int) -> str:
+    return uri.replace("*", f"{number:012}")
 
 
-def _extract(bq: BigQuery, ref: TableRef, fields: list[Field], *, kind: str, config: dict[str, Any], uri: str) -> None:
+def _extract(
+    bq: BigQuery, ref: TableRef, fields: list[Field], kind: str, config: dict[str, Any], uris: list[str]
+) -> list[int]:
+    """Files of a gigabyte at most, in turn under each URI; how many each got."""
+    counts = [0] * len(uris)
     with tempfile.TemporaryDirectory(dir=bq.warehouse.folder) as folder, bq.results.batches(ref) as reader:
         path = Path(folder) / "extracted"
-        _WRITERS[kind](path, reader, fields, config)
-        with path.open("rb") as file:
-            bq.cloud.objects.write(uri, iter(lambda: file.read(1 << 20), b""))
+        for number, shard in enumerate(shards(iter(reader), _MOST_FILE_BYTES)):
+            at = number % len(uris)
+            if counts[at] and "*" not in uris[at]:
+                rule = "too large to be exported to a single file. Specify a uri including a * to shard export."
+                raise problem("invalid", f"{ref.label} is {rule} See 'Exporting data into one or more files'.")
+            _WRITERS[kind](path, shard, fields, config)
+            with path.open("rb") as file:
+                bq.cloud.objects.write(_shard_of(uris[at], counts[at]), iter(lambda: file.read(1 << 20), b""))
+            counts[at] += 1
+    return counts
+
+
+def shards(batches: "Iterator[pa.RecordBatch]", most_bytes: int) -> "Iterator[Iterator[pa.RecordBatch]]":
+    """The batches of one file after the other; each is read to its end before the next. There is one at least."""
+    held, begun = next(batches, None), False
+
+    def one() -> "Iterator[pa.RecordBatch]":
+        nonlocal held
+        size = 0
+        while held is not None and (not size or size + held.nbytes <= most_bytes):
+            size += held.nbytes
+            batch, held = held, next(batches, None)
+            yield batch
+
+    while held is not None or not begun:
+        begun = True
+        yield one()
 
 
 def _write_parquet(path: Path, reader: Any, fields: list[Field], config: dict[str, Any]) -> None:
@@ -168,12 +201,12 @@ def export_data(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
         job.cursor = cursor
         fields, sql = described(cursor, in_duckdb(statement.tree))
         ref = bq.results.keep(job.name, job.project, cursor, sql, fields, owner=job.user)
-    write_files(bq, ref, fields, config, [uri])
+    [count] = write_files(bq, ref, fields, config, [uri])
     return Outcome(
         {
             "query": {
                 "statementType": "EXPORT_DATA",
-                "exportDataStatistics": {"fileCount": "1", "rowCount": str(bq.results.rows(ref))},
+                "exportDataStatistics": {"fileCount": count, "rowCount": str(bq.results.rows(ref))},
             }
         }
     )

@@ -21,10 +21,13 @@ _CASTS = (
     "(x timestamp) as cast(x as varchar), (x timestamptz) as cast(x as varchar), "
     "(x double) as case when isnan(x) then 'nan' else cast(x as varchar) end, "
     "(x decimal(38, 9)) as rtrim(rtrim(cast(x as varchar), '0'), '.')",
-    "bq_parse_numeric(text) as cast(replace(replace(replace(text, ' ', ''), ',', ''), '$', '') as decimal(38, 9))",
+    "bq_number_text(x) as regexp_replace(regexp_replace(x, '[ ,$]', '', 'g'), '^(.*[^eE])([+-])$', '\\2\\1')",
+    "bq_parse_numeric(x) as cast(bq_number_text(x) as decimal(38, 9))",
+    "bq_parse_bignumeric(x) as cast(bq_number_text(x) as decimal(38, 19))",
     "bq_json_type(x) as case json_type(x) when 'OBJECT' then 'object' when 'ARRAY' then 'array' "
     "when 'VARCHAR' then 'string' when 'BOOLEAN' then 'boolean' when 'NULL' then 'null' else 'number' end",
     "bq_json_int64(x) as case when json_type(x) in ('BIGINT', 'UBIGINT') then cast(x as bigint) "
+    "when json_type(x) = 'DOUBLE' and cast(x as double) % 1 = 0 then cast(cast(x as double) as bigint) "
     "else bq_fail('The provided JSON input is not an integer') end",
     "bq_json_float64(x) as case when bq_json_type(x) = 'number' then cast(x as double) "
     "else bq_fail('The provided JSON input is not a number') end",
@@ -37,14 +40,32 @@ _CASTS = (
     "bq_lax_bool(x) as case lower(bq_lax_string(x)) when 'true' then true when 'false' then false "
     "else bq_lax_float64(x) <> 0 end",
     "bq_to_json_string(x) as bq_json_string(typeof(x), cast(to_json(x) as varchar), true)",
+    "bq_json_pair(k varchar, v) as bq_json_members([k], [bq_to_json_string(v)]), "
+    "(k varchar[], v) as bq_json_members(k, list_transform(v, lambda each: bq_to_json_string(each)))",
+    "bq_bool(x varchar) as case lower(x) when 'true' then true when 'false' then false "
+    "else cast(bq_fail('Bad bool value: ' || x) as boolean) end, (x bigint) as cast(x as boolean), (x boolean) as x",
 )
 _NUMBERS = (
-    "bq_div(a, b) as case when b = 0 then error('division by zero: ' || a || ' / ' || b) else a / b end",
-    "bq_int_div(a, b) as case when b = 0 then error('division by zero: ' || a || ' / ' || b) else a // b end",
-    "bq_mod(a, b) as case when b = 0 then error('division by zero: MOD(' || a || ', ' || b || ')') else a % b end",
+    "bq_nan(x double) as isnan(x), (x varchar) as false, (x bigint) as false, (x timestamp) as false, "
+    "(x date) as false, (x boolean) as false, (x decimal(38, 9)) as false",
+    "bq_avg(x double) as avg(x), (x bigint) as avg(x), (x hugeint) as avg(x), (x interval) as avg(x), "
+    "(x decimal(38, 9)) as cast(avg(x) as decimal(38, 9))",
+    "bq_corr(a, b) as case when regr_count(a, b) < 2 then null else corr(a, b) end",
+    "bq_sec(x) as 1 / cos(x)",
+    "bq_csc(x) as 1 / sin(x)",
+    "bq_sech(x) as 1 / cosh(x)",
+    "bq_csch(x) as 1 / sinh(x)",
+    "bq_coth(x) as 1 / tanh(x)",
+    "bq_cot(x) as case when x = 0 then bq_fail('Floating point error in function: COT(0)') else cot(x) end",
+    "bq_divisor(a, b) as case when b = 0 then bq_fail('division by zero: ' || a || ' / ' || b) else b end",
+    "bq_div(a, b) as a / bq_divisor(a, b)",
+    "bq_int_div(a, b) as a // bq_divisor(a, b)",
+    "bq_mod(a, b) as a % case when b = 0 then bq_fail('division by zero: MOD(' || a || ', ' || b || ')') else b end",
+    "bq_safe_negate(x bigint) as case when x = -9223372036854775808 then null else -x end, (x double) as -x, "
+    "(x hugeint) as -x, (x decimal(38, 9)) as -x",
     "bq_ieee_divide(a, b) as cast(a as double) / cast(b as double)",
     "bq_range_bucket(x, bounds) as case when list_sort(bounds) <> bounds "
-    "then error('Elements in input array to RANGE_BUCKET need to be in ascending order') "
+    "then bq_fail('Elements in input array to RANGE_BUCKET need to be in ascending order') "
     "else len(list_filter(bounds, lambda each: each <= x)) end",
     "bq_sign(x double) as cast(sign(x) as double), (x decimal(38, 9)) as cast(sign(x) as decimal(38, 9)), "
     "(x bigint) as cast(sign(x) as bigint)",
@@ -54,17 +75,19 @@ _NUMBERS = (
     "bq_ln(x) as case when x <= 0 then bq_fail('Floating point error in function: LN(' || x || ')') else ln(x) end",
     "bq_log(x, base) as case when x <= 0 or base <= 0 or base = 1 "
     "then bq_fail('Floating point error in function: LOG(' || x || ', ' || base || ')') else ln(x) / ln(base) end",
-    "bq_bit_count(x bigint) as cast(bit_count(x) as bigint), (x blob) as cast(bit_count(cast(x as bit)) as bigint)",
+    "bq_bit_count(x bigint) as cast(bit_count(x) as bigint), "
+    "(x blob) as case when octet_length(x) = 0 then 0 else cast(bit_count(cast(x as bit)) as bigint) end",
 )
 _ARRAYS = (
-    "bq_offset(items, i) as case when i < 0 or i >= len(items) "
-    "then error('Array index ' || i || ' is out of bounds') else items[i + 1] end",
-    "bq_ordinal(items, i) as case when i < 1 or i > len(items) "
-    "then error('Array index ' || i || ' is out of bounds') else items[i] end",
-    "bq_array_first(items) as case when len(items) = 0 "
-    "then error('ARRAY_FIRST cannot get the first element of an empty array') else items[1] end",
-    "bq_array_last(items) as case when len(items) = 0 "
-    "then error('ARRAY_LAST cannot get the last element of an empty array') else items[len(items)] end",
+    "bq_offset(items, i) as items[case when i < 0 or i >= len(items) "
+    "then bq_fail('Array index ' || i || ' is out of bounds') else i + 1 end]",
+    "bq_item(x, i) as case when typeof(x) = 'JSON' then x[i] else bq_offset(x, i) end",
+    "bq_ordinal(items, i) as items[case when i < 1 or i > len(items) "
+    "then bq_fail('Array index ' || i || ' is out of bounds') else i end]",
+    "bq_array_first(items) as items[case when len(items) = 0 "
+    "then bq_fail('ARRAY_FIRST cannot get the first element of an empty array') else 1 end]",
+    "bq_array_last(items) as items[case when len(items) = 0 "
+    "then bq_fail('ARRAY_LAST cannot get the last element of an empty array') else len(items) end]",
     "bq_array_slice(items, first, last) as list_slice(items, greatest(case when first < 0 then len(items) + first "
     "else first end, 0) + 1, case when last < 0 then len(items) + last else last end + 1)",
     "bq_generate_array(a bigint, b bigint) as generate_series(a, b), (a bigint, b bigint, step bigint) as "
@@ -102,8 +125,7 @@ _TEXT = (
     "bq_to_code_points(x varchar) as list_transform(string_split(x, ''), lambda each: cast(unicode(each) as bigint)), "
     "(x blob) as list_transform(range(octet_length(x)), "
     "lambda i: cast('0x' || substr(hex(x), 2 * i + 1, 2) as bigint))",
-    "bq_code_points_to_string(points) as "
-    "array_to_string(list_transform(points, lambda each: chr(cast(each as integer))), '')",
+    "bq_bytes(x varchar) as encode(x), (x blob) as x",
     "bq_byte_string(x blob) as try(decode(x)), (x varchar) as x",
     "bq_farm_fingerprint(x varchar) as bq_fingerprint(encode(x)), (x blob) as bq_fingerprint(x)",
     "bq_sha512_of(x varchar) as bq_sha512(encode(x)), (x blob) as bq_sha512(x)",
@@ -118,10 +140,10 @@ _TIMES = (
     "bq_unix_seconds(x) as cast(floor(epoch_us(x) / 1000000) as bigint)",
     "bq_unix_millis(x) as cast(floor(epoch_us(x) / 1000) as bigint)",
     "bq_time_trunc(x, part) as cast(date_trunc(part, date '1970-01-01' + x) as time)",
-    "bq_cast_time(form, x date) as bq_format_time(form, epoch_us(x), null), "
-    "(form, x timestamp) as bq_format_time(form, epoch_us(x), null), "
-    "(form, x timestamptz) as bq_format_time(form, epoch_us(x), 'UTC'), "
-    "(form, x time) as bq_format_time(form, epoch_us(x), null)",
+    "bq_cast_time(form, x date, zone) as bq_format_time(form, epoch_us(x), null), "
+    "(form, x timestamp, zone) as bq_format_time(form, epoch_us(x), null), "
+    "(form, x timestamptz, zone) as bq_format_time(form, epoch_us(x), zone), "
+    "(form, x time, zone) as bq_format_time(form, epoch_us(x), null)",
     "bq_string_in(x, zone) as rtrim(rtrim(bq_format_time('%Y-%m-%d %H:%M:%E*S%Ez', epoch_us(x), zone), '0'), ':0')",
 )
 _FIRST = (

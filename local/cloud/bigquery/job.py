@@ -3,6 +3,7 @@
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job
 """
 
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,3 +58,14 @@ class Outcome:
             "configuration": self.configuration,
             "total_bytes": self.total_bytes,
         }
+
+
+def child_name(parent: str, number: int) -> str:
+    """The name of the job that is a script's statement."""
+    digest = hashlib.sha256(parent.encode()).hexdigest()[:32]
+    return f"{parent.rpartition('/')[0]}/script_job_{digest}_{number}"
+
+
+def ddl_outcome(kind: str, operation: str, target: dict[str, Any]) -> Outcome:
+    """Of a statement that defines."""
+    return Outcome({"query": {"statementType": kind, "ddlOperationPerformed": operation, **target}})

@@ -66,7 +66,7 @@ class JobApi:
     def _selection(self, call: Call) -> Callable[[dict[str, Any]], bool]:
         """Whether a job is among those that a list asks for and its caller may see."""
         states = {state.upper() for state in call.query_lists.get("stateFilter", [])}
-        all_users = call.sees("bigquery.jobs.list", f"projects/{call.params['project']}")
+        all_users = call.flag("allUsers") and call.sees("bigquery.jobs.list", f"projects/{call.params['project']}")
         first, last = call.number("minCreationTime"), call.number("maxCreationTime")
 
         def selects(job: dict[str, Any]) -> bool:
@@ -141,7 +141,7 @@ class JobApi:
         statistics = job["statistics"].get("query", {})
         answer |= {
             "jobComplete": True,
-            "cacheHit": False,
+            "cacheHit": statistics.get("cacheHit", False),
             "totalBytesProcessed": job["statistics"]["totalBytesProcessed"],
             "etag": job["etag"],
         }

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.job import Job, Outcome, child_name
 from local.cloud.bigquery.problems import duplicate, error_proto, not_found, problem
 from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.service import BigQuery
@@ -167,12 +167,19 @@ class Jobs:
                 done = Outcome(applied["statistics"], ref, applied["configuration"], applied["total_bytes"])
                 self._end(name, done, None)
             else:
-                message = (
-                    "The job was interrupted by a restart of the local cloud and has changed nothing: submit it again"
-                )
-                self._end(name, Outcome(), problem("backendError", message))
+                self._end(name, Outcome(), problem("backendError", self._interrupted(name)))
             if record.get("media"):
                 Path(record["media"]).unlink(missing_ok=True)
+
+    def _interrupted(self, name: str) -> str:
+        """What is said of a job that has left no mark: of a script, the statements that it carried out stay."""
+        lead = "The job was interrupted by a restart of the local cloud"
+        first = child_name(name, 0).rpartition("_")[0]
+        done = self._bq.warehouse.count_applied(f"{first}_")
+        if done:
+            what = f"when {done} of its statements had changed data or tables, which stays"
+            return f"{lead} {what}: look before you submit it again"
+        return f"{lead} and has changed nothing: submit it again"
 
     # Following
 

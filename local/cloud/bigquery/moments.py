@@ -29,6 +29,7 @@ _CAST_ELEMENTS = {
     "FF6": "%f",
     "AM": "%p",
     "PM": "%p",
+    "TZH:TZM": "%Ez",
     "TZH": "%z",
 }
 _CAST_ELEMENT = re.compile("|".join(_CAST_ELEMENTS), re.IGNORECASE)
@@ -39,11 +40,15 @@ def _dated(node: Any) -> Node:
 
 
 def _date_trunc(node: Any) -> Node:
+    if isinstance(node.this, exp.Literal):
+        node.set("this", cast(node.this, "DATE"))
     return call("bq_as", node.this.copy(), node)
 
 
 def _timestamp_trunc(node: Any) -> Node:
     zone = node.args.get("zone")
+    if isinstance(node.this, exp.Literal):
+        node.set("this", cast(node.this, "TIMESTAMPTZ"))
     if zone is None:
         return node
     moved = exp.AtTimeZone(this=cast(node.this, "TIMESTAMPTZ"), zone=zone.copy())
@@ -127,10 +132,12 @@ def _formatted_time(node: Any) -> Node:
 
 
 def cast_with_format(node: Any) -> Node:
-    """CAST(… AS STRING FORMAT …) of a date or a time."""
-    pattern = node.args["format"].name
-    written = _CAST_ELEMENT.sub(lambda found: _CAST_ELEMENTS[found.group().upper()], pattern)
-    return call("bq_cast_time", text(written), node.this)
+    """CAST(… AS STRING FORMAT … [AT TIME ZONE …]) of a date or a time."""
+    pattern, zone = node.args["format"], text("UTC")
+    if isinstance(pattern, exp.AtTimeZone):
+        pattern, zone = pattern.this, pattern.args["zone"]
+    written = _CAST_ELEMENT.sub(lambda found: _CAST_ELEMENTS[found.group().upper()], pattern.name)
+    return call("bq_cast_time", text(written), node.this, zone)
 
 
 def _timestamp_array(node: Any) -> Node:
@@ -150,7 +157,9 @@ def _string(node: Any) -> Node:
 
 
 RULES: dict[type[Node], Rule] = {
+    exp.CurrentDate: lambda node: cast(_now_in(node), "DATE"),
     exp.CurrentDatetime: _now_in,
+    exp.CurrentTime: lambda node: cast(_now_in(node), "TIME"),
     exp.DateAdd: _dated,
     exp.DateFromUnixDate: _dated,
     exp.DateSub: _dated,

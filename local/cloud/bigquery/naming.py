@@ -6,12 +6,15 @@ https://cloud.google.com/bigquery/docs/querying-wildcard-tables and …/querying
 
 from typing import Any
 
+from local.cloud.bigquery.external import engine_table
 from local.cloud.bigquery.information_schema import source_of
 from local.cloud.bigquery.partitions import INGESTED, is_ingestion_time
 from local.cloud.bigquery.problems import invalid_query, not_found
 from local.cloud.bigquery.references import TableRef
+from local.cloud.bigquery.routine_functions import stored_functions
 from local.cloud.bigquery.schema import Field, duckdb_type, find_field, quoted
 from local.cloud.bigquery.service import BigQuery
+from local.cloud.bigquery.substitution import Names
 from local.cloud.bigquery.translate import Context, Finder, Found
 
 
@@ -24,15 +27,18 @@ def finder(bq: BigQuery, user: str = "") -> Finder:
             return Found(source=source_of(bq, ref, user), tables=())
         if ref.table.endswith("*"):
             return _wildcard(bq, ref)
-        return _table(ref, bq.tables.get(ref))
+        record = bq.tables.get(ref)
+        if record["resource"]["type"] == "EXTERNAL":
+            return Found(physical=engine_table(bq, ref, user))
+        return _table(bq, ref, record)
 
     return find
 
 
-def _table(ref: TableRef, record: dict[str, Any]) -> Found:
+def _table(bq: BigQuery, ref: TableRef, record: dict[str, Any]) -> Found:
     resource = record["resource"]
     if view := resource.get("view") or resource.get("materializedView"):
-        return Found(view=view["query"], context=Context(ref.project))
+        return Found(view=view["query"], context=view_context(bq, ref.project))
     if not record["physical"]:
         raise invalid_query(f"Table {ref.label} does not have a schema.")
     columns: tuple[str, ...] = ()
@@ -47,6 +53,11 @@ def _table(ref: TableRef, record: dict[str, Any]) -> Found:
     pseudo = (INGESTED, "_PARTITIONDATE")
     shown = tuple(each["name"] for each in resource["schema"]["fields"])
     return Found(physical=record["physical"], source=source, pseudo=pseudo, columns=shown, filter_columns=columns)
+
+
+def view_context(bq: BigQuery, project: str) -> Context:
+    """In which a view's query is read: its functions are the view's own, as its tables are."""
+    return Context(project, names=Names(stored=stored_functions(bq, project, "")))
 
 
 def _wildcard(bq: BigQuery, ref: TableRef) -> Found:

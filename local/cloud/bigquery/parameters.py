@@ -53,7 +53,10 @@ def bind(query: exp.Expr, parameters: list[dict[str, Any]], system: Mapping[str,
             given = named.get(node.name.lower())
             if given is None:
                 raise invalid_query(f"Query parameter '{node.name}' not found")
-        node.replace(_value(given.get("parameterType") or {}, given.get("parameterValue") or {}))
+        known = given.get("literal")
+        node.replace(
+            known.copy() if known else _value(given.get("parameterType") or {}, given.get("parameterValue") or {})
+        )
 
 
 def _bind_system(node: exp.Expr, system: Mapping[str, str]) -> None:

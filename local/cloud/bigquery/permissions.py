@@ -4,7 +4,7 @@ Source: https://cloud.google.com/bigquery/docs/access-control
 """
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.iam.enforcement import object_of_uri
@@ -32,9 +32,9 @@ def may_write(bq: "BigQuery", user: str, ref: TableRef) -> None:
     require(bq, user, "tables.updateData", ref)
 
 
-def may_read_objects(bq: "BigQuery", user: str, config: dict[str, Any]) -> None:
-    """Of a load's URIs as they are written; a wildcard lists the bucket, and the objects that it finds are read."""
-    for uri in config.get("sourceUris") or ():
+def may_read_objects(bq: "BigQuery", user: str, uris: Iterable[str]) -> None:
+    """Of URIs as they are written; a wildcard lists the bucket, and the objects that it finds are read."""
+    for uri in uris:
         if "*" in str(uri):
             _object(bq, user, "storage.objects.list", _bucket_of(str(uri)))
         else:

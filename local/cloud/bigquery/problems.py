@@ -29,6 +29,7 @@ _NO_FUNCTION = re.compile(
 _NO_COLUMN = re.compile(r"Referenced column \"([^\"]+)\" (?:was )?not found|does not have a column named \"([^\"]+)\"")
 _AMBIGUOUS = re.compile(r"Ambiguous reference to column name \"([^\"]+)\"")
 _BAD_CAST = re.compile(r"Could not convert string '(.*)' to (\w+).*")
+_UNPARSED = re.compile(r'Could not parse string "(?:1970 )?(.*?)" according to format specifier.*')
 _TOO_LARGE = ("Out of Memory", "could not allocate", "failed to offload")
 
 
@@ -77,6 +78,8 @@ def _own_words(message: str) -> str:
         return message.partition("GoogleSQL: ")[2].rpartition("' to INT64")[0]
     if "ValueError: " in message:
         return message.partition("ValueError: ")[2]
+    if found := _UNPARSED.search(message):
+        return f'Failed to parse input string "{found.group(1)}"'
     return _BAD_CAST.sub(lambda found: f"Bad {found.group(2).lower()} value: {found.group(1)}", message)
 
 

@@ -35,7 +35,6 @@ def project_routes(bq: BigQuery) -> list[Route]:
         Route("GET", "/projects", listed),
         Route("GET", "/projects/{project}/serviceAccount", service_account, "resourcemanager.projects.get"),
         Route("GET", f"{dataset}/models", none, "bigquery.models.list"),
-        Route("GET", f"{dataset}/routines", none, "bigquery.routines.list"),
     ]
 
 

@@ -3,16 +3,23 @@
 Source: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job#JobConfigurationQuery
 """
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+
+from sqlglot import exp
 
 from local.cloud.bigquery import ddl, permissions
 from local.cloud.bigquery.described import described
 from local.cloud.bigquery.dialect import in_duckdb
 from local.cloud.bigquery.export import export_data
+from local.cloud.bigquery.external import fill_external_schema
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.naming import finder
 from local.cloud.bigquery.problems import invalid_query, of_duckdb, problem
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.routine_functions import stored_functions
 from local.cloud.bigquery.schema import Field
 from local.cloud.bigquery.script import is_script, is_temporary, steps_of
 from local.cloud.bigquery.script_job import Means, define_function, run_script
@@ -22,14 +29,29 @@ from local.cloud.bigquery.tables import Write
 from local.cloud.bigquery.translate import Context, Statement, read
 
 if TYPE_CHECKING:
-    pass
+    import duckdb
 
 _TURNS = 4
+_CHANGING = (
+    exp.CurrentDate,
+    exp.CurrentDatetime,
+    exp.CurrentTime,
+    exp.CurrentTimestamp,
+    exp.Rand,
+    exp.TableSample,
+    exp.Uuid,
+)
 
 
 def run_query(bq: BigQuery, job: Job) -> Outcome:
     """Raises ApiError for a query that fails."""
     sql, context = text_of(job), context_of(job)
+    context.names.stored = stored_functions(bq, job.project, job.user)
+    with _definitions(bq, job, context):
+        return _run_text(bq, job, sql, context)
+
+
+def _run_text(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
     steps = steps_of(sql)
     if is_script(steps):
         if job.dry_run:
@@ -41,6 +63,26 @@ def run_query(bq: BigQuery, job: Job) -> Outcome:
         else:
             sql = step.text
     return run_statement(bq, job, sql, context)
+
+
+@contextmanager
+def _definitions(bq: BigQuery, job: Job, context: Context) -> Iterator[None]:
+    """The external tables that a query brings with it, in a dataset that is there for so long."""
+    given = job.configuration["query"].get("tableDefinitions") or {}
+    if not given:
+        yield
+        return
+    hidden = DatasetRef(job.project, f"_external{secrets.token_hex(20)}")
+    bq.datasets.create(hidden, {"location": job.location}, job.user)
+    try:
+        for name, config in given.items():
+            ref = context.names.tables[name.lower()] = TableRef(hidden.project, hidden.dataset, name)
+            schema = {"schema": config["schema"]} if config.get("schema") else {}
+            bq.tables.create(ref, {"externalDataConfiguration": config, **schema})
+            fill_external_schema(bq, ref, job.user)
+        yield
+    finally:
+        ddl.remove_dataset(bq, hidden, contents=True)
 
 
 def run_statement(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
@@ -95,7 +137,7 @@ def _run(bq: BigQuery, job: Job, sql: str, context: Context) -> Outcome:
         outcome = export_data(bq, job, statement)
     else:
         outcome = ddl.carry_out(bq, job, statement, context, finder(bq, job.user))
-    outcome.total_bytes = total
+    outcome.total_bytes = 0 if outcome.statistics["query"].get("cacheHit") else total
     return outcome
 
 
@@ -140,28 +182,46 @@ def _dry_run(bq: BigQuery, statement: Statement) -> Outcome:
 
 
 def _select(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
-    config = job.configuration["query"]
-    sql = in_duckdb(statement.tree)
+    config, sql = job.configuration["query"], in_duckdb(statement.tree)
+    if not config.get("destinationTable"):
+        return _answered(bq, job, statement, sql)
+    ref = TableRef.of(config["destinationTable"], job.project)
     with bq.warehouse.reading() as cursor:
         job.cursor = cursor
         fields, sql = described(cursor, sql)
-        statistics = {
-            "statementType": "SELECT",
-            "cacheHit": False,
-            "schema": {"fields": fields},
-            **_referenced(statement),
-        }
-        destination = config.get("destinationTable")
-        if not destination:
-            ref = bq.results.keep(job.name, job.project, cursor, sql, fields, owner=job.user)
-            filled = {"destinationTable": ref.api(), "writeDisposition": "WRITE_TRUNCATE"}
-            return Outcome({"query": statistics}, ref, {"query": filled})
-        ref = TableRef.of(destination, job.project)
-        outcome = Outcome({"query": statistics}, ref.whole)
+        outcome = Outcome({"query": _select_statistics(statement, fields)}, ref.whole)
         with bq.warehouse.writing(cursor):
             bq.tables.write(write_of(config, ref, "WRITE_EMPTY"), fields, sql, cursor)
             bq.warehouse.mark_applied(job.name, outcome.body())
-        return outcome
+    return outcome
+
+
+def _gives_the_same(tree: exp.Expr) -> bool:
+    """Whether a query gives the same as long as its tables do."""
+    return tree.find(*_CHANGING) is None
+
+
+def _answered(bq: BigQuery, job: Job, statement: Statement, sql: str) -> Outcome:
+    """A query whose result is kept for a day, and may be that of an equal query before it."""
+    cached = _gives_the_same(statement.tree) and job.configuration["query"].get("useQueryCache", True)
+    cached = cached and not bq.warehouse.in_transaction
+    found, commit = bq.cache.find(job.user, sql) if cached else None, bq.warehouse.commits
+    if found is not None:
+        ref, fields = found
+    else:
+        with bq.warehouse.reading() as cursor:
+            job.cursor = cursor
+            fields, text = described(cursor, sql)
+            ref = bq.results.keep(job.name, job.project, cursor, text, fields, owner=job.user)
+        if cached:
+            bq.cache.keep(job.user, sql, commit, ref)
+    filled = {"destinationTable": ref.api(), "writeDisposition": "WRITE_TRUNCATE"}
+    statistics = _select_statistics(statement, fields) | {"cacheHit": found is not None}
+    return Outcome({"query": statistics}, ref, {"query": filled})
+
+
+def _select_statistics(statement: Statement, fields: list[Field]) -> dict[str, Any]:
+    return {"statementType": "SELECT", "cacheHit": False, "schema": {"fields": fields}, **_referenced(statement)}
 
 
 def write_of(config: dict[str, Any], ref: TableRef, disposition: str) -> Write:
@@ -192,15 +252,11 @@ def _change(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
         job.cursor = cursor
         with bq.warehouse.writing(cursor):
             before = bq.tables.rows(bq.tables.get(target), cursor)
-            row = cursor.execute(sql).fetchone()
-            changed = row[0] if row else 0
-            after = bq.tables.rows(bq.tables.get(target), cursor)
-            if statement.kind == "TRUNCATE_TABLE":
-                changed = before
+            counts = _counted(statement.kind, cursor, sql, before)
             statistics = {
                 "statementType": statement.kind,
-                "numDmlAffectedRows": str(changed),
-                "dmlStats": _dml_stats(statement.kind, changed, after - before),
+                "numDmlAffectedRows": str(sum(counts.values())),
+                "dmlStats": {key: str(count) for key, count in counts.items() if count},
                 **_referenced(statement),
             }
             outcome = Outcome({"query": statistics})
@@ -209,13 +265,21 @@ def _change(bq: BigQuery, job: Job, statement: Statement) -> Outcome:
     return outcome
 
 
-def _dml_stats(kind: str, changed: int, grown: int) -> dict[str, str]:
-    """A MERGE tells only the sum of what it did: what it added or removed in total is shown."""
-    inserted = changed if kind == "INSERT" else max(0, grown)
-    deleted = changed if kind in ("DELETE", "TRUNCATE_TABLE") else max(0, -grown)
-    updated = changed if kind == "UPDATE" else max(0, changed - inserted - deleted) if kind == "MERGE" else 0
-    counts = {"insertedRowCount": inserted, "deletedRowCount": deleted, "updatedRowCount": updated}
-    return {key: str(count) for key, count in counts.items() if count}
+_COUNTS = {
+    "INSERT": "insertedRowCount",
+    "UPDATE": "updatedRowCount",
+    "DELETE": "deletedRowCount",
+    "TRUNCATE_TABLE": "deletedRowCount",
+}
+
+
+def _counted(kind: str, cursor: "duckdb.DuckDBPyConnection", sql: str, before: int) -> dict[str, int]:
+    """Carry a statement out; how many rows it added, changed and removed."""
+    if kind == "MERGE":
+        done = cursor.execute(f"{sql} returning merge_action").fetchall()
+        return {_COUNTS[each]: done.count((each,)) for each in ("INSERT", "DELETE", "UPDATE")}
+    row = cursor.execute(sql).fetchone()
+    return {_COUNTS[kind]: before if kind == "TRUNCATE_TABLE" else row[0] if row else 0}
 
 
 def _referenced(statement: Statement) -> dict[str, Any]:

@@ -66,6 +66,11 @@ class Results:
         self._store.put(_KIND, ref.name, body, parent="")
         return ref
 
+    def holds(self, ref: TableRef) -> bool:
+        """Whether a result is still kept."""
+        body = self._store.get(_KIND, ref.name)
+        return body is not None and parse_rfc3339(body["until"]) > self._clock.now()
+
     def schema(self, ref: TableRef) -> list[Field]:
         if ref.anonymous:
             return self._kept(ref)["fields"]

@@ -8,8 +8,8 @@ import hashlib
 import unicodedata
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
+from local.cloud.bigquery import addresses, json_edits
 from local.cloud.bigquery.farmhash import fingerprint
 from local.cloud.bigquery.time_text import format_time, parse_time
 from local.cloud.bigquery.value_text import formatted, json_text
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def define_scalars(connection: "duckdb.DuckDBPyConnection") -> None:
     connection.create_function("bq_fingerprint", _fingerprints, ["BLOB"], "BIGINT", type="arrow")  # type: ignore[arg-type]
-    for name, function, takes, gives in _SCALARS:
+    for name, function, takes, gives in (*_SCALARS, *json_edits.FUNCTIONS, *json_edits.NULLABLE, *addresses.FUNCTIONS):
         handling = "special" if name in _WITH_NULLS else "default"
         connection.create_function(name, function, takes, gives, null_handling=handling)  # type: ignore[arg-type]
 
@@ -65,20 +65,21 @@ def _soundex(text):
     return "".join(out)[:4].ljust(4, "0") if out else ""
 
 
-def _host(url):
-    netloc = urlsplit(url.strip() if "//" in url else f"//{url.strip()}").netloc
-    return netloc.rpartition("@")[2].partition(":")[0] or None
-
-
 def _bytes_of(points):
     return bytes(points)
+
+
+def _text_of(points):
+    return None if points is None or None in points else "".join(map(chr, points))
 
 
 def _from_base32(text):
     return base64.b32decode(text)
 
 
-_WITH_NULLS = ("bq_json_string", "bq_formatted", "bq_format_time", "bq_parse_time")
+_WITH_NULLS = ("bq_json_string", "bq_formatted", "bq_format_time", "bq_parse_time", "bq_address")
+_WITH_NULLS += ("bq_code_points_to_string",)
+_WITH_NULLS += tuple(name for name, *_ in json_edits.NULLABLE)
 _SCALARS: tuple[tuple[str, Callable[..., Any], list[str], str], ...] = (
     ("bq_json_string", _json_string, ["VARCHAR", "VARCHAR", "BOOLEAN"], "VARCHAR"),
     ("bq_formatted", _formatted, ["VARCHAR", "VARCHAR[]", "VARCHAR[]"], "VARCHAR"),
@@ -89,6 +90,6 @@ _SCALARS: tuple[tuple[str, Callable[..., Any], list[str], str], ...] = (
     ("bq_from_base32", _from_base32, ["VARCHAR"], "BLOB"),
     ("bq_normalize", _normalized, ["VARCHAR", "VARCHAR", "BOOLEAN"], "VARCHAR"),
     ("bq_soundex", _soundex, ["VARCHAR"], "VARCHAR"),
-    ("bq_host", _host, ["VARCHAR"], "VARCHAR"),
+    ("bq_code_points_to_string", _text_of, ["BIGINT[]"], "VARCHAR"),
     ("bq_bytes_of", _bytes_of, ["BIGINT[]"], "BLOB"),
 )

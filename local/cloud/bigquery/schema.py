@@ -27,7 +27,7 @@ _DUCKDB = {
     "FLOAT64": "DOUBLE",
     "BOOL": "BOOLEAN",
     "NUMERIC": "DECIMAL(38,9)",
-    "BIGNUMERIC": "DECIMAL(38,18)",
+    "BIGNUMERIC": "DECIMAL(38,19)",
     "TIMESTAMP": "TIMESTAMPTZ",
     "DATETIME": "TIMESTAMP",
     "DATE": "DATE",
@@ -70,6 +70,7 @@ _OF_DUCKDB = {
 }
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,299}")
 _RESERVED = ("_TABLE_", "_FILE_", "_PARTITION", "_ROW_TIMESTAMP", "__ROOT__", "_COLIDENTIFIER")
+_MOST_NUMERIC_SCALE = 18  # of the product of two NUMERIC, which is NUMERIC
 _MODES = ("NULLABLE", "REQUIRED", "REPEATED")
 _MOST_DEPTH = 15
 _MOST_COLUMNS = 10_000
@@ -140,6 +141,8 @@ def field_of(name: str, kind: Any) -> Field:
         field: Field = {"name": name, "type": "RECORD", "mode": "NULLABLE", "fields": inner}
         return field | ({"mode": "REPEATED"} if kind.id == "map" else {})
     standard = "JSON" if str(kind) == "JSON" else _OF_DUCKDB.get(kind.id)
+    if standard == "NUMERIC" and dict(kind.children)["scale"] > _MOST_NUMERIC_SCALE:
+        standard = "BIGNUMERIC"
     if standard is None:
         raise ValueError(f"column {name!r} has type {kind}, which is none of BigQuery's")
     return {"name": name, "type": _LEGACY.get(standard, standard), "mode": "NULLABLE"}

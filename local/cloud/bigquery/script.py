@@ -51,6 +51,17 @@ def is_temporary(step: Step, kind: str) -> bool:
     return step.kind == "STATEMENT" and words[0:1] == ["CREATE"] and words[1:3] in (["TEMP", kind], ["TEMPORARY", kind])
 
 
+def clauses_of(text: str, words: tuple[str, ...]) -> dict[str, str]:
+    """A statement's text, split before words that no bracket holds; what stands before them is ""."""
+    found, name, start, depth = {}, "", 0, 0
+    for token in _TOKEN.finditer(text):
+        depth += _PAIRED.get(token.group(), 0)
+        if token.lastgroup == "word" and not depth and token.group().upper() in words:
+            found[name] = text[start : token.start()].strip()
+            name, start = token.group().upper(), token.end()
+    return found | {name: text[start:].strip()}
+
+
 class _Reader:
     def __init__(self, sql: str) -> None:
         self._sql = sql

@@ -5,20 +5,20 @@ Owns: variables, conditions, loops, handlers, temporary tables and functions. Do
 https://cloud.google.com/bigquery/docs/multi-statement-queries
 """
 
-import hashlib
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlglot import exp
 
-from local.cloud.bigquery.job import Job, Outcome
+from local.cloud.bigquery.job import Job, Outcome, child_name
 from local.cloud.bigquery.parameters import literal
 from local.cloud.bigquery.problems import invalid_query, problem, unsupported
 from local.cloud.bigquery.references import DatasetRef, TableRef
 from local.cloud.bigquery.schema import Field
-from local.cloud.bigquery.script import Step, is_temporary
+from local.cloud.bigquery.script import Step, clauses_of, is_temporary
 from local.cloud.bigquery.service import BigQuery
 from local.cloud.bigquery.substitution import Function
 from local.cloud.bigquery.translate import Context, parse
@@ -32,6 +32,10 @@ class _Jump(Exception):
     """BREAK, CONTINUE or RETURN on its way to what it leaves."""
 
     kind: str
+
+
+class _RolledBack(Exception):
+    """Ends a transaction without its changes."""
 
 
 @dataclass(slots=True)
@@ -55,6 +59,7 @@ def run_script(bq: BigQuery, job: Job, steps: list[Step], context: Context, mean
         error.children = script.children  # type: ignore[attr-defined]
         raise
     finally:
+        script.end_transaction(commit=False)
         script.forget_tables()
         job.child = None
     outcome.children = script.children
@@ -96,6 +101,7 @@ class _Script:
         self._names = context.names
         self._names.system |= {"project_id": job.project, "row_count": "0", "time_zone": "UTC"}
         self._names.system["script.job_id"] = job.job_id
+        self._open: AbstractContextManager[Any] | None = None
         self._hidden = DatasetRef(job.project, f"_script{secrets.token_hex(20)}")
 
     def run(self, steps: list[Step]) -> None:
@@ -121,11 +127,10 @@ class _Script:
     def _run_child(self, text: str) -> None:
         if len(self.children) >= _MOST_STATEMENTS:
             raise problem("resourcesExceeded", f"The script runs more than {_MOST_STATEMENTS} statements")
-        digest = hashlib.sha256(self._job.name.encode()).hexdigest()[:32]
-        job_id = f"script_job_{digest}_{len(self.children)}"
+        name = child_name(self._job.name, len(self.children))
+        job_id = name.rpartition("/")[2]
         query = {key: value for key, value in self._job.configuration["query"].items() if key != "destinationTable"}
         configuration = {**self._job.configuration, "query": {**query, "query": text}}
-        name = f"projects/{self._job.project}/jobs/{job_id}"
         child = replace(self._job, name=name, job_id=job_id, configuration=configuration, child=None)
         self._job.child = child
         try:
@@ -252,21 +257,59 @@ class _Script:
         raise _Jump({"LEAVE": "BREAK", "ITERATE": "CONTINUE"}.get(step.kind, step.kind))
 
     def _execute(self, step: Step) -> None:
-        """EXECUTE IMMEDIATE, without USING."""
+        """EXECUTE IMMEDIATE text [INTO variables] [USING values]."""
         words = step.text.split(None, 2)
-        if len(words) < 3 or words[1].upper() != "IMMEDIATE" or " USING " in f" {words[2].upper()} ":
-            raise unsupported("EXECUTE IMMEDIATE with USING")
-        text, _, into = words[2].partition(" INTO ")
-        [row] = self._rows(f"SELECT {text} AS v")[1]
+        if len(words) < 3 or words[1].upper() != "IMMEDIATE":
+            raise invalid_query("Syntax error: EXECUTE must be followed by IMMEDIATE and an expression")
+        clauses = clauses_of(words[2], ("INTO", "USING"))
+        [row] = self._rows(f"SELECT {clauses['']} AS v")[1]
+        given = self._given(clauses["USING"]) if "USING" in clauses else []
+        held, self._names.given = self._names.given, given
+        try:
+            self._immediate(row["v"], clauses.get("INTO", ""))
+        finally:
+            self._names.given = held
+
+    def _given(self, using: str) -> list[dict[str, Any]]:
+        """The values of USING, those with an alias by that name."""
+        values = parse(f"SELECT {using}").expressions
+        names = [each.alias for each in values]
+        numbered = ", ".join(f"({each.unalias().sql('bigquery')}) AS v{at}" for at, each in enumerate(values))
+        fields, [row] = self._rows(f"SELECT {numbered}")
+        pairs = zip(names, fields, strict=True)
+        return [{"name": name, "literal": literal(field, row[field["name"]])} for name, field in pairs]
+
+    def _immediate(self, text: str, into: str) -> None:
         if not into:
-            self._run_child(row["v"])
+            self._run_child(text)
             return
-        fields, rows = self._rows(row["v"])
+        fields, rows = self._rows(text)
         if len(rows) > 1:
             raise invalid_query("EXECUTE IMMEDIATE INTO: the query gives more than one row")
         for name, field in zip(into.split(","), fields, strict=True):
             value = rows[0][field["name"]] if rows else None
             self._names.variables[name.strip().lower()] = literal(field, value)
+
+    # Transactions
+
+    def _transaction(self, step: Step) -> None:
+        """BEGIN TRANSACTION, COMMIT TRANSACTION and ROLLBACK TRANSACTION."""
+        word = step.text.split(None, 1)[0].upper()
+        if word == "BEGIN":
+            if self._open is not None:
+                raise invalid_query("Transactions cannot be nested: commit or roll back the one that is open")
+            self._open = self._bq.warehouse.writing()
+            self._open.__enter__()
+            return
+        if self._open is None:
+            raise invalid_query(f"Cannot {word.lower()}: no transaction is open")
+        self.end_transaction(commit=word == "COMMIT")
+
+    def end_transaction(self, *, commit: bool) -> None:
+        held, self._open = self._open, None
+        if held is not None:
+            failure = None if commit else _RolledBack()
+            held.__exit__(type(failure) if failure else None, failure, None)
 
     def _raise(self, step: Step) -> None:
         _, _, message = step.text.partition("=")
@@ -289,4 +332,5 @@ _STEPS: dict[str, Callable[[_Script, Step], None]] = {
     "RETURN": _Script._jump,
     "EXECUTE": _Script._execute,
     "RAISE": _Script._raise,
+    "TRANSACTION": _Script._transaction,
 }

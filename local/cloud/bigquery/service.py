@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from local.cloud.bigquery.datasets import Datasets
+from local.cloud.bigquery.query_cache import QueryCache
 from local.cloud.bigquery.results import Results
+from local.cloud.bigquery.routines import Routines
 from local.cloud.bigquery.tables import Tables
 from local.cloud.bigquery.warehouse import Warehouse
 
@@ -20,7 +22,9 @@ class BigQuery:
     warehouse: Warehouse
     datasets: Datasets
     tables: Tables
+    routines: Routines
     results: Results
+    cache: QueryCache
 
     @classmethod
     def open(cls, cloud: "Cloud") -> "BigQuery":
@@ -28,4 +32,13 @@ class BigQuery:
         warehouse = Warehouse(folder)
         datasets = Datasets(warehouse, cloud.clock)
         tables = Tables(warehouse, datasets, cloud.clock)
-        return cls(cloud, warehouse, datasets, tables, Results(folder, cloud.store, cloud.clock, tables))
+        results = Results(folder, cloud.store, cloud.clock, tables)
+        return cls(
+            cloud,
+            warehouse,
+            datasets,
+            tables,
+            Routines(warehouse, datasets, cloud.clock),
+            results,
+            QueryCache(warehouse, results),
+        )

@@ -28,11 +28,12 @@ _MOST_ERRORS_SHOWN = 5
 
 @dataclass(slots=True)
 class Input:
-    """One file: how it is named and opened, and its size."""
+    """One file: how it is named and opened, its size, and what tells its content from another's of its name."""
 
     uri: str
     open: Callable[[], IO[bytes]]
     size: int
+    version: str = ""
 
 
 @dataclass(slots=True)
@@ -168,14 +169,19 @@ def _note(loaded: Loaded, source: Input, number: int, error: BadValue, allowed: 
         raise problem("invalid", message)
 
 
+_ENCODINGS = {"UTF-8": "utf-8-sig", "ISO-8859-1": "latin-1"}
+_ENCODINGS |= {f"UTF-{bits}{end}": f"utf-{bits}-{end.lower()}" for bits in (16, 32) for end in ("BE", "LE")}
+
+
 def _text(source: Input, config: dict[str, Any]) -> IO[str]:
     raw = source.open()
     magic = raw.read(2)
     raw.seek(0)
     binary = gzip.GzipFile(fileobj=raw) if magic == b"\x1f\x8b" else raw
-    encoding = {"UTF-8": "utf-8-sig", "ISO-8859-1": "latin-1"}.get(
-        str(config.get("encoding") or "UTF-8").upper(), "utf-8-sig"
-    )
+    named = str(config.get("encoding") or "UTF-8").upper()
+    encoding = _ENCODINGS.get(named)
+    if encoding is None:
+        raise problem("invalid", f"encoding {named!r} is not one of {', '.join(_ENCODINGS)}")
     return io.TextIOWrapper(binary, encoding=encoding, errors="replace", newline="")  # type: ignore[arg-type]
 
 
@@ -207,8 +213,11 @@ def _csv_rows(source: Input, config: dict[str, Any], fields: list[Field]) -> Ite
     null = config.get("nullMarker") or ""
     jagged = bool(config.get("allowJaggedRows"))
     extra = bool(config.get("ignoreUnknownValues"))
+    across = bool(config.get("allowQuotedNewlines"))
     for number, cells in _csv_lines(source, config):
-        if len(cells) > len(names) and not extra:
+        if not across and any("\n" in cell for cell in cells):
+            yield number, BadValue("", "Missing close quote: allowQuotedNewlines lets quoted cells hold newlines")
+        elif len(cells) > len(names) and not extra:
             yield (
                 number,
                 BadValue("", f"Too many values in row: {len(cells)} where the schema has {len(names)} columns"),

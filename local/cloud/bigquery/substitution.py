@@ -3,8 +3,9 @@
 Owns: what a script has defined, and the replacement in a statement's tree.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlglot import exp
 
@@ -22,24 +23,47 @@ class Function:
     body: exp.Expr
 
 
+Stored = Callable[[str, str], Function]
+
+
 @dataclass(slots=True)
 class Names:
-    """What a script has defined so far, by names in lower case."""
+    """What a script has defined so far, by names in lower case, and the functions that datasets hold: those are found
+    by `dataset` or `project.dataset` and their name.
+    """
 
     variables: dict[str, exp.Expr] = field(default_factory=dict)
     functions: dict[str, Function] = field(default_factory=dict)
     tables: dict[str, TableRef] = field(default_factory=dict)
     system: dict[str, str] = field(default_factory=dict)
+    stored: Stored | None = None
+    given: list[dict[str, Any]] = field(default_factory=list)  # the parameters of EXECUTE IMMEDIATE … USING
 
 
-def expand_functions(tree: exp.Expr, functions: dict[str, Function]) -> None:
+def expand_functions(tree: exp.Expr, names: Names) -> None:
     for _ in range(_MOST_CALLS_DEEP):
-        calls = [node for node in tree.find_all(exp.Anonymous) if functions and node.name.lower() in functions]
+        found = [(node, _meant(node, names)) for node in tree.find_all(exp.Anonymous)]
+        calls = [(node, function) for node, function in found if function is not None]
         if not calls:
             return
-        for node in reversed(calls):
-            node.replace(_called(functions[node.name.lower()], node))
+        for node, function in reversed(calls):
+            whole = node.parent if _place(node) and isinstance(node.parent, exp.Dot) else node
+            whole.replace(_called(function, node))
     raise invalid_query(f"Functions call one another deeper than {_MOST_CALLS_DEEP} levels")
+
+
+def _meant(node: exp.Anonymous, names: Names) -> Function | None:
+    place = _place(node)
+    if not place:
+        return names.functions.get(node.name.lower())
+    return names.stored(place, node.name.rpartition(".")[2]) if names.stored else None
+
+
+def _place(node: exp.Anonymous) -> str:
+    """`dataset` or `project.dataset` of a function that a dataset holds."""
+    if isinstance(node.parent, exp.Dot) and node.parent.expression is node:
+        return node.parent.this.sql("bigquery").replace("`", "")
+    return node.name.rpartition(".")[0]
 
 
 def _called(function: Function, node: exp.Anonymous) -> exp.Expr:

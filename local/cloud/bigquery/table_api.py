@@ -71,7 +71,7 @@ class TableApi:
         ref = TableRef(dataset.project, dataset.dataset, reference.get("tableId") or "")
         with self._bq.warehouse.writing():
             self._bq.tables.create(ref, body)
-            self._fill_view(ref, call.principal)
+            self._fill_schema(ref, call.principal)
         return self._resource(ref)
 
     def get(self, call: Call) -> dict[str, Any]:
@@ -118,7 +118,10 @@ class TableApi:
     # Rows
 
     def rows(self, call: Call) -> dict[str, Any]:
-        page = self._bq.results.page(call, _table(call), selected=call.query.get("selectedFields", ""))
+        ref = _table(call)
+        if not ref.anonymous and (kind := self._bq.tables.get(ref.whole)["resource"]["type"]) in (*_VIEWS, "EXTERNAL"):
+            raise problem("invalid", f"Cannot list a table of type {kind}.")
+        page = self._bq.results.page(call, ref, selected=call.query.get("selectedFields", ""))
         return {"kind": "bigquery#tableDataList", "etag": page["totalRows"], **page}
 
     def insert_all(self, call: Call) -> dict[str, Any]:
@@ -161,11 +164,17 @@ class TableApi:
             wanted = {key: value for key, value in wanted.items() if key != "schema"}  # as bq sends where it keeps it
         with self._bq.warehouse.writing():
             self._bq.tables.change(ref, wanted, whole=whole, if_match=call.headers.get("if-match", ""))
-            self._fill_view(ref, call.principal)
+            self._fill_schema(ref, call.principal)
         return self._resource(ref)
 
-    def _fill_view(self, ref: TableRef, user: str) -> None:
-        if self._bq.tables.get(ref)["resource"]["type"] in _VIEWS:
+    def _fill_schema(self, ref: TableRef, user: str) -> None:
+        """Of a view, from its query; of an external table, from its files."""
+        kind = self._bq.tables.get(ref)["resource"]["type"]
+        if kind == "EXTERNAL":
+            from local.cloud.bigquery.external import fill_external_schema
+
+            fill_external_schema(self._bq, ref, user)
+        if kind in _VIEWS:
             from local.cloud.bigquery.ddl import fill_view_schema
             from local.cloud.bigquery.naming import finder
 

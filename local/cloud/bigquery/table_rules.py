@@ -7,6 +7,7 @@ clustered-tables
 from typing import Any
 
 from local.cloud.bigquery.problems import problem
+from local.cloud.bigquery.references import TableRef
 from local.cloud.bigquery.schema import check_schema, find_field, mode_of, standard_type
 from local.cloud.validation import Violations, as_int
 
@@ -19,7 +20,6 @@ _MOST_CLUSTERS = 4
 def check_table(resource: dict[str, Any]) -> None:
     """Raises 400 with all that BigQuery does not take of a table."""
     for key in (
-        "externalDataConfiguration",
         "snapshotDefinition",
         "cloneDefinition",
         "biglakeConfiguration",
@@ -105,3 +105,21 @@ def _check_clustering(found: Violations, resource: dict[str, Any], fields: list[
             )
         elif standard_type(column) not in _CLUSTER_TYPES or mode_of(column) == "REPEATED":
             found.add("clustering.fields", f"column {name!r} of type {column['type']} cannot cluster a table")
+
+
+def inherit_expiry(resource: dict[str, Any], dataset: dict[str, Any], now: int) -> None:
+    """A new table takes over its dataset's defaults."""
+    kept = as_int(dataset.get("defaultTableExpirationMs"))
+    partitions = as_int(dataset.get("defaultPartitionExpirationMs"))
+    partitioning = resource.get("timePartitioning")
+    if partitioning and partitions and not partitioning.get("expirationMs"):
+        partitioning["expirationMs"] = str(partitions)
+    elif kept and not partitioning and not resource.get("expirationTime"):
+        resource["expirationTime"] = str(now + kept)
+
+
+def refuse_repartitioned(ref: TableRef, old: dict[str, Any], new: dict[str, Any]) -> None:
+    for key in ("timePartitioning", "rangePartitioning"):
+        before, after = old.get(key) or {}, new.get(key) or {}
+        if before and after and (before.get("field"), before.get("type")) != (after.get("field"), after.get("type")):
+            raise problem("invalid", f"Cannot change partitioning/clustering spec for table {ref.label}")

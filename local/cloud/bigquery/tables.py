@@ -9,19 +9,18 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.bigquery.datasets import Datasets, etag_of, refuse_stale
+from local.cloud.bigquery.engine_tables import make, reschema
 from local.cloud.bigquery.partitions import INGESTED, Partition, is_ingestion_time
 from local.cloud.bigquery.problems import duplicate, not_found, of_duckdb, problem
 from local.cloud.bigquery.references import DatasetRef, TableRef, check_table_id
 from local.cloud.bigquery.schema import (
     Field,
-    column_definition,
     duckdb_type,
     find_field,
-    mode_of,
     quoted,
 )
-from local.cloud.bigquery.schema_changes import mismatch, redescribed, refuse_incompatible, united
-from local.cloud.bigquery.table_rules import check_table, numbers_as_strings
+from local.cloud.bigquery.schema_changes import redescribed, united
+from local.cloud.bigquery.table_rules import check_table, inherit_expiry, numbers_as_strings, refuse_repartitioned
 from local.cloud.bigquery.warehouse import Warehouse
 from local.cloud.clock import Clock, rfc3339
 from local.cloud.masks import merge_patch
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     import duckdb
 
 TABLE = "table"
-_KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW"}
+_KINDS = {"view": "VIEW", "materializedView": "MATERIALIZED_VIEW", "externalDataConfiguration": "EXTERNAL"}
 _OUTPUT = (
     "kind",
     "id",
@@ -107,18 +106,14 @@ class Tables:
                 "creationTime": str(now),
                 "lastModifiedTime": str(now),
                 "location": dataset["location"],
-                "type": "VIEW"
-                if wanted.get("view")
-                else "MATERIALIZED_VIEW"
-                if wanted.get("materializedView")
-                else "TABLE",
+                "type": next((kind for key, kind in _KINDS.items() if wanted.get(key)), "TABLE"),
             }
-            _inherit_expiry(resource, dataset, now)
+            inherit_expiry(resource, dataset, now)
             check_table(resource)
             record = {"resource": numbers_as_strings(resource), "physical": ""}
             fields = (resource.get("schema") or {}).get("fields")
             if fields and resource["type"] == "TABLE":
-                record["physical"] = self._make(cursor, fields, resource)
+                record["physical"] = make(self.warehouse, cursor, fields, resource)
             return self.warehouse.put(TABLE, ref.name, record)
 
     def change(self, ref: TableRef, body: dict[str, Any], *, whole: bool, if_match: str = "") -> dict[str, Any]:
@@ -136,12 +131,27 @@ class Tables:
             else:
                 new = merge_patch(old, wanted)
             new["lastModifiedTime"] = str(self._clock.millis())
-            _refuse_repartitioned(ref, old, new)
+            refuse_repartitioned(ref, old, new)
             check_table(new)
             if new["type"] == "TABLE":
-                record["physical"] = self._reschema(cursor, ref, record, (new.get("schema") or {}).get("fields") or [])
+                record["physical"] = reschema(
+                    self.warehouse, cursor, ref, record, (new.get("schema") or {}).get("fields") or []
+                )
             record["resource"] = numbers_as_strings(new)
             return self.warehouse.put(TABLE, ref.name, record)
+
+    def rename(self, ref: TableRef, new: TableRef) -> None:
+        """Under another name in its dataset, as it is."""
+        check_table_id(new.table)
+        with self.warehouse.writing():
+            record = self.get(ref)
+            if record["resource"]["type"] != "TABLE":
+                raise problem("invalid", f"{ref.label} is a {record['resource']['type'].lower()}: it has one name only")
+            if self.find(new):
+                raise duplicate("Table", new.label)
+            record["resource"]["tableReference"] = new.api()
+            self.warehouse.delete(TABLE, ref.name)
+            self.warehouse.put(TABLE, new.name, record)
 
     def remove(self, ref: TableRef) -> None:
         with self.warehouse.writing() as cursor:
@@ -263,30 +273,6 @@ class Tables:
         record["physical"] = physical
         self.warehouse.put(TABLE, ref.name, record)
 
-    # Columns
-
-    def add_columns(self, ref: TableRef, fields: list[Field], cursor: "duckdb.DuckDBPyConnection") -> None:
-        record = self.get(ref)
-        held = record["resource"].get("schema", {}).get("fields", [])
-        record["physical"] = self._reschema(cursor, ref, record, [*held, *fields])
-        record["resource"]["schema"] = {"fields": [*held, *fields]}
-        self.warehouse.put(TABLE, ref.name, record)
-
-    def drop_column(self, ref: TableRef, name: str, cursor: "duckdb.DuckDBPyConnection") -> None:
-        record = self.get(ref)
-        held = record["resource"].get("schema", {}).get("fields", [])
-        gone = find_field(held, name)
-        if gone is None:
-            raise problem("invalidQuery", f"Column not found: {name}")
-        used = [*(record["resource"].get("clustering") or {}).get("fields", []), _partition_field(record["resource"])]
-        if gone["name"] in used:
-            raise problem(
-                "invalidQuery", f"Column {name} partitions or clusters table {ref.label} and cannot be dropped"
-            )
-        cursor.execute(f"alter table {quoted(record['physical'])} drop column {quoted(gone['name'])}")
-        record["resource"]["schema"] = {"fields": [each for each in held if each is not gone]}
-        self.warehouse.put(TABLE, ref.name, record)
-
     # Within
 
     def _prepare(self, write: Write, fields: list[Field], cursor: "duckdb.DuckDBPyConnection") -> dict[str, Any]:
@@ -307,7 +293,7 @@ class Tables:
         held = record["resource"]["schema"]["fields"]
         merged = united(write.ref, write.updates, held, fields)
         if merged != held:
-            record["physical"] = self._reschema(cursor, write.ref, record, merged)
+            record["physical"] = reschema(self.warehouse, cursor, write.ref, record, merged)
             record["resource"]["schema"] = {"fields": merged}
         return record
 
@@ -321,68 +307,15 @@ class Tables:
             cursor.execute(f"drop table {quoted(record['physical'])}")
         held = record["resource"].get("schema", {}).get("fields", [])
         described = [redescribed(each, find_field(held, each["name"])) for each in fields]
-        record["physical"] = self._make(cursor, described, record["resource"])
+        record["physical"] = make(self.warehouse, cursor, described, record["resource"])
         record["resource"]["schema"] = {"fields": described}
         check_table(record["resource"])
         return record
 
-    def _make(self, cursor: "duckdb.DuckDBPyConnection", fields: list[Field], resource: dict[str, Any]) -> str:
-        """A table that is partitioned by the time of ingestion has a column for it that no schema shows."""
-        physical = self.warehouse.new_physical()
-        columns = ", ".join(column_definition(each) for each in fields)
-        if is_ingestion_time(resource):
-            unit = resource["timePartitioning"]["type"].lower()
-            columns += f", {quoted(INGESTED)} TIMESTAMPTZ default date_trunc('{unit}', now())"
-        cursor.execute(f"create table {quoted(physical)} ({columns})")
-        return physical
-
-    def _reschema(
-        self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef, record: dict[str, Any], fields: list[Field]
-    ) -> str:
-        """Bring the engine's table to a changed schema. Raises for a change that BigQuery does not make."""
-        physical, held = record["physical"], record["resource"].get("schema", {}).get("fields", [])
-        if not physical:
-            return self._make(cursor, fields, record["resource"]) if fields else ""
-        for each in held:
-            refuse_incompatible(ref, each, find_field(fields, each["name"]))
-        name = quoted(physical)
-        for each in fields:
-            old = find_field(held, each["name"])
-            if old is None:
-                if mode_of(each) == "REQUIRED":
-                    raise mismatch(ref, f"Cannot add required fields to an existing schema. (field: {each['name']})")
-                cursor.execute(f"alter table {name} add column {quoted(each['name'])} {duckdb_type(each)}")
-            elif duckdb_type(old) != duckdb_type(each):
-                cursor.execute(f"alter table {name} alter {quoted(old['name'])} type {duckdb_type(each)}")
-            elif mode_of(old) == "REQUIRED" and mode_of(each) == "NULLABLE":
-                cursor.execute(f"alter table {name} alter {quoted(old['name'])} drop not null")
-        return physical
-
     def erase(self, cursor: "duckdb.DuckDBPyConnection", ref: TableRef) -> None:
         record = self.warehouse.get(TABLE, ref.name)
-        if record and record["physical"]:
-            cursor.execute(f"drop table if exists {quoted(record['physical'])}")
+        for physical in (record["physical"], record.get("external", {}).get("physical")) if record else ():
+            if physical:
+                cursor.execute(f"drop table if exists {quoted(physical)}")
         if record:
             self.warehouse.delete(TABLE, ref.name)
-
-
-def _partition_field(resource: dict[str, Any]) -> str:
-    return (resource.get("timePartitioning") or resource.get("rangePartitioning") or {}).get("field", "")
-
-
-def _inherit_expiry(resource: dict[str, Any], dataset: dict[str, Any], now: int) -> None:
-    """A new table takes over its dataset's defaults."""
-    kept = as_int(dataset.get("defaultTableExpirationMs"))
-    partitions = as_int(dataset.get("defaultPartitionExpirationMs"))
-    partitioning = resource.get("timePartitioning")
-    if partitioning and partitions and not partitioning.get("expirationMs"):
-        partitioning["expirationMs"] = str(partitions)
-    elif kept and not partitioning and not resource.get("expirationTime"):
-        resource["expirationTime"] = str(now + kept)
-
-
-def _refuse_repartitioned(ref: TableRef, old: dict[str, Any], new: dict[str, Any]) -> None:
-    for key in ("timePartitioning", "rangePartitioning"):
-        before, after = old.get(key) or {}, new.get(key) or {}
-        if before and after and (before.get("field"), before.get("type")) != (after.get("field"), after.get("type")):
-            raise problem("invalid", f"Cannot change partitioning/clustering spec for table {ref.label}")

@@ -4,15 +4,14 @@ Sources: https://cloud.google.com/bigquery/docs/reference/rest/v2/Job JobConfigu
 JobConfigurationTableCopy
 """
 
-import fnmatch
-import os
 from collections.abc import Iterator
 from typing import Any
 
 from local.cloud.bigquery import permissions
+from local.cloud.bigquery.inputs import inputs_of
 from local.cloud.bigquery.job import Job, Outcome
 from local.cloud.bigquery.partitions import Partition
-from local.cloud.bigquery.problems import not_found, of_duckdb, problem
+from local.cloud.bigquery.problems import of_duckdb, problem
 from local.cloud.bigquery.query_job import write_of
 from local.cloud.bigquery.references import TableRef
 from local.cloud.bigquery.schema import quoted
@@ -21,7 +20,6 @@ from local.cloud.bigquery.sources import Input, Loaded, load
 from local.cloud.bigquery.tables import Write
 
 _BATCH_ROWS = 50_000
-_MOST_URIS = 10_000
 _OPERATIONS = ("COPY", "SNAPSHOT", "CLONE", "RESTORE")
 
 
@@ -36,7 +34,6 @@ def run_load(bq: BigQuery, job: Job) -> Outcome:
     config = job.configuration["load"]
     ref = TableRef.of(config.get("destinationTable") or {}, job.project)
     permissions.may_write(bq, job.user, ref)
-    permissions.may_read_objects(bq, job.user, config)
     inputs = list(_inputs(bq, job, config))
     held = bq.tables.find(ref.whole)
     loaded = load(inputs, config, (held or {"resource": {}})["resource"].get("schema", {}).get("fields", []))
@@ -73,35 +70,7 @@ def _inputs(bq: BigQuery, job: Job, config: dict[str, Any]) -> Iterator[Input]:
         media = job.media
         yield Input("the uploaded file", lambda: media.open("rb"), media.stat().st_size)
         return
-    uris = config.get("sourceUris") or []
-    if not 1 <= len(uris) <= _MOST_URIS:
-        raise problem("invalid", f"Load configuration must specify at least one source URI, and at most {_MOST_URIS}")
-    for uri in uris:
-        yield from _matching(bq, job.user, uri)
-
-
-def _matching(bq: BigQuery, user: str, uri: str) -> Iterator[Input]:
-    """The objects of a URI, which may hold one `*`."""
-    objects = bq.cloud.objects
-    if not uri.startswith("gs://") or "/" not in uri[5:]:
-        raise problem("invalid", f"Source URI must be a Google Cloud Storage location: {uri!r}")
-    if uri.count("*") > 1:
-        raise problem("invalid", f"Source URI {uri!r} has more than one '*'")
-    head = uri.partition("*")[0]
-    found = [each for each in objects.list(head) if fnmatch.fnmatchcase(each, _only_star(uri))] if "*" in uri else [uri]
-    if not found or not all(map(objects.exists, found)):
-        raise not_found("URI", uri)
-    for each in found if "*" in uri else ():
-        permissions.may_read_object(bq, user, each)
-    for each in found:
-        bucket, _, name = each[5:].partition("/")
-        record = objects.find(bucket, name)
-        place = (bucket, name, record.generation)
-        yield Input(each, lambda place=place: os.fdopen(objects.open(*place)[1], "rb"), record.size)
-
-
-def _only_star(uri: str) -> str:
-    return uri.replace("[", "[[]").replace("?", "[?]")
+    yield from inputs_of(bq, job.user, config.get("sourceUris") or [])
 
 
 # Copy

@@ -5,6 +5,7 @@ out.
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -36,6 +37,8 @@ _KINDS: dict[type[exp.Expr], str] = {
     exp.Export: "EXPORT_DATA",
 }
 _CHANGING = (exp.Insert, exp.Schema, exp.Update, exp.Delete, exp.Merge, exp.TruncateTable)
+# Words that the parser does not know.
+_DROP_KIND = re.compile(r"^\s*DROP\s+(EXTERNAL|SNAPSHOT)\s+TABLE\b", re.IGNORECASE)
 _LOCAL = "_with_"  # begins the names of common table expressions; no table of the engine has such a name
 _DML = ("INSERT", "UPDATE", "DELETE", "MERGE", "TRUNCATE_TABLE")
 
@@ -104,11 +107,15 @@ def read(sql: str, context: Context, find: Finder, parameters: list[dict[str, An
 def prepared(tree: exp.Expr, names: Names, parameters: list[dict[str, Any]]) -> exp.Expr:
     """With functions, variables and parameters replaced by what they stand for."""
     holder = exp.Paren(this=tree)
-    expand_functions(holder, names.functions)
+    expand_functions(holder, names)
     put_variables(holder, names.variables)
-    bind(holder, parameters, names.system)
+    bind(holder, names.given or parameters, names.system)
     _refuse_unknown_functions(holder)
     return holder.this.pop()
+
+
+def view_query(text: str, context: Context) -> exp.Expr:
+    return prepared(parse(text), context.names, [])
 
 
 def _check_statement(tree: exp.Expr) -> None:
@@ -127,6 +134,7 @@ def _check_statement(tree: exp.Expr) -> None:
 
 def parse(sql: str) -> exp.Expr:
     """The one statement of a query's text."""
+    sql = _DROP_KIND.sub("DROP TABLE", sql)
     try:
         trees = [tree for tree in sqlglot.parse(sql, read="bigquery") if tree is not None]
     except ParseError as error:
@@ -215,7 +223,12 @@ def _resolve(tree: exp.Expr, context: Context, find: Finder, tables: list[TableR
         if found.pseudo and node is (tree.this.this if isinstance(tree.this, exp.Schema) else tree.this):
             _name_targets(tree, found)
         _refuse_unfiltered(ref, found, node)
-        _replace(node, ref, found, lambda text, of: _resolve(parse(text), of, find, tables, depth + 1))
+        _replace(
+            node,
+            ref,
+            found,
+            lambda text, of: _resolve(prepared(parse(text), of.names, []), of, find, tables, depth + 1),
+        )
     return tree
 
 

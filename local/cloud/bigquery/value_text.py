@@ -119,7 +119,10 @@ def _shown_text(name: str, value: Any, typed: bool) -> str:  # noqa: FBT001
 
 def _shown_bytes(name: str, value: Any, typed: bool) -> str:  # noqa: ARG001, FBT001
     raw = _bytes(value)
-    return f"b{json.dumps(raw.decode('latin-1'))}" if typed else raw.decode("utf-8", "replace")
+    if not typed:
+        return raw.decode("utf-8", "replace")
+    plain = "".join(chr(each) if 32 <= each < 127 else f"\\x{each:02x}" for each in raw.replace(b"\\", b"\\\\"))
+    return 'b"' + plain.replace('"', '\\"') + '"'
 
 
 def _shown_json(name: str, value: Any, typed: bool) -> str:  # noqa: ARG001, FBT001

@@ -178,7 +178,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "FLOAT64": _float64,
     "BOOL": _bool,
     "NUMERIC": _numeric(9),
-    "BIGNUMERIC": _numeric(18),
+    "BIGNUMERIC": _numeric(19),
     "TIMESTAMP": timestamp,
     "DATETIME": lambda value: _moment(str(value)),
     "DATE": _date,

@@ -58,6 +58,11 @@ class Warehouse:
 
     @contextmanager
     def reading(self) -> "Iterator[duckdb.DuckDBPyConnection]":
+        """What is committed, and to a thread within its transaction also what that has changed."""
+        if self._cursor is not None and self.in_transaction:
+            self._cursor.execute("select 1").fetchall()  # ends a result that nobody has fetched
+            yield self._cursor
+            return
         cursor = self.cursor()
         try:
             yield cursor
@@ -89,6 +94,11 @@ class Warehouse:
                 if cursor is None:
                     own.close()
 
+    @property
+    def in_transaction(self) -> bool:
+        """Whether this thread is within one."""
+        return self._writer == threading.get_ident()
+
     def close(self) -> None:
         with self._writing, self._opening:
             if self._connection:
@@ -101,7 +111,7 @@ class Warehouse:
         """A copy: what is done to it changes nothing."""
         self._open()
         key = (kind, name)
-        mine = self._writer == threading.get_ident()
+        mine = self.in_transaction
         body = self._pending[key] if mine and key in self._pending else self._resources.get(key)
         return json.loads(body) if body is not None else None
 
@@ -109,7 +119,7 @@ class Warehouse:
         """In order of name, of those that begin with `prefix`."""
         self._open()
         merged: dict[tuple[str, str], str | None] = dict(self._resources)
-        if self._writer == threading.get_ident():
+        if self.in_transaction:
             merged |= self._pending
         found = [
             (name, json.loads(body))
@@ -143,6 +153,12 @@ class Warehouse:
         with self.reading() as cursor:
             row = cursor.execute("select body from _meta.applied where job = ?", [job]).fetchone()
             return json.loads(row[0]) if row else None
+
+    def count_applied(self, prefix: str) -> int:
+        """How many jobs whose names begin so have left a mark."""
+        with self.reading() as cursor:
+            row = cursor.execute("select count(*) from _meta.applied where starts_with(job, ?)", [prefix]).fetchone()
+            return row[0] if row else 0
 
     def mark_applied(self, job: str, body: Body) -> None:
         """In the transaction of the work itself."""

@@ -174,10 +174,12 @@ def test_everybodys_jobs_are_listed_where_nobody_is_refused(new_cloud, mode):
     cloud = new_cloud(iam=mode).start()
     run(cloud.json, "SELECT 1")
     account = cloud.account(PROJECT, "sa-watcher")
-    assert len(as_(cloud, account)("GET", f"{V2}/jobs").json()["jobs"]) == 1
+    listed = as_(cloud, account)
+    assert len(listed("GET", f"{V2}/jobs?allUsers=true").json()["jobs"]) == 1
+    assert "jobs" not in listed("GET", f"{V2}/jobs").json()
 
 
 def test_others_jobs_are_listed_for_those_who_may_list_them(cloud, call):
     run(cloud.json, "SELECT 1")
     run(call, "SELECT 1")
-    assert len(call("GET", f"{V2}/jobs").json()["jobs"]) == 1
+    assert len(call("GET", f"{V2}/jobs?allUsers=true").json()["jobs"]) == 1

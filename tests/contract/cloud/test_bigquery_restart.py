@@ -57,6 +57,19 @@ def test_a_job_that_a_kill_interrupts_is_reported_as_failed(cloud):
     assert "interrupted by a restart" in status["errorResult"]["message"]
 
 
+def test_a_script_that_a_kill_interrupts_says_that_what_it_did_stays(cloud):
+    sql = "INSERT d.t VALUES (1, 1); LOOP SELECT 1; END LOOP"
+    body = {"configuration": {"query": {"query": sql, "useLegacySql": False}}, "jobReference": {"jobId": "endless"}}
+    cloud.json("POST", f"{PROJECT}/jobs", body)
+    while cells(run(cloud, "SELECT COUNT(*) FROM d.t")) == [["0"]]:
+        pass
+    cloud.kill()
+    cloud.start()
+    status = cloud.json("GET", f"{PROJECT}/jobs/endless")["status"]
+    assert "1 of its statements had changed data or tables" in status["errorResult"]["message"]
+    assert cells(run(cloud, "SELECT COUNT(*) FROM d.t")) == [["1"]]
+
+
 def test_every_job_that_was_reported_done_has_done_its_work_once(cloud):
     """Inserts with ids of their own, killed again and again: the rows are exactly those of the jobs that are done."""
     sent: set[str] = set()

@@ -33,6 +33,18 @@ def rows(client, sql, **config):
         ("BEGIN SELECT 1/0; EXCEPTION WHEN ERROR THEN SELECT @@error.message; END", [("division by zero: 1 / 0",)]),
         ("EXECUTE IMMEDIATE 'SELECT 5'", [(5,)]),
         ("DECLARE x INT64; EXECUTE IMMEDIATE 'SELECT 7' INTO x; SELECT x", [(7,)]),
+        ("EXECUTE IMMEDIATE 'SELECT @a * @b' USING 3 AS a, 1 + 1 AS b", [(6,)]),
+        ("DECLARE y INT64; EXECUTE IMMEDIATE 'SELECT ? - ?' INTO y USING 9, 2; SELECT y", [(7,)]),
+        (
+            "CREATE TEMP TABLE t (a INT64); BEGIN TRANSACTION; INSERT t VALUES (1); COMMIT TRANSACTION; "
+            "BEGIN; INSERT t VALUES (2); SELECT COUNT(*) FROM t; ROLLBACK; SELECT COUNT(*) FROM t",
+            [(1,)],
+        ),
+        (
+            "CREATE TEMP TABLE t (a INT64); BEGIN BEGIN TRANSACTION; INSERT t VALUES (1); SELECT 1 / 0; "
+            "EXCEPTION WHEN ERROR THEN ROLLBACK TRANSACTION; END; SELECT COUNT(*) FROM t",
+            [(0,)],
+        ),
         ("CREATE TEMP TABLE t (a INT64); INSERT INTO t VALUES (1), (2); SELECT SUM(a) FROM t", [(3,)]),
         ("CREATE TEMP TABLE t AS SELECT 1 AS a; SELECT a FROM _SESSION.t", [(1,)]),
         ("CREATE TEMP FUNCTION twice(x INT64) AS (x * 2); SELECT twice(twice(3))", [(12,)]),
@@ -81,7 +93,9 @@ def test_parameters_reach_every_statement(client):
         ("RAISE USING MESSAGE = 'boom'", "boom"),
         ("SELECT 1; SELECT nope", "Unrecognized name: nope"),
         ("BREAK", "only allowed inside of a loop"),
-        ("BEGIN TRANSACTION; COMMIT TRANSACTION", "does not support this: TRANSACTION"),
+        ("COMMIT TRANSACTION; SELECT 1", "Cannot commit: no transaction is open"),
+        ("BEGIN TRANSACTION; BEGIN TRANSACTION", "Transactions cannot be nested"),
+        ("EXECUTE 'SELECT 1'; SELECT 1", "must be followed by IMMEDIATE"),
         ("CREATE TEMP FUNCTION f() RETURNS INT64 LANGUAGE js AS 'return 1'; SELECT f()", "another language"),
         ("CREATE TEMP FUNCTION f(x INT64) AS (x); SELECT f(1, 2)", "Number of arguments does not match for function f"),
     ],
@@ -89,3 +103,12 @@ def test_parameters_reach_every_statement(client):
 def test_a_script_that_fails_says_why(client, sql, says):
     with pytest.raises(BadRequest, match=says):
         rows(client, sql)
+
+
+def test_a_transaction_that_a_failure_ends_leaves_nothing(client):
+    client.create_dataset("undone", exists_ok=True)
+    rows(client, "CREATE OR REPLACE TABLE undone.t (a INT64)")
+    with pytest.raises(BadRequest, match="division by zero"):
+        rows(client, "BEGIN TRANSACTION; INSERT undone.t VALUES (1); SELECT 1 / 0; COMMIT TRANSACTION")
+    rows(client, "BEGIN TRANSACTION; INSERT undone.t VALUES (2); SELECT COUNT(*) FROM undone.t")
+    assert rows(client, "SELECT a FROM undone.t") == []

@@ -103,7 +103,9 @@ def test_a_merge_inserts_updates_and_deletes(query):
     sql = """MERGE merged T USING (SELECT 1 AS id, 10 AS n UNION ALL SELECT 4, 40) S ON T.id = S.id
       WHEN MATCHED THEN UPDATE SET n = S.n WHEN NOT MATCHED THEN INSERT ROW
       WHEN NOT MATCHED BY SOURCE AND T.id = 3 THEN DELETE"""
-    assert query(sql)["numDmlAffectedRows"] == "3"
+    answer = query(sql)
+    assert answer["numDmlAffectedRows"] == "3"
+    assert answer["dmlStats"] == {"insertedRowCount": "1", "updatedRowCount": "1", "deletedRowCount": "1"}
     assert rows(query("SELECT * FROM merged ORDER BY id")) == [["1", "10"], ["2", "2"], ["4", "40"]]
     twice = "MERGE merged T USING (SELECT 1 AS id UNION ALL SELECT 1) S USING (id) WHEN MATCHED THEN DELETE"
     assert query(twice.replace("USING (id)", "ON T.id = S.id"), status=400)["error"]["errors"][0]["reason"]
@@ -229,3 +231,28 @@ def test_rows_go_into_a_table_that_is_made_like_its_template(query, cloud_server
     body = {"rows": [{"json": {"x": 3}}], "templateSuffix": "_20260102"}
     cloud_server.json("POST", f"{PROJECT}/datasets/{dataset}/tables/daily/insertAll", body)
     assert rows(query("SELECT x FROM daily_20260102")) == [["3"]]
+
+
+def test_a_table_and_its_columns_are_renamed(query, dataset):
+    query("CREATE TABLE first_name (a INT64, at DATE) PARTITION BY at")
+    query("INSERT first_name VALUES (1, DATE '2026-01-02')")
+    query("ALTER TABLE first_name RENAME COLUMN a TO b")
+    query("ALTER TABLE first_name RENAME TO second_name")
+    assert rows(query("SELECT b FROM second_name")) == [["1"]]
+    assert query("SELECT 1 FROM first_name", status=404)["error"]["errors"][0]["reason"] == "notFound"
+    refused = query("ALTER TABLE second_name RENAME COLUMN at TO day", status=400)["error"]["message"]
+    assert "Column at partitions or clusters" in refused
+    assert "Already Exists" in query("ALTER TABLE second_name RENAME TO second_name", status=409)["error"]["message"]
+
+
+def test_a_repeated_query_has_the_result_of_the_first_until_something_changes(query):
+    query("CREATE TABLE counted_twice AS SELECT 1 AS x")
+    sql = "SELECT COUNT(*) FROM counted_twice"
+    first, second = query(sql), query(sql)
+    assert (first["cacheHit"], second["cacheHit"]) == (False, True)
+    assert (rows(second), second["totalBytesProcessed"]) == ([["1"]], "0")
+    assert query(sql, useQueryCache=False)["cacheHit"] is False
+    query("INSERT counted_twice VALUES (2)")
+    third = query(sql)
+    assert (third["cacheHit"], rows(third)) == (False, [["2"]])
+    assert [query("SELECT CURRENT_TIMESTAMP() AS at")["cacheHit"] for _ in range(2)] == [False, False]

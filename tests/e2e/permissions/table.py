@@ -45,6 +45,7 @@ UNUSED: dict[str, str] = {
     "bigquery.tables.get": "the trainer's `--source bigquery` was not used",
     "bigquery.tables.export": "the query's own result was exported, not a table",
     "bigquery.tables.list": _OTHER_PATH,
+    "cloudkms": "keys were not changed, nor read by a plan that does not refresh",
     "iam": "a plan without changes of identities reads none",
     "logging.logMetrics": "no metric was changed in the run",
     "monitoring": "nothing watched was changed in the run",

@@ -13,10 +13,15 @@ def registry(platform: LocalPlatform) -> ModelRegistry:
     return ModelRegistry(platform.clients, platform.outputs.model_name)
 
 
-def register(registry: ModelRegistry, run_id: str) -> ModelVersion:
+def register(registry: ModelRegistry, run_id: str, *, servable: bool = False) -> ModelVersion:
     labels = {"run_id": run_id, "git_sha": "0123ABC", "data_fingerprint": "f" * 64}
     return registry.register(
-        run_id=run_id, uri=f"gs://models/{run_id}", image=IMAGE, description=f"what {run_id} scored", labels=labels
+        run_id=run_id,
+        uri=f"gs://models/{run_id}",
+        image=IMAGE,
+        description=f"what {run_id} scored",
+        labels=labels,
+        servable=servable,
     )
 
 
@@ -31,6 +36,16 @@ def test_each_run_is_a_version_of_one_model(registry: ModelRegistry) -> None:
     assert second.uri == "gs://models/recsys-2"
     assert second.description == "what recsys-2 scored"
     assert second.labels == {"run_id": "recsys-2", "git_sha": "0123abc", "data_fingerprint": "f" * 63}
+
+
+def test_only_a_model_with_a_bundle_says_how_it_is_served(platform: LocalPlatform, registry: ModelRegistry) -> None:
+    containers = [
+        platform.clients.vertex.get(register(registry, run_id, servable=servable).name)["containerSpec"]
+        for run_id, servable in (("recsys-1", False), ("recsys-2", True))
+    ]
+    assert containers[0] == {"imageUri": IMAGE}
+    assert containers[1]["command"] == ["python", "-m", "train.serve"]
+    assert (containers[1]["predictRoute"], containers[1]["healthRoute"]) == ("/predict", "/health")
 
 
 def test_a_run_that_is_registered_again_keeps_its_version(registry: ModelRegistry) -> None:

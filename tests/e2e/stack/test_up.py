@@ -1,5 +1,6 @@
 """`make up` as a user sees it: the report, the second time, other data, bad data, submission from elsewhere."""
 
+import json
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import requests
@@ -73,6 +75,19 @@ def test_the_model_learns_the_pattern_and_becomes_the_champion(first: First) -> 
         assert {"ndcg@10", "hr@10", "auc@10"} <= set(metrics)
     assert model["metrics"]["ndcg@10"] > model["baselines"]["most_popular"]["ndcg@10"]
     assert f"{model['metrics']['ndcg@10']:.4f}" in first.output
+
+
+def test_the_champion_recommends_what_a_user_has_not_seen(checkout: Checkout, first: First, data: Path) -> None:
+    events = pq.read_table(data / "interactions.parquet")
+    user = events["user_id"][0].as_py()
+    seen = set(events.filter(pc.equal(events["user_id"], user))["item_id"].to_pylist())
+    done = checkout.python("pipeline.recommend", "--stack", "local", "--user", user, "--k", "7", "--json")
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    assert len(answer["items"]) == 7
+    assert not seen & set(answer["items"])
+    unknown = checkout.python("pipeline.recommend", "--stack", "local", "--user", "nobody")
+    assert (unknown.returncode, "--user = 'nobody'" in unknown.stderr) == (3, True)
 
 
 class _Page(HTMLParser):

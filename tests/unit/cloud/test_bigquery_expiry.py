@@ -6,6 +6,7 @@ import pytest
 
 from local.cloud.bigquery.expiry import expire
 from local.cloud.bigquery.references import DatasetRef, TableRef
+from local.cloud.bigquery.sizes import table_bytes
 from local.cloud.bigquery.streaming import insert_rows
 from local.cloud.errors import ApiError
 
@@ -40,7 +41,10 @@ def test_rows_go_with_their_partition_and_no_earlier(bq, clock, unit, hours):
     ages = {1: timedelta(minutes=1), 2: timedelta(hours=hours + 30)}
     rows = [(index, {"json": {"id": index, "at": (now - age).isoformat()}}) for index, age in ages.items()]
     assert insert_rows(bq, REF, rows, skip_invalid=False, ignore_unknown=False) == []
+    before = table_bytes(bq.tables, REF)
+    clock.advance(timedelta(seconds=1))
     expire(bq.tables, clock)
+    assert table_bytes(bq.tables, REF) == before // 2
     with bq.warehouse.reading() as cursor:
         physical = bq.tables.get(REF)["physical"]
         assert cursor.execute(f"select id from {physical}").fetchall() == [(1,)]

@@ -48,7 +48,22 @@ def test_an_expression_gives_what_the_reference_says(warehouse, expression, expe
     field, found = evaluate(warehouse, expression)
     assert type(found) is type(wanted)
     assert found == (pytest.approx(wanted) if isinstance(wanted, float) else wanted)
-    assert (field["type"] == "NUMERIC") == isinstance(wanted, Decimal)
+    assert (field["type"] in ("NUMERIC", "BIGNUMERIC")) == isinstance(wanted, Decimal)
+
+
+@pytest.mark.parametrize(
+    ("expression", "kind"),
+    [
+        ("BIGNUMERIC '1.5'", "BIGNUMERIC"),
+        ("BIGNUMERIC '1.5' + 1", "BIGNUMERIC"),
+        ("NUMERIC '1.5' * NUMERIC '1.5'", "NUMERIC"),
+        ("TO_JSON(1)", "JSON"),
+        ("JSON_OBJECT('a', 1)", "JSON"),
+        ("TO_JSON_STRING(1)", "STRING"),
+    ],
+)
+def test_an_expression_has_the_type_that_the_reference_says(warehouse, expression, kind):
+    assert evaluate(warehouse, expression)[0]["type"] == kind
 
 
 def test_there_are_enough_examples():

@@ -34,7 +34,10 @@ PROJECT = "recsys-training"
 
 @dataclass(frozen=True)
 class Record:
-    """One registered resource. `inputs` are as the engine gets them: camelCase, unknowns as the SDK's marker."""
+    """One registered resource. `inputs` are as the engine gets them: camelCase, unknowns as the SDK's marker.
+
+    `create_before_delete` is asked for; without either the provider decides.
+    """
 
     type: str
     name: str
@@ -45,6 +48,7 @@ class Record:
     ignore_changes: list[str]
     replace_on_changes: list[str]
     delete_before_replace: bool
+    create_before_delete: bool
     timeouts: dict[str, str]
     dependencies: list[str]
 
@@ -93,6 +97,9 @@ class _Outputs(pulumi.runtime.Mocks):
             case "gcp:colab/schedule:Schedule":
                 computed = {"name": "42"}
                 resource_id = f"projects/p/locations/{args.inputs['location']}/schedules/42"
+            case "gcp:kms/keyRing:KeyRing":
+                where = f"projects/p/locations/{args.inputs['location']}"
+                resource_id = f"{where}/keyRings/{args.inputs['name']}"
             case "gcp:projects/serviceIdentity:ServiceIdentity":
                 email = f"service-1@gcp-sa-{args.inputs['service'].partition('.')[0]}.iam.gserviceaccount.com"
                 computed = {"email": email, "member": f"serviceAccount:{email}"}
@@ -103,7 +110,12 @@ class _Outputs(pulumi.runtime.Mocks):
                 computed = {"email": f"{args.inputs['accountId']}@p.iam.gserviceaccount.com"}
         return resource_id, args.inputs | computed
 
-    def call(self, args: mocks.MockCallArgs) -> tuple[dict[str, Any], None]:
+    def call(self, args: mocks.MockCallArgs) -> dict[str, Any]:
+        match args.token:
+            case "gcp:storage/getProjectServiceAccount:getProjectServiceAccount":
+                return {"emailAddress": "service-1@gs-project-accounts.iam.gserviceaccount.com"}
+            case "gcp:bigquery/getDefaultServiceAccount:getDefaultServiceAccount":
+                return {"email": "bq-1@bigquery-encryption.iam.gserviceaccount.com"}
         raise NotImplementedError(f"the program called {args.token}")
 
 
@@ -138,6 +150,7 @@ def _record(urn: str, request: Any) -> Record:
         ignore_changes=list(request.ignoreChanges),
         replace_on_changes=list(request.replaceOnChanges),
         delete_before_replace=request.deleteBeforeReplace,
+        create_before_delete=request.deleteBeforeReplaceDefined and not request.deleteBeforeReplace,
         timeouts={key: value for key, value in timeouts.items() if value},
         dependencies=sorted(request.dependencies),
     )
@@ -224,7 +237,14 @@ def small_pipeline(facts: PlatformFacts) -> dict[str, Any]:
         "schemaVersion": "2.1.0",
         "pipelineInfo": {"name": "small", "description": "für Ä & <ö>"},
         "root": {
-            "inputDefinitions": {"parameters": {"days": {"parameterType": "NUMBER_INTEGER", "defaultValue": 30.0}}},
+            "inputDefinitions": {
+                "parameters": {
+                    "days": {"parameterType": "NUMBER_INTEGER", "defaultValue": 30.0},
+                    "max_minutes": {"parameterType": "NUMBER_DOUBLE", "defaultValue": facts.max_minutes},
+                    "persistent_resource_id": {"parameterType": "STRING", "defaultValue": "pool"},
+                    "strategy": {"parameterType": "STRING", "defaultValue": "STANDARD"},
+                }
+            },
             "dag": {"tasks": {"train": {"taskInfo": {"name": "train"}, "componentRef": {"name": "comp-train"}}}},
         },
         "components": {"comp-train": {"executorLabel": "exec-train"}},
@@ -233,11 +253,14 @@ def small_pipeline(facts: PlatformFacts) -> dict[str, Any]:
 
 
 def stack_config(stack: str, changes: Mapping[str, Any]) -> dict[str, Any]:
-    """The `config` of a stack file with changes."""
+    """The `config` of a stack file with changes; a mapping changes the first of a list."""
     config = yaml.safe_load((ROOT_FOLDER / f"Pulumi.{stack}.yaml").read_text())["config"]
     for key, value in changes.items():
         if value is None:
             del config[key]
+        elif isinstance(value, Mapping) and isinstance(config.get(key), list):
+            first, *others = config[key]
+            config[key] = [{name: item for name, item in {**first, **value}.items() if item is not None}, *others]
         elif isinstance(value, Mapping) and isinstance(config.get(key), dict):
             config[key] = {name: item for name, item in {**config[key], **value}.items() if item is not None}
         else:

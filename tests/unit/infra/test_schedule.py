@@ -4,7 +4,7 @@ import json
 from infra.go_json import go_json
 from tests.unit.infra.deploy import deploy
 
-SCHEDULE = "recsys-training:schedule"
+SCHEDULE = "recsys-training:schedules"
 
 
 def test_cron_carries_its_time_zone_and_counts_are_strings() -> None:
@@ -43,7 +43,7 @@ def test_no_digest_is_in_the_schedules_name() -> None:
     deployment = deploy()
     schedule = deployment.one("Schedule")
 
-    assert schedule.inputs["displayName"] == "recsys-training"
+    assert schedule.inputs["displayName"] == "recsys-training-nightly"
     assert deployment.outputs["pipeline_spec_digest"][:8] not in schedule.name
 
 

@@ -11,8 +11,9 @@ from infra.settings import RefusedSettings, Settings
 from tests.unit.infra.deploy import ROOT_FOLDER, deploy
 
 TRAINING, STEPS = "recsys-training:trainingPool", "recsys-training:stepsPool"
-SCHEDULE, RETENTION = "recsys-training:schedule", "recsys-training:retention"
+SCHEDULE, RETENTION = "recsys-training:schedules", "recsys-training:retention"
 REGISTRY = "recsys-training:registry"
+ENCRYPTION = "recsys-training:encryption"
 OPERATIONS = "recsys-training:operations"
 JOB, FEDERATION = "recsys-training:training", "recsys-training:federation"
 
@@ -71,10 +72,10 @@ REFUSED = [
     (TRAINING, {"maxReplicas": 10**6}, "(1, 1, 1000000): a pool has at most 1000 replicas"),
     (TRAINING, {"machine_type": "g2-standard-8"}, "Rename it to 'recsys-training:trainingPool.machineType'"),
     (TRAINING, {"replicas": "1"}, "trainingPool.replicas = '1': must be a whole number, without quotes"),
-    (SCHEDULE, {"maxConcurrentRuns": True}, "schedule.maxConcurrentRuns = True: must be a whole number"),
-    (SCHEDULE, {"paused": 0}, "schedule.paused = 0: must be true or false"),
-    (SCHEDULE, {"timeZone": "localtime"}, "schedule.timeZone = 'localtime': is no time zone"),
-    (SCHEDULE, {"cron": "0 3 31 2 *"}, "schedule.cron = '0 3 31 2 *': never comes"),
+    (SCHEDULE, {"maxConcurrentRuns": True}, "schedules[0].maxConcurrentRuns = True: must be a whole number"),
+    (SCHEDULE, {"paused": 0}, "schedules[0].paused = 0: must be true or false"),
+    (SCHEDULE, {"timeZone": "localtime"}, "schedules[0].timeZone = 'localtime': is no time zone"),
+    (SCHEDULE, {"cron": "0 3 31 2 *"}, "schedules[0].cron = '0 3 31 2 *': never comes"),
     (RETENTION, {"stagingDays": 10**12}, "retention.stagingDays = 1000000000000: a bucket's rule has at most"),
     (JOB, {"maxMinutes": 1e-9}, "training.maxMinutes = 1e-09: must be at least a second"),
     (JOB, {"maxMinutes": float("nan")}, "training.maxMinutes = nan: must be at least a second"),
@@ -96,10 +97,10 @@ REFUSED = [
     (TRAINING, {"retiringGeneration": "blue"}, "trainingPool.retiringGeneration = 'blue': is the current generation"),
     (STEPS, {"retiringGeneration": "blue"}, "stepsPool.retiringGeneration = 'blue': is the current generation"),
     (STEPS, {"retiringGeneration": "Old"}, "'Old': names the persistent resource 'recsys-steps-Old', which is no"),
-    (SCHEDULE, {"cron": "every day"}, "schedule.cron = 'every day': has 2 fields"),
+    (SCHEDULE, {"cron": "every day"}, "schedules[0].cron = 'every day': has 2 fields"),
     (SCHEDULE, {"cron": "0 25 * * *"}, "'0 25 * * *': '25' is no hour"),
-    (SCHEDULE, {"timeZone": "Paris"}, "schedule.timeZone = 'Paris': is no time zone"),
-    (SCHEDULE, {"maxConcurrentRuns": 0}, "schedule.maxConcurrentRuns = 0: a schedule runs at least one"),
+    (SCHEDULE, {"timeZone": "Paris"}, "schedules[0].timeZone = 'Paris': is no time zone"),
+    (SCHEDULE, {"maxConcurrentRuns": 0}, "schedules[0].maxConcurrentRuns = 0: a schedule runs at least one"),
     (SCHEDULE, {"maxConcurrentRuns": 2}, "maxConcurrentRuns = 2: recsys-training:trainingPool has at most 1 replica"),
     (SCHEDULE, {"maxConcurrentRuns": 2}, "maxConcurrentRuns = 2: recsys-training:stepsPool has at most 1 replica"),
     (RETENTION, {"stagingDays": 0}, "retention.stagingDays = 0: must be at least one day"),
@@ -121,6 +122,7 @@ REFUSED = [
     (RETENTION, {"versionsDays": 0}, "retention.versionsDays = 0: must be at least one day"),
     (REGISTRY, {"keptVersions": 0}, "registry.keptVersions = 0: must be 1 to 10000"),
     (REGISTRY, {"untaggedDays": 10_001}, "registry.untaggedDays = 10001: must be 1 to 10000"),
+    (ENCRYPTION, {"rotationDays": 0}, "encryption.rotationDays = 0: a key is turned over after 1 to 36500 days"),
     (JOB, {"experiment": "Recsys Dev"}, "training.experiment = 'Recsys Dev': is no experiment name"),
     (JOB, {"modelName": "2nd"}, "training.modelName = '2nd': is no model name"),
     (JOB, {"maxMinutes": 0}, "training.maxMinutes = 0.0: must be at least a second"),

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 from pydantic import BaseModel
@@ -21,6 +21,8 @@ WRONG: dict[Any, list[Any]] = {
     tuple[str, ...]: [0, True, None, {}, "user:ann@acme.example", [5], [None], [""], [["user:ann@acme.example"]]],
     # A member with letters of another script, with spaces, without a domain, in two spellings of one.
     "members": [["user:änn@acme.example"], ["user:ann@асme.example"], [" user:ann@acme.example"], ["user:ann@acme"]],
+    dict[str, Any]: [0, True, None, [], "text", {"x": []}, {"x": None}, {"strategy": "SPOT"}],
+    "sections": [0, True, None, {}, "text", [5], [None]],
     "section": [0, True, None, [], {}, "text"],
 }
 
@@ -34,6 +36,9 @@ def leaves(section: type[BaseModel] = StackConfig, prefix: str = "") -> Iterator
         if isinstance(kind, type) and issubclass(kind, BaseModel):
             yield key, "section"
             yield from leaves(kind, key)
+        elif any(hasattr(part, "model_fields") for part in get_args(kind)):
+            yield key, "sections"
+            yield from leaves(get_args(kind)[0], key)
         else:
             yield key, kind
             if kind == tuple[str, ...]:
@@ -47,6 +52,8 @@ RIGHT = {
     "recsys-training:trainingPool.retiringGeneration": "",
     "recsys-training:stepsPool.retiringGeneration": "",
     "recsys-training:federation.githubRepository": "",
+    "recsys-training:schedules.startTime": "",
+    "recsys-training:schedules.endTime": "",
     "recsys-training:operations.billingAccount": "",
 }
 
@@ -64,7 +71,9 @@ def raw(key: str, value: Any) -> dict[str, str]:
     """The changed configuration as the language host gets it."""
     top, _, inner = key.partition(".")
     if inner:
-        return {top: json.dumps({**stack_config("dev", {})[top], inner: value})}
+        held = stack_config("dev", {})[top]
+        changed = [{**held[0], inner: value}] if isinstance(held, list) else {**held, inner: value}
+        return {top: json.dumps(changed)}
     return {top: value if isinstance(value, str) else json.dumps(value)}
 
 

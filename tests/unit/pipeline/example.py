@@ -43,6 +43,7 @@ def facts(**changes: Any) -> PlatformFacts:
         "training_pool": pool("recsys-train", GPU),
         "steps_pool": pool("recsys-steps"),
         "images": ImageLock(trainer=TRAINER, steps=STEPS),
+        "kms_key": "",
         "experiment": "recsys-dev",
         "model_name": "recsys",
         "max_minutes": 30.0,
@@ -56,7 +57,7 @@ def outputs(**changes: Any) -> StackOutputs:
         "stack": "dev",
         "pipeline_spec_uri": "gs://acme-artifacts/pipelines/spec.json",
         "pipeline_spec_digest": "0" * 64,
-        "schedule": "projects/acme/locations/europe-west4/schedules/1",
+        "schedules": {"nightly": "projects/acme/locations/europe-west4/schedules/1"},
         "repository": "us-docker.pkg.dev/acme/recsys",
         "endpoints": Endpoints(),
     }

@@ -1,6 +1,6 @@
 """The names that the trainer repeats are the ones that the rest of the platform uses."""
 
-from train import artifacts, baselines, data, environment, log, metrics
+from train import artifacts, baselines, data, environment, log, metrics, serve
 
 from contracts import job_environment, log_fields, run_artifacts, table_schemas
 
@@ -17,6 +17,8 @@ def test_the_log_fields_are_the_contracts() -> None:
 def test_the_files_metrics_and_baselines_are_the_contracts() -> None:
     assert artifacts.TRAINING_FILE == run_artifacts.TRAINING_FILE
     assert artifacts.EVALUATION_FILE == run_artifacts.EVALUATION_FILE
+    assert f"{serve.BUNDLE_FOLDER}/{serve.MANIFEST_FILE}" == run_artifacts.BUNDLE_MANIFEST
+    assert serve.__file__.endswith(f"/{run_artifacts.BUNDLE_PROGRAM}")
     assert metrics.PRIMARY == run_artifacts.PRIMARY_METRIC
     assert (baselines.MOST_POPULAR, baselines.MARKOV) == (run_artifacts.MOST_POPULAR, run_artifacts.MARKOV)
 

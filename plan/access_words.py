@@ -1,0 +1,39 @@
+"""Accounts and grants in a plan: who can do what no longer."""
+
+from plan.changes import Change
+from plan.notes import Note, arrow
+
+
+def tell_account(change: Change) -> Note:
+    old, new = change.old.get("accountId"), change.new.get("accountId")
+    if change.op == "replace":
+        return Note(
+            f"Service account is REPLACED: {arrow(old, new)}",
+            capacity=f"jobs that run as {old} fail at their next call; schedules and jobs that name it are refused",
+            data=f"grants outside of this stack stay with {old} and are lost to {new}",
+            instead=f"declare {new} beside {old}, move what runs as it, then drop {old}",
+        )
+    if change.op == "delete":
+        return Note(
+            f"Service account {old} is DELETED",
+            capacity="jobs that run as it fail at their next call",
+            instead="`gcloud iam service-accounts undelete` brings it back for 30 days; created anew under its name "
+            "it is another account, which old grants do not know",
+        )
+    return Note(f"Service account {old or new} is changed in place: {', '.join(change.paths) or 'its options'}")
+
+
+def tell_grant(change: Change) -> Note:
+    if change.op == "delete":
+        return Note(f"{_who(change.old)} loses {change.old.get('role')} ({change.name})")
+    if change.op == "replace":
+        return Note(
+            f"Grant {change.name} is replaced: {_who(change.old)}, {change.old.get('role')} → "
+            f"{_who(change.new)}, {change.new.get('role')}",
+            capacity="for a moment both exist or neither does: calls in between may be refused",
+        )
+    return Note(f"{_who(change.new)} gets {change.new.get('role')} ({change.name})")
+
+
+def _who(inputs: object) -> str:
+    return str(getattr(inputs, "get", lambda _: None)("member") or "somebody")
