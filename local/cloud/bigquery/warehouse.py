@@ -107,14 +107,14 @@ class Warehouse:
 
         deadline = time.monotonic() + _CLOSE_SECONDS
         with self._writing, self._opening:
-            while self._connection:
+            while connection := self._connection:
                 try:
-                    self._connection.close()
+                    connection.close()
                     self._connection = None
                 except duckdb.Error:  # a call is under way on it
                     if time.monotonic() > deadline:
                         raise
-                    self._connection.interrupt()
+                    connection.interrupt()
                     time.sleep(0.02)
 
     # The catalog
