@@ -177,7 +177,14 @@ def _has(held: Any, wanted: str) -> bool:
         return held not in (None, "", [], {})
     if isinstance(held, dict):
         return wanted in held
+    if held is not None and "*" in wanted:
+        return _like(str(held).lower(), wanted.lower())
     return held is not None and wanted.lower() in str(held).lower()
+
+
+def _like(held: str, pattern: str) -> bool:
+    """Whether a text is as a pattern with `*` in it says, the whole of it."""
+    return fnmatch.fnmatchcase(held, pattern.replace("[", "[[]"))
 
 
 def _equal(held: Any, wanted: str) -> bool:
@@ -189,7 +196,7 @@ def _equal(held: Any, wanted: str) -> bool:
         except ValueError:
             return False
     if "*" in wanted:
-        return fnmatch.fnmatchcase(str(held), wanted.replace("[", "[[]"))
+        return _like(str(held), wanted)
     moments = _moment(held), _moment(wanted)
     return moments[0] == moments[1] if all(moments) else str(held) == wanted
 

@@ -31,6 +31,7 @@ _VERTEX_ROOTS = (
     "TensorboardExperiment",
     "TensorboardRun",
     "TensorboardTimeSeries",
+    "TrainingPipeline",
     "BatchCreateTensorboardRunsRequest",
     "BatchCreateTensorboardTimeSeriesRequest",
     "UpdateExplanationDatasetRequest",

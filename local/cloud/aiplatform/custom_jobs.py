@@ -81,12 +81,16 @@ class CustomJobs(Collection):
             Route("DELETE", name, self._delete, f"{may}.delete"),
         ]
 
-    def submit(self, parent: str, body: Resource, *, runtimes: Mapping[str, RuntimeManifest] | None = None) -> Resource:
-        """Check a canonical `CustomJob` as the API does, keep it and run it. `runtimes` stand for its images."""
+    def submit(
+        self, parent: str, body: Resource, *, short: str = "", runtimes: Mapping[str, RuntimeManifest] | None = None
+    ) -> Resource:
+        """Check a canonical `CustomJob` as the API does, keep it (with `short` for its id) and run it. `runtimes` stand
+        for its images.
+        """
         check_job(body)
         slots, account = self._place(parent, body, new=True)
         wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
-        job = self.create(f"{parent}/customJobs/{new_id()}", {**wanted, "state": JobState.PENDING.value})
+        job = self.create(f"{parent}/customJobs/{short or new_id()}", {**wanted, "state": JobState.PENDING.value})
         runtimes = {**self._stock(job, known=runtimes or {}), **(runtimes or {})}
         stand_ins = {image: runtime.model_dump() for image, runtime in runtimes.items()}
         self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})

@@ -15,11 +15,12 @@ from local.cloud.validation import Violations, as_int
 
 _MOST_WORKER_POOLS = 4
 _MOST_PACKAGES = 100
+_MOST_VARIABLES = 100
 _ON_A_POOL = {"STRATEGY_UNSPECIFIED", "ON_DEMAND", "STANDARD"}
 
 
-def check_job(body: dict[str, Any]) -> None:
-    """Refuse a `CustomJob` that is wrong by itself. All that is found is told at once."""
+def check_job(body: dict[str, Any], *, at: str = "jobSpec") -> None:
+    """Refuse a `CustomJob` that is wrong by itself, with all that is found. `at`: what the caller calls its spec."""
     found = Violations()
     found.unless(body.get("displayName"), "displayName", "is required")
     found.unless(len(body.get("displayName", "")) <= 128, "displayName", "has more than 128 characters")
@@ -28,29 +29,31 @@ def check_job(body: dict[str, Any]) -> None:
     pools = spec.get("workerPoolSpecs") or []
     found.unless(
         1 <= len(pools) <= _MOST_WORKER_POOLS,
-        "jobSpec.workerPoolSpecs",
+        f"{at}.workerPoolSpecs",
         f"{len(pools)} worker pools: at least 1 and at most {_MOST_WORKER_POOLS} are allowed",
     )
     for index, pool in enumerate(pools):
         if pool or index == 0:
-            _check_worker_pool(found, pool, index)
+            _check_worker_pool(found, pool, f"{at}.workerPoolSpecs[{index}]", first=index == 0)
     timeout = spec.get("scheduling", {}).get("timeout")
-    found.unless(timeout is None or seconds(timeout) > 0, "jobSpec.scheduling.timeout", f"{timeout!r} is not positive")
+    found.unless(timeout is None or seconds(timeout) > 0, f"{at}.scheduling.timeout", f"{timeout!r} is not positive")
+    if spec.get("network"):
+        form = r"projects/[^/]+/global/networks/[^/]+"
+        found.matches(form, spec["network"], f"{at}.network", "is not projects/PROJECT/global/networks/NETWORK")
     base = spec.get("baseOutputDirectory", {}).get("outputUriPrefix", "")
     found.unless(
         not base or base.startswith("gs://"),
-        "jobSpec.baseOutputDirectory.outputUriPrefix",
+        f"{at}.baseOutputDirectory.outputUriPrefix",
         f"{base!r} is not a gs:// URI",
     )
     found.refuse()
 
 
-def _check_worker_pool(found: Violations, pool: dict[str, Any], index: int) -> None:
-    at = f"jobSpec.workerPoolSpecs[{index}]"
+def _check_worker_pool(found: Violations, pool: dict[str, Any], at: str, *, first: bool) -> None:
     check_machine(found, pool.get("machineSpec"), f"{at}.machineSpec")
     check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec")
     replicas = as_int(pool.get("replicaCount", 1)) or 0
-    if index == 0:
+    if first:
         found.unless(
             replicas == 1, f"{at}.replicaCount", f"{replicas} is not 1: the first worker pool is the primary replica"
         )
@@ -83,6 +86,10 @@ def _check_package(found: Violations, package: dict[str, Any], at: str) -> None:
 def _check_variables(found: Violations, program: dict[str, Any], at: str) -> None:
     names = [entry.get("name", "") for entry in program.get("env", [])]
     found.unless(all(names), at, "each variable needs a name")
+    found.unless(len(names) <= _MOST_VARIABLES, at, f"{len(names)} variables: at most {_MOST_VARIABLES} are allowed")
+    for index, name in enumerate(names):
+        if name:
+            found.matches(r"[A-Za-z_][A-Za-z0-9_]*", name, f"{at}[{index}].name", "is no C identifier")
     found.unless(len(names) == len(set(names)), at, "EnvVar names must be unique")
 
 

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 _ID = r"[a-z0-9_-]{1,63}"
 _ALIAS = r"[a-z][a-zA-Z0-9-]{0,126}[a-z0-9]"
 _DEFAULT = "default"
-_OUTPUT_ONLY = ("versionId", "versionCreateTime", "versionUpdateTime", "deployedModels", "supportedExportFormats")
+_OUTPUT_ONLY = (
+    *("versionId", "versionCreateTime", "versionUpdateTime"),
+    *("deployedModels", "supportedExportFormats", "trainingPipeline"),
+)
+_OF_THE_MODEL = ("displayName", "description")
 
 
 class Models(Collection):
@@ -77,21 +81,27 @@ class Models(Collection):
         """All versions of a model, oldest first."""
         return sorted(self.all(model), key=lambda each: int(each["versionId"]))
 
-    def _upload(self, call: Call) -> dict[str, Any]:
-        request = canonical("UploadModelRequest", call.object(), "request")
-        body = request.get("model") or {}
-        self._check(body, request)
-        location = call.params["parent"]
-        if request.get("parentModel"):
-            refuse_outside(self.cloud, "parentModel", [request["parentModel"]], location)
+    def upload(self, location: str, request: Resource) -> Resource:
+        """Keep what a canonical `UploadModelRequest` asks for; the version that it made."""
         with self.cloud.store.transaction():
-            if request.get("parentModel"):
-                model = self.version(request["parentModel"].partition("@")[0])["name"].partition("@")[0]
-            else:
-                model = f"{location}/models/{request.get('modelId') or new_id()}"
-                if self._versions(model):
-                    raise already_exists(f"The Model '{model}' already exists. Upload a version with parentModel.")
-            made = self._add_version(model, body)
+            return self._add_version(self.wanted(location, request), request.get("model") or {})
+
+    def wanted(self, location: str, request: Resource) -> str:
+        """The name of the model that a request makes, or makes a version of. Raises what refuses the request."""
+        self._check(request.get("model") or {}, request)
+        if not request.get("parentModel"):
+            model = f"{location}/models/{request.get('modelId') or new_id()}"
+            if self._versions(model):
+                raise already_exists(f"The Model '{model}' already exists. Upload a version with parentModel.")
+            return model
+        refuse_outside(self.cloud, "parentModel", [request["parentModel"]], location)
+        return self.version(request["parentModel"].partition("@")[0])["name"].partition("@")[0]
+
+    def _upload(self, call: Call) -> dict[str, Any]:
+        location, request = call.params["parent"], canonical("UploadModelRequest", call.object(), "request")
+        request["model"] = without_output_only(request.get("model") or {}, *_OUTPUT_ONLY)
+        made = self.upload(location, request)
+        model = made["name"].partition("@")[0]
         return self.cloud.operations.done(
             location,
             {"model": self.cloud.projects.with_number(model), "modelVersionId": made["versionId"]},
@@ -109,7 +119,7 @@ class Models(Collection):
             aliases.append(_DEFAULT)
         now = self.cloud.clock.timestamp()
         made = {
-            **without_output_only(body, *_OUTPUT_ONLY),
+            **body,
             "versionId": number,
             "versionAliases": [],
             "versionCreateTime": now,
@@ -164,8 +174,31 @@ class Models(Collection):
             body = {
                 key: body[key] for key in ("displayName", "description", "versionDescription", "labels") if key in body
             }
-        changed = self._write(self.patch(call, body, fixed=fixed)["name"], {})
-        return self.shown(changed if versioned else _as_model(changed))
+        if versioned:
+            return self.shown(self._write(self.patch(call, body, fixed=fixed)["name"], {}))
+        with self.cloud.store.transaction():
+            self._accept_any_etag(found, body)
+            changed = self._write(self.patch(call, body, fixed=fixed)["name"], {})
+            self._share(changed)
+            return self.shown(_as_model(self.get(changed["name"])))
+
+    def _accept_any_etag(self, default: Resource, body: Resource) -> None:
+        """A change of the model itself may rest on what was read of any of its versions, as the SDK's does."""
+        versions = self._versions(default["name"].partition("@")[0])
+        if body.get("etag") in {each["etag"] for each in versions}:
+            body["etag"] = default["etag"]
+
+    def _share(self, default: Resource) -> None:
+        """Give the other versions what is the model's and not a version's; labels of the model join their own.
+
+        Source: https://cloud.google.com/vertex-ai/docs/reference/rpc/google.cloud.aiplatform.v1#updatemodelrequest
+        """
+        for each in self._versions(default["name"].partition("@")[0]):
+            shared: Resource = {key: default[key] for key in _OF_THE_MODEL if key in default}
+            if labels := {**each.get("labels", {}), **default.get("labels", {})}:
+                shared["labels"] = labels
+            if any(each.get(key) != value for key, value in shared.items()):
+                self._write(each["name"], shared)
 
     def _merge_aliases(self, call: Call) -> dict[str, Any]:
         body = canonical("MergeVersionAliasesRequest", call.object(), "request")

@@ -47,6 +47,7 @@ _TASK = "aiplatform.PipelineJob.task"
 _CACHE = "aiplatform.PipelineJob.cache"
 _SCHEDULE_TIME = "aiplatform.PipelineJob.scheduleTime"
 _ID = r"[a-z][-a-z0-9]{0,127}"
+_CANCELLED = 1
 _FAIL_FAST = "PIPELINE_FAILURE_POLICY_FAIL_FAST"
 _STATES = {
     TaskState.PENDING: "PIPELINE_STATE_PENDING",
@@ -77,7 +78,7 @@ class PipelineJobs(Collection):
         may = "aiplatform.pipelineJobs"
         return [
             Route("POST", parent, self._create, f"{may}.create"),
-            Route("GET", parent, lambda call: self.page(call, "pipelineJobs", render=self._detailed), f"{may}.list"),
+            Route("GET", parent, self._list, f"{may}.list"),
             Route("GET", name, lambda call: self.shown(self._detailed(self.get(call.params["name"]))), f"{may}.get"),
             Route("POST", f"{name}:cancel", self._cancel, f"{may}.cancel"),
             Route("DELETE", name, self._delete, f"{may}.delete"),
@@ -115,8 +116,7 @@ class PipelineJobs(Collection):
             self.runner.cancel(job["name"])
 
     def _check(self, parent: str, body: Resource, short: str) -> None:
-        if body.get("templateUri") and not body.get("pipelineSpec"):
-            raise unimplemented("templateUri: the local cloud has no template registry. Send the pipelineSpec inline")
+        refuse_template(body)
         found = Violations()
         found.matches(_ID, short, "pipelineJobId", "must start with a letter and hold at most 128 of a-z, 0-9 and -")
         found.labels(body.get("labels"))
@@ -228,6 +228,8 @@ class PipelineJobs(Collection):
                 job["endTime"] = self.cloud.clock.timestamp()
             if run.error:
                 job["error"] = run.error
+            elif state == "PIPELINE_STATE_CANCELLED":
+                job["error"] = {"code": _CANCELLED, "message": "CANCELED"}
 
         self.update(name, change)
         if state in _FINAL:
@@ -239,18 +241,27 @@ class PipelineJobs(Collection):
         self.update(run.context.name, lambda job: job.update(state="PIPELINE_STATE_FAILED", endTime=now, error=status))
 
     def _detailed(self, job: Resource) -> Resource:
-        """With the details of its tasks, in the order in which they were made."""
+        """With its contexts as they are now, and the details of its tasks in the order in which they were made."""
         records = [TaskRecord.of_json(body) for _, body in self.cloud.store.list(_TASK, job["name"])]
         if not records:
             return job
         records.sort(key=lambda record: (record.create_time, record.path))
         details = [task_detail(record, self._metadata, self.cloud.projects.with_number) for record in records]
-        return {**job, "jobDetail": {**job.get("jobDetail", {}), "taskDetails": details}}
+        contexts = {key: self._context_now(held) for key, held in job.get("jobDetail", {}).items()}
+        return {**job, "jobDetail": {**contexts, "taskDetails": details}}
+
+    def _context_now(self, held: Resource) -> Resource:
+        """A context that may have got parents since the run began, such as an experiment; as it was, if it is gone."""
+        found = self._metadata.contexts.find(held["name"])
+        return self._metadata.shown(self._metadata.contexts, found) if found else held
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("PipelineJob", call.object(), "pipeline_job")
         act_as(self.cloud, call.caller, account_of(self.cloud, body, call.params["parent"]))
         return self.shown(self.submit(call.params["parent"], body, call.query.get("pipelineJobId", "")))
+
+    def _list(self, call: Call) -> dict[str, Any]:
+        return self.page(call, "pipelineJobs", render=self._detailed, filtered=_filtered)
 
     def _cancel(self, call: Call) -> dict[str, Any]:
         self.cancel(call.params["name"])
@@ -306,6 +317,18 @@ def account_of(cloud: "Cloud", job: Resource, name: str) -> str:
     """Whom a run acts as: by default the Compute Engine account of the project that `name` begins with."""
     number = cloud.projects.number_of(name.split("/")[1])
     return job.get("serviceAccount") or f"{number}-compute@developer.gserviceaccount.com"
+
+
+def _filtered(job: Resource) -> Resource:
+    """A job as a list's filter sees it: with the two names that only filters know."""
+    name = job["pipelineSpec"].get("pipelineInfo", {}).get("name", "")
+    return {**job, "pipelineName": name, "pipelineJobUserId": job["name"].rsplit("/", 1)[-1]}
+
+
+def refuse_template(job: Resource) -> None:
+    """A job whose spec lies in a registry cannot run here."""
+    if job.get("templateUri") and not job.get("pipelineSpec"):
+        raise unimplemented("templateUri: the local cloud has no template registry. Send the pipelineSpec inline")
 
 
 def generated_id(body: Resource, timestamp: str) -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _SERVICE = "aiplatform.googleapis.com"
 _SUBMITTED = re.compile(
-    r"/(customJobs|pipelineJobs|persistentResources|metadataStores|tensorboards)$|:(reboot|upload)$"
+    r"/(customJobs|pipelineJobs|persistentResources|metadataStores|tensorboards|trainingPipelines)$|:(reboot|upload)$"
 )
 _PLACE = re.compile(r"projects/([^/]+)/locations/([^/]+)")
 _TITLES = {

@@ -105,15 +105,20 @@ class Collection:
         render: Callable[[Resource], Resource] = dict,
         functions: Mapping[str, filters.Function] | None = None,
         items: Iterable[Resource] | None = None,
+        filtered: Callable[[Resource], Resource] | None = None,
     ) -> dict[str, Any]:
-        """One page of what the call's filter selects, in the order that it asks for, newest first by default."""
+        """One page of what the call's filter selects, in the order that it asks for, newest first by default.
+
+        `filtered` is what a filter sees of a resource, where that is not what `render` answers.
+        """
         version, size = self.cloud.store.version(self._kind), page_size(call, default=100, most=1000)
         asked = (call.params.get("parent", ""), call.query.get("filter", ""), call.query.get("orderBy", ""))
         after, chosen = last_name(call), self._chosen.get(asked)
         if after is None or items is not None or chosen is None or chosen.version != version:
             selects = filters.compiled(asked[1], functions) if asked[1] else None
             candidates = self.all(call.params.get("parent")) if items is None else items
-            selected = [item for item in candidates if selects is None or selects(render(item))]
+            seen = filtered or render
+            selected = [item for item in candidates if selects is None or selects(seen(item))]
             found = {item["name"]: item for item in _ordered(selected, asked[2])}
             chosen = _Chosen(version, list(found))
             if items is None:

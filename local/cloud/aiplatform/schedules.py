@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud import cron
 from local.cloud.aiplatform.messages import canonical
-from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, account_of, generated_id
+from local.cloud.aiplatform.pipeline_jobs import PipelineJobs, account_of, generated_id, refuse_template
 from local.cloud.aiplatform.resources import Collection, Resource, done, location_of, new_id, without_output_only
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339, rfc3339
@@ -179,7 +179,7 @@ class Schedules(Collection):
 
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("Schedule", call.object(), "schedule")
-        self._check(body)
+        self._check(body, call.params["parent"])
         self._act_as(call, body, call.params["parent"])
         now = self.cloud.clock.timestamp()
         made = {"startTime": now, **without_output_only(body, *_OUTPUT_ONLY)}
@@ -195,7 +195,7 @@ class Schedules(Collection):
         body = canonical("Schedule", call.object(), "schedule")
         with self.cloud.store.transaction():
             schedule = self.patch(call, body, fixed=_OUTPUT_ONLY if call.query.get("updateMask") else ())
-            self._check(schedule)
+            self._check(schedule, location_of(schedule["name"]))
             self._act_as(call, schedule, location_of(schedule["name"]))
             if schedule["state"] == "ACTIVE":
                 now = self.cloud.clock.timestamp()
@@ -243,7 +243,7 @@ class Schedules(Collection):
         if job:
             act_as(self.cloud, call.caller, account_of(self.cloud, job, location))
 
-    def _check(self, body: Resource) -> None:
+    def _check(self, body: Resource, location: str) -> None:
         found = Violations()
         found.unless(body.get("displayName"), "displayName", "is required")
         found.unless(len(body.get("displayName", "")) <= 128, "displayName", "has more than 128 characters")
@@ -268,17 +268,21 @@ class Schedules(Collection):
             len(requests) == 1, "createPipelineJobRequest", f"exactly one of {' and '.join(_RUN_REQUESTS)} is required"
         )
         if requests == ["createPipelineJobRequest"]:
+            given = self.cloud.projects.with_id(body["createPipelineJobRequest"].get("parent", "") or location)
+            other = f"{given!r} is not the schedule's own location, {location!r}"
+            found.unless(given == location, "createPipelineJobRequest.parent", other)
             _check_pipeline(found, body["createPipelineJobRequest"].get("pipelineJob", {}))
         found.refuse()
 
 
 def _check_pipeline(found: Violations, job: Resource) -> None:
+    refuse_template(job)
     at = "createPipelineJobRequest.pipelineJob"
     spec = job.get("pipelineSpec")
     root = job.get("runtimeConfig", {}).get("gcsOutputDirectory", "")
     found.unless(root.startswith("gs://"), f"{at}.runtimeConfig.gcsOutputDirectory", f"{root!r} is not a gs:// URI")
     if not isinstance(spec, dict) or not spec:
-        found.unless(job.get("templateUri"), f"{at}.pipelineSpec", "is required")
+        found.add(f"{at}.pipelineSpec", "is required")
         return
     for field, description in problems_of(spec):
         found.add(f"{at}.{field}", description)

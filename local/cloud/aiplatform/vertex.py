@@ -15,6 +15,7 @@ from local.cloud.aiplatform.quotas import Quotas
 from local.cloud.aiplatform.schedules import Schedules
 from local.cloud.aiplatform.settings import SettingsStore
 from local.cloud.aiplatform.tensorboards import Tensorboards
+from local.cloud.aiplatform.training_pipelines import TrainingPipelines
 from local.cloud.call import Call
 from local.cloud.errors import invalid_argument, not_found
 from local.cloud.jobs.images import ImageNotFoundError, RuntimeManifest
@@ -54,6 +55,7 @@ class Vertex:
         self.pipelines = PipelineJobs(cloud, self.jobs, self.metadata, folder=cloud.root / "pipelines", objects=objects)
         self.schedules = Schedules(cloud, self.pipelines)
         self.models = Models(cloud)
+        self.training_pipelines = TrainingPipelines(cloud, self.jobs, self.models)
         self.tensorboards = Tensorboards(cloud)
         cloud.images.checks.append(check_manifest)
         cloud.on_start.append(self._start)
@@ -67,7 +69,7 @@ class Vertex:
     def services(self) -> list[Service]:
         parts = (
             *(self.pools, self.jobs, self.metadata, self.pipelines),
-            *(self.schedules, self.models, self.tensorboards),
+            *(self.schedules, self.models, self.tensorboards, self.training_pipelines),
         )
         routes = [self._quotas.counted(route) for part in parts for route in part.routes()]
         routes += _ui_operations(self._cloud)
@@ -89,6 +91,7 @@ class Vertex:
         self.runner.start()
         self.pipelines.runner.start()
         self.jobs.recover()
+        self.training_pipelines.recover()
         self.pipelines.recover()
         self.schedules.start()
 

@@ -11,6 +11,7 @@ code.
 import json
 import secrets
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,6 +26,7 @@ create table if not exists _meta.resources (kind varchar, name varchar, body var
 create table if not exists _meta.applied (job varchar primary key, body varchar);
 create sequence if not exists _meta.physical;
 """
+_CLOSE_SECONDS = 5.0
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -100,10 +102,20 @@ class Warehouse:
         return self._writer == threading.get_ident()
 
     def close(self) -> None:
+        """What another thread still reads is interrupted."""
+        import duckdb
+
+        deadline = time.monotonic() + _CLOSE_SECONDS
         with self._writing, self._opening:
-            if self._connection:
-                self._connection.close()
-                self._connection = None
+            while connection := self._connection:
+                try:
+                    connection.close()
+                    self._connection = None
+                except duckdb.Error:  # a call is under way on it
+                    if time.monotonic() > deadline:
+                        raise
+                    connection.interrupt()
+                    time.sleep(0.02)
 
     # The catalog
 

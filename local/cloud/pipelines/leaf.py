@@ -15,6 +15,7 @@ from local.cloud.pipelines.launcher import container_job, is_launcher, launched_
 from local.cloud.pipelines.nodes import Node
 from local.cloud.pipelines.placeholders import Bindings, PlaceholderError
 from local.cloud.pipelines.records import TaskRecord, TaskState
+from local.cloud.pipelines.retries import wait_seconds
 from local.cloud.pipelines.surroundings import JobRefusedError, JobView
 from local.cloud.pipelines.values import Values, parameter_types
 
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _INTERNAL = 13
 _INVALID_ARGUMENT = 3
-_DEFAULT_BACKOFF_FACTOR = 2.0
-_DEFAULT_MOST_BACKOFF_SECONDS = 3600.0
 
 
 class Leaf(Node):
@@ -144,14 +143,11 @@ class Leaf(Node):
 
     def _fail_attempt(self, code: int, message: str) -> None:
         """End, or wait for the next attempt if the task has one left."""
-        policy = self._task.get("retryPolicy", {})
-        if self.record.attempts > int(policy.get("maxRetryCount", 0)) or self.run.cancelled:
+        wait = wait_seconds(self._task, self.record.attempts)
+        if wait is None or self.run.cancelled:
             self.run.fail(self.record, code, message)
             return
-        wait = _seconds(policy.get("backoffDuration", "0s"))
-        wait *= float(policy.get("backoffFactor") or _DEFAULT_BACKOFF_FACTOR) ** (self.record.attempts - 1)
-        most = _seconds(policy.get("backoffMaxDuration", "0s")) or _DEFAULT_MOST_BACKOFF_SECONDS
-        self.record.not_before = self.run.time() + min(wait, most)
+        self.record.not_before = self.run.time() + wait
         self.record.failed_jobs += [self.record.job] if self.record.job else []
         self.record.job = ""
         self.run.move(self.record, TaskState.PENDING, {"code": code, "message": message})
@@ -185,12 +181,6 @@ class Leaf(Node):
         """Whether the artifacts of a cached execution still exist where they are objects."""
         uris = [each["uri"] for found in kept.artifacts.values() for each in found]
         return all(self.run.around.path_of(uri).exists() for uri in uris if uri.startswith("gs://"))
-
-
-def _seconds(duration: str | Mapping[str, Any]) -> float:
-    if isinstance(duration, str):
-        return float(duration.removesuffix("s") or 0)
-    return float(duration.get("seconds", 0)) + float(duration.get("nanos", 0)) / 1e9
 
 
 def _lost(job: str) -> dict[str, Any]:

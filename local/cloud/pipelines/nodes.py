@@ -12,6 +12,7 @@ from local.cloud.pipelines import conditions
 from local.cloud.pipelines.inputs import Given, InputError, Scope, loop_items, task_inputs
 from local.cloud.pipelines.placeholders import PlaceholderError
 from local.cloud.pipelines.records import TaskRecord, TaskState
+from local.cloud.pipelines.retries import wait_seconds
 from local.cloud.pipelines.spec import runs_anyway, upstream
 from local.cloud.pipelines.values import Values, parameter_types
 
@@ -57,10 +58,18 @@ class Ended(Node):
 
 
 class Dag(Node):
-    """A pipeline: the root, a nested one, a branch, or one iteration of a loop."""
+    """A pipeline: the root, a nested one, a branch, or one iteration of a loop. `task` is what of the spec runs it."""
 
-    def __init__(self, run: "Run", record: TaskRecord, component: Mapping[str, Any], inputs: Values) -> None:
+    def __init__(
+        self,
+        run: "Run",
+        record: TaskRecord,
+        component: Mapping[str, Any],
+        inputs: Values,
+        task: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(run, record)
+        self._task = task or {}
         self._dag: Mapping[str, Any] = component["dag"]
         self._inputs = inputs
         self._children: dict[str, Node] = {}
@@ -71,6 +80,9 @@ class Dag(Node):
             return False
         changed = self.state is TaskState.PENDING
         if changed:
+            if self.run.time() < self.record.not_before and not self.run.cancelled:
+                return False
+            self.record.attempts += 1
             self.run.move(self.record, TaskState.RUNNING)
         moved = True
         while moved:
@@ -142,13 +154,24 @@ class Dag(Node):
         failed = [name for name, child in children.items() if child.state is TaskState.FAILED]
         if failed:
             message = f"The DAG failed because some tasks failed. The failed tasks are: [{', '.join(failed)}]."
-            self.run.fail(self.record, FAILED_PRECONDITION, message)
+            self._fail_attempt(message)
         elif self.run.cancelled:
             self.run.move(self.record, TaskState.CANCELLED)
         else:
             self.record.outputs = self._collect().to_json()
             self.run.move(self.record, TaskState.SUCCEEDED)
         return True
+
+    def _fail_attempt(self, message: str) -> None:
+        """End, or begin anew with other tasks in place of those that there were, if there is an attempt left."""
+        wait = wait_seconds(self._task, self.record.attempts)
+        if wait is None or self.run.cancelled:
+            self.run.fail(self.record, FAILED_PRECONDITION, message)
+            return
+        self.run.set_aside(self.record)
+        self._children.clear()
+        self.record.not_before = self.run.time() + wait
+        self.run.move(self.record, TaskState.PENDING, {"code": FAILED_PRECONDITION, "message": message})
 
     def _collect(self) -> Values:
         """The outputs that the spec names, each from the first of its sources that has one."""

@@ -20,6 +20,7 @@ from local.cloud.pipelines.surroundings import RunContext, Surroundings
 from local.cloud.pipelines.values import Values, parameter_types
 
 _WORKSPACE = "{{$.workspace_path}}"
+_ASIDE = "#"  # no task's name has it
 
 
 class Run:
@@ -32,10 +33,8 @@ class Run:
         self.context = context
         self.around = around
         self.cancelled = False
-        self._failing = False
         self._records = {record.path: record for record in records}
-        for record in self._records.values():
-            self._failing |= record.state is TaskState.FAILED
+        self._failing = self._has_failed()
         root = self._records.get("") or self._new("", "", context.id, "dag")
         if _WORKSPACE in json.dumps(spec.body):
             around.path_of(f"{context.folder}/workspace").mkdir(parents=True, exist_ok=True)
@@ -103,7 +102,7 @@ class Run:
         if "dag" in component:
             settled = given.settled(self.placeholders(record), parameter_types(component))
             record.inputs = settled.to_json()
-            return Dag(self, record, component, settled)
+            return Dag(self, record, component, settled, task)
         return Leaf(self, record, task, component, given)
 
     def placeholders(self, record: TaskRecord) -> dict[str, Any]:
@@ -151,6 +150,16 @@ class Run:
             record.execution = self.around.lineage.begin(record)
         self.around.save(record)
 
+    def set_aside(self, record: TaskRecord) -> None:
+        """The tasks below one that begins anew: they stay on record as its earlier attempt's, and count no more."""
+        below, aside = f"{record.path}/", f"{record.path}{_ASIDE}{record.attempts}/"
+        for path in [path for path in self._records if path.startswith(below)]:
+            gone = self._records.pop(path)
+            gone.path = aside + path.removeprefix(below)
+            self._records[gone.path] = gone
+            self.around.save(gone)
+        self._failing = self._has_failed()
+
     def fail(self, record: TaskRecord, code: int, message: str) -> None:
         self.move(record, TaskState.FAILED, {"code": code, "message": message})
 
@@ -159,6 +168,9 @@ class Run:
 
     def time(self) -> float:
         return self.around.now().timestamp()
+
+    def _has_failed(self) -> bool:
+        return any(each.state is TaskState.FAILED and _ASIDE not in path for path, each in self._records.items())
 
     def _root_id(self) -> str:
         return self._records[""].id

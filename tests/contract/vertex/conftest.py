@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,23 @@ class Vertex:
         self.cloud.grant(PROJECT, dict.fromkeys(roles, members))
 
 
+def pointed_at(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The Vertex AI SDK, initialised for this cloud."""
+    from google.cloud import aiplatform  # seconds, which the tests of the generated clients need not wait
+
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", vertex.cloud.url)
+    aiplatform.init(
+        project=PROJECT,
+        location="europe-west1",
+        api_transport="rest",
+        api_endpoint=vertex.cloud.url,
+        credentials=Credentials(token=vertex.cloud.token),  # type: ignore[no-untyped-call]
+        staging_bucket=f"gs://{BUCKET}",
+    )
+    yield aiplatform
+    aiplatform.initializer.global_config.__init__()  # type: ignore[misc] # forget this cloud
+
+
 def worker_pool(*command: str, **more: Any) -> dict[str, Any]:
     """A `WorkerPoolSpec` of one replica on the tests' machine and disk."""
     container = {"image_uri": IMAGE, "command": list(command)}
@@ -75,3 +92,8 @@ def vertex(cloud_server: CloudProcess, tmp_path_factory: pytest.TempPathFactory)
     made = Vertex(cloud_server, tmp_path_factory.mktemp("code"))
     made.prepare()
     return made
+
+
+@pytest.fixture
+def sdk(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    yield from pointed_at(vertex, monkeypatch)

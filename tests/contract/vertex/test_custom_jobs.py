@@ -239,12 +239,19 @@ def test_a_job_on_a_pool_that_does_not_exist_is_refused(vertex: Vertex) -> None:
         vertex.client("JobService").create_custom_job(parent=PARENT, custom_job=custom)
 
 
+def variables(*names: str) -> dict[str, Any]:
+    env = [{"name": name, "value": "1"} for name in names]
+    return worker_pool("true", container_spec={"image_uri": IMAGE, "env": env})
+
+
 @pytest.mark.parametrize(
     ("pools", "field"),
     [
         ([], "jobSpec.workerPoolSpecs"),
         ([worker_pool("true", replica_count=2)], "jobSpec.workerPoolSpecs[0].replicaCount"),
         ([worker_pool("true", container_spec={})], "jobSpec.workerPoolSpecs[0].containerSpec.imageUri"),
+        ([variables("LEARNING-RATE")], "jobSpec.workerPoolSpecs[0].containerSpec.env[0].name"),
+        ([variables(*(f"V{number}" for number in range(101)))], "jobSpec.workerPoolSpecs[0].containerSpec.env"),
         (
             [worker_pool("true", machine_spec={"machine_type": "x"})],
             "jobSpec.workerPoolSpecs[0].machineSpec.machineType",

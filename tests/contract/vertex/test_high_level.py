@@ -7,21 +7,14 @@ from typing import Any
 
 import pytest
 import yaml
-from google.cloud import aiplatform
-from google.oauth2.credentials import Credentials
 
 from tests.contract.cloud_process import CloudProcess
 from tests.unit.pipelines.compiled import compiled
 
-from .conftest import BUCKET, IMAGE, PROJECT, Vertex
+from .conftest import BUCKET, IMAGE, PROJECT, Vertex, pointed_at
 from .pipelines import sleeper
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture
-def sdk(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    yield from pointed_at(vertex, monkeypatch)
 
 
 @pytest.fixture
@@ -33,20 +26,6 @@ def lenient(
     made.prepare()
     for sdk in pointed_at(made, monkeypatch):
         yield made, sdk
-
-
-def pointed_at(vertex: Vertex, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.setenv("STORAGE_EMULATOR_HOST", vertex.cloud.url)
-    aiplatform.init(
-        project=PROJECT,
-        location="europe-west1",
-        api_transport="rest",
-        api_endpoint=vertex.cloud.url,
-        credentials=Credentials(token=vertex.cloud.token),  # type: ignore[no-untyped-call]
-        staging_bucket=f"gs://{BUCKET}",
-    )
-    yield aiplatform
-    aiplatform.initializer.global_config.__init__()  # type: ignore[misc] # forget this cloud
 
 
 def test_a_custom_job_is_run_and_waited_for(vertex: Vertex, sdk: Any) -> None:
@@ -103,40 +82,38 @@ def test_a_persistent_resource_is_made_and_deleted(sdk: Any) -> None:
     made.delete()
 
 
-def test_a_pipeline_job_is_submitted_and_waited_for(sdk: Any, tmp_path: Path) -> None:
+def test_a_pipeline_is_submitted_cloned_and_scheduled(
+    vertex: Vertex, sdk: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from google.cloud.aiplatform.utils import resource_manager_utils
+
+    # submit() first asks Resource Manager over gRPC who owns the bucket, which cannot be pointed elsewhere.
+    number = vertex.cloud.json("GET", f"/v1/projects/{PROJECT}")["projectNumber"]
+    monkeypatch.setattr(resource_manager_utils, "get_project_number", lambda *_, **__: number)
+    monkeypatch.setattr(sdk.pipeline_jobs, "_JOB_WAIT_TIME", 0.1)
     path = tmp_path / "sleeper.yaml"
     path.write_text(yaml.safe_dump(compiled(sleeper)))
-    job = sdk.PipelineJob(
-        display_name="sdk",
-        template_path=str(path),
-        pipeline_root=f"gs://{BUCKET}/sdk",
-        parameter_values={"seconds": 0.1},
-        enable_caching=False,
+    values = {"parameter_values": {"seconds": 0.1}, "enable_caching": False}
+    job = sdk.PipelineJob("sdk", str(path), pipeline_root=f"gs://{BUCKET}/sdk", job_id="sdk-run", **values)
+    job.submit(experiment=sdk.Experiment.get_or_create("submitted"))
+    job.wait()
+    assert job.state.name == "PIPELINE_STATE_SUCCEEDED"
+    assert {detail.task_name for detail in job.task_details} >= {"sleep", "announce"}
+    assert job.get_associated_experiment().name == "submitted"
+    again = job.clone(job_id="sdk-clone", input_artifacts={})
+    again.run()
+    found = sdk.PipelineJob.list(filter='display_name="sdk" AND pipeline_name="sleeper"')
+    assert {each.name for each in found} == {"sdk-run", "sdk-clone"}
+    schedule = job.create_schedule(
+        "CRON_TZ=America/New_York */15 9-17/2 * JAN-DEC MON-FRI", display_name="sdk", max_run_count=3
     )
-    sent = job.to_dict()
-    client = sdk.gapic.PipelineServiceClient(
-        transport="rest",
-        credentials=sdk.initializer.global_config.credentials,
-        client_options={"api_endpoint": sdk.initializer.global_config.api_endpoint},
-    )
-    # submit() would first ask Resource Manager over gRPC who owns the bucket, which cannot be pointed elsewhere.
-    made = client.create_pipeline_job(
-        parent=f"projects/{PROJECT}/locations/europe-west1",
-        pipeline_job={"display_name": "sdk", "pipeline_spec": sent["pipelineSpec"], "runtime_config": _config(sent)},
-        pipeline_job_id="sdk-run",
-    )
-    got = sdk.PipelineJob.get(made.name)
-    got.wait()
-    assert got.state.name == "PIPELINE_STATE_SUCCEEDED"
-    assert {detail.task_name for detail in got.task_details} >= {"sleep", "announce"}
-
-
-def _config(sent: dict[str, Any]) -> dict[str, Any]:
-    config = sent["runtimeConfig"]
-    return {
-        "gcs_output_directory": config["gcsOutputDirectory"],
-        "parameter_values": config["parameterValues"],
-    }
+    schedule.pause()
+    schedule.update(cron="0 4 * * *", max_run_count=5)
+    assert (schedule.state.name, schedule.cron, schedule.max_run_count) == ("PAUSED", "0 4 * * *", 5)
+    schedule.resume(catch_up=False)
+    assert schedule.name in [each.name for each in sdk.PipelineJobSchedule.list(filter="state=ACTIVE")]
+    assert schedule.list_jobs() == []
+    schedule.delete()
 
 
 def test_an_experiment_keeps_parameters_metrics_and_curves(vertex: Vertex, sdk: Any) -> None:

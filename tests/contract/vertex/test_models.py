@@ -65,6 +65,20 @@ def test_a_version_is_changed_by_mask(vertex: Vertex) -> None:
         )
 
 
+def test_a_change_of_the_model_is_a_change_of_all_its_versions(vertex: Vertex) -> None:
+    client = vertex.client("ModelService")
+    name = upload(vertex, "shared").model
+    upload(vertex, parent_model=name)
+    read = client.get_model(name=f"{name}@2")
+    read.name, read.display_name, read.labels = name, "renamed", {"team": "search"}
+    client.update_model(model=read, update_mask=FieldMask(paths=["display_name", "labels"]))
+    for version in ("1", "2"):
+        found = client.get_model(name=f"{name}@{version}")
+        assert (found.display_name, dict(found.labels)) == ("renamed", {"team": "search"})
+    with pytest.raises(exceptions.Conflict, match="etag"):
+        client.update_model(model=read, update_mask=FieldMask(paths=["display_name"]))
+
+
 def test_the_default_version_is_not_deleted_by_itself_but_others_and_the_model_are(vertex: Vertex) -> None:
     client = vertex.client("ModelService")
     name = upload(vertex, "deleted").model

@@ -139,6 +139,7 @@ def test_cancel_ends_the_run_and_its_jobs(vertex: Vertex) -> None:
     client.cancel_pipeline_job(name=made.name)
     job = ended(vertex, made.name)
     assert job.state == PipelineState.PIPELINE_STATE_CANCELLED
+    assert job.error.code == 1
     assert tasks(job)["sleep"].state == State.CANCELLED
     assert "announce" not in tasks(job)
 

@@ -11,11 +11,13 @@ from .conftest import PARENT, Vertex, violations
 from .pipelines import sleeper
 from .test_pipeline_jobs import pipeline_job
 
+JOB = pipeline_job(compiled(sleeper), seconds=0.0)
+
 
 def schedule(**more: Any) -> Schedule:
-    request = CreatePipelineJobRequest(parent=PARENT, pipeline_job=pipeline_job(compiled(sleeper), seconds=0.0))
+    request = CreatePipelineJobRequest(parent=PARENT, pipeline_job=JOB)
     fields = {"display_name": "nightly", "cron": "TZ=Europe/Paris 0 3 * * *", "max_concurrent_run_count": 1}
-    return Schedule(create_pipeline_job_request=request, **{**fields, **more})
+    return Schedule(**{"create_pipeline_job_request": request, **fields, **more})
 
 
 def test_a_schedule_is_created_read_changed_paused_resumed_and_deleted(vertex: Vertex) -> None:
@@ -52,16 +54,29 @@ def test_a_schedule_is_created_read_changed_paused_resumed_and_deleted(vertex: V
         ({"max_concurrent_run_count": 0}, "maxConcurrentRunCount"),
         ({"display_name": ""}, "displayName"),
         ({"create_pipeline_job_request": None}, "createPipelineJobRequest"),
+        (
+            {"create_pipeline_job_request": {"parent": PARENT.replace("west1", "west4"), "pipeline_job": JOB}},
+            "createPipelineJobRequest.parent",
+        ),
     ],
 )
 def test_a_schedule_that_google_refuses_is_refused(vertex: Vertex, change: dict[str, Any], field: str) -> None:
     fields = {key: value for key, value in change.items() if value is not None}
     made = schedule(**fields)
-    if "create_pipeline_job_request" in change:
+    if field == "createPipelineJobRequest":
         made = Schedule(display_name="x", cron="0 3 * * *", max_concurrent_run_count=1)
     with pytest.raises(exceptions.BadRequest) as refused:
         vertex.client("ScheduleService").create_schedule(parent=PARENT, schedule=made)
     assert list(violations(refused)) == [field]
+
+
+def test_a_schedule_of_a_template_that_could_never_run_is_refused_by_name(vertex: Vertex) -> None:
+    made = schedule()
+    job = made.create_pipeline_job_request.pipeline_job
+    del job.pipeline_spec
+    job.template_uri = "https://europe-west1-kfp.pkg.dev/acme/pipelines/sleeper/latest"
+    with pytest.raises(exceptions.BadRequest, match="templateUri"):
+        vertex.client("ScheduleService").create_schedule(parent=PARENT, schedule=made)
 
 
 @pytest.mark.parametrize(("key", "value"), [("maxConcurrentRunCount", "x"), ("startTime", "tomorrow")])

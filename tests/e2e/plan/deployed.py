@@ -72,6 +72,9 @@ class Deployed:
     def _options(self, config: dict[str, Any], resources: dict[str, Any]) -> Options:
         merged = copy.deepcopy(self._config)
         for key, value in config.items():
+            if key == "schedule":  # the one that there is
+                merged["recsys-training:schedules"][0] |= value
+                continue
             full = key if ":" in key else f"recsys-training:{key}"
             merged[full] = {**merged[full], **value} if isinstance(value, dict) and full in merged else value
         (self._folder / f"Pulumi.{self.stack}.yaml").write_text(json.dumps({"config": merged}))

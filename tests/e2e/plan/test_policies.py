@@ -40,5 +40,5 @@ def test_the_command_fails_where_a_mandatory_rule_is_broken(
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     assert main(["--cwd", str(ROOT), "--stack", "dev", "--policies"]) == status
     printed = capsys.readouterr().out
-    assert ("[mandatory] schedule-concurrency: retraining-schedule" in printed) == bool(status)
+    assert ("[mandatory] schedule-concurrency: schedule-nightly-schedule" in printed) == bool(status)
     assert f"{13 - status} of 13 rules are kept" in printed

@@ -21,6 +21,7 @@ ITEM = {
         "",
         'display_name="nightly run"',
         'displayName = "nightly*"',
+        'display_name:"*ly r*"',
         "state=JOB_STATE_SUCCEEDED",
         "state!=JOB_STATE_FAILED",
         'labels.env="dev" AND labels.a-b=c',

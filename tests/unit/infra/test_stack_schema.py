@@ -62,7 +62,7 @@ def test_a_stack_file_names_the_schema_and_keeps_to_it(stack: str) -> None:
         ("trainingPool", "bootDiskSizeGb", "100", "bootDiskSizeGb is no integer"),
         ("trainingPool", "minReplicas", 0, "minReplicas is too small"),
         ("trainingPool", "diskType", "pd-ssd", "diskType is unknown"),
-        ("schedule", "paused", "yes", "paused is no boolean"),
+        ("registry", "immutableTags", "yes", "immutableTags is no boolean"),
     ],
 )
 def test_what_the_settings_refuse_is_marked_in_the_editor(section: str, key: str, value: object, told: str) -> None:

@@ -143,6 +143,43 @@ def test_a_retry_that_succeeds_lets_the_run_succeed(lab: Lab) -> None:
     assert [entry["state"] for entry in lab.saved["bad"]["history"]] == ["PENDING", "PENDING", "SUCCEEDED"]
 
 
+@dsl.pipeline(name="flaky")
+def flaky() -> str:
+    first = good()
+    return bad(x=first.output).output
+
+
+@pytest.mark.parametrize("fail_fast", [False, True])
+def test_a_nested_pipeline_is_tried_again_as_a_whole(lab: Lab, *, fail_fast: bool) -> None:
+    @dsl.pipeline(name="nesting")
+    def nesting():
+        good(x=flaky().set_retry(2, backoff_duration="10s").output)
+
+    tries: list[Call] = []
+
+    def breaks_once(call: Call) -> str:
+        tries.append(call)
+        return "fine" if len(tries) == 2 else broken(call)
+
+    lab.work["bad"] = breaks_once
+    assert lab.run(compiled(nesting), fail_fast=fail_fast).state == "SUCCEEDED"
+    assert [call.name for call in lab.calls] == ["flaky/good", "flaky/bad", "flaky/bad", "good"]
+    assert lab.saved["flaky/good"]["state"] == "SKIPPED"  # what succeeded before is in the cache
+    history = [entry["state"] for entry in lab.saved["flaky"]["history"]]
+    assert history == ["PENDING", "RUNNING", "PENDING", "RUNNING", "SUCCEEDED"]
+    assert (lab.saved["flaky#1/bad"]["state"], lab.saved["flaky/bad"]["state"]) == ("FAILED", "SUCCEEDED")
+
+
+def test_a_nested_pipeline_without_an_attempt_left_fails(lab: Lab) -> None:
+    @dsl.pipeline(name="nesting")
+    def nesting():
+        flaky().set_retry(1)
+
+    lab.work["bad"] = broken
+    assert lab.run(compiled(nesting)).state == "FAILED"
+    assert [call.name for call in lab.calls] == ["flaky/good", "flaky/bad", "flaky/bad"]
+
+
 def test_a_job_that_is_refused_fails_its_task_with_the_reason(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     @dsl.pipeline(name="refused")
     def refused():
