@@ -8,10 +8,10 @@ extensions, and with its configuration locked. Content comes in and goes out thr
 code.
 """
 
+import contextlib
 import json
 import secrets
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,7 +26,6 @@ create table if not exists _meta.resources (kind varchar, name varchar, body var
 create table if not exists _meta.applied (job varchar primary key, body varchar);
 create sequence if not exists _meta.physical;
 """
-_CLOSE_SECONDS = 5.0
 _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "autoinstall_known_extensions": "false",
     "autoload_known_extensions": "false",
@@ -102,20 +101,17 @@ class Warehouse:
         return self._writer == threading.get_ident()
 
     def close(self) -> None:
-        """What another thread still reads is interrupted."""
+        """What another thread still reads is interrupted: the file is let go when it has noticed."""
         import duckdb
 
-        deadline = time.monotonic() + _CLOSE_SECONDS
         with self._writing, self._opening:
-            while connection := self._connection:
+            if connection := self._connection:
+                self._connection = None
                 try:
                     connection.close()
-                    self._connection = None
-                except duckdb.Error:  # a call is under way on it
-                    if time.monotonic() > deadline:
-                        raise
-                    connection.interrupt()
-                    time.sleep(0.02)
+                except duckdb.Error:  # a call is under way on it, and must not keep a cloud from stopping
+                    with contextlib.suppress(duckdb.Error):
+                        connection.interrupt()
 
     # The catalog
 

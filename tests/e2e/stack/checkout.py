@@ -38,7 +38,7 @@ class Checkout:
 
     def make(self, target: str, *variables: str) -> subprocess.CompletedProcess[str]:
         """`make TARGET`, with what is installed taken as up to date."""
-        return self._run(["make", "-o", ".venv/.installed", target, *variables], self.root)
+        return self._run(["make", "--no-print-directory", "-o", ".venv/.installed", target, *variables], self.root)
 
     def up(self, data: Path, *parameters: str, engine: str = "embedded") -> subprocess.CompletedProcess[str]:
         return self.python("local.stack", "up", "--data", data, "--engine", engine, "max_minutes=0.03", *parameters)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 import requests
@@ -78,9 +77,9 @@ def test_the_model_learns_the_pattern_and_becomes_the_champion(first: First) -> 
 
 
 def test_the_champion_recommends_what_a_user_has_not_seen(checkout: Checkout, first: First, data: Path) -> None:
-    events = pq.read_table(data / "interactions.parquet")
-    user = events["user_id"][0].as_py()
-    seen = set(events.filter(pc.equal(events["user_id"], user))["item_id"].to_pylist())
+    user = pq.read_table(data / "interactions.parquet", columns=["user_id"])["user_id"][0].as_py()
+    own = pq.read_table(data / "interactions.parquet", filters=[("user_id", "=", user)])
+    seen = set(own["item_id"].to_pylist())
     done = checkout.python("pipeline.recommend", "--stack", "local", "--user", user, "--k", "7", "--json")
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
