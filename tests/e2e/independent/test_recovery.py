@@ -1,5 +1,7 @@
 """The runbook's command on the local cloud: a run that is killed, an answer that is lost, with either engine."""
 
+import contextlib
+import os
 import signal
 import subprocess
 import sys
@@ -91,6 +93,7 @@ def test_a_run_that_is_killed_while_it_creates_a_pool(stack: Stack, cloud: Cloud
             time.sleep(0.05)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        kill_session(process.pid)
     finally:
         cloud.call("DELETE", f"/_local/faults/{slow}")
     made = pools(cloud)[name]
@@ -106,5 +109,18 @@ def start(stack: Stack, engine: str) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).parents[3])
     env = stack.environment | ({} if engine == "pulumi" else {"PYTHONPATH": root})
     return subprocess.Popen(
-        [*words, "--stack", "dev"], cwd=stack.folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+        [*words, "--stack", "dev"],
+        cwd=stack.folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
+
+
+def kill_session(leader: int) -> None:
+    """What a command that was killed had started: pulumi's plugins go on without it, in groups of their own."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getsid(int(entry.name)) == leader:
+                os.kill(int(entry.name), signal.SIGKILL)
