@@ -1,12 +1,13 @@
 """The policy pack in the real command, on a program that breaks rules of each kind."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.e2e.independent.engines import real_pair_missing
 
 ROOT = Path(__file__).parents[3]
 PACK = ROOT / "policy" / "pack"
@@ -14,10 +15,7 @@ PACK = ROOT / "policy" / "pack"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.pulumi,
-    pytest.mark.skipif(
-        not (shutil.which("pulumi") and shutil.which("pulumi-resource-gcp")),
-        reason="pulumi and pulumi-resource-gcp are not on PATH",
-    ),
+    pytest.mark.skipif(real_pair_missing(), reason="pulumi and pulumi-resource-gcp are not on PATH"),
     pytest.mark.skipif(not (PACK / ".venv").exists(), reason="the pack's environment is not made: make policy-pack"),
 ]
 

@@ -1,20 +1,17 @@
 """The real `pulumi` command and the embedded engine on one local cloud and one state."""
 
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.independent.engines import real_pair_missing
 from tests.e2e.stack.checkout import Checkout, declared
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.pulumi,
-    pytest.mark.skipif(
-        not (shutil.which("pulumi") and shutil.which("pulumi-resource-gcp")),
-        reason="pulumi and pulumi-resource-gcp are not on PATH",
-    ),
+    pytest.mark.skipif(real_pair_missing(), reason="pulumi and pulumi-resource-gcp are not on PATH"),
 ]
 
 NO_CHANGE = {"created": 0, "updated": 0, "same": declared(), "deleted": 0}

@@ -7,40 +7,15 @@ from typing import Any, Dict, List, Optional
 
 import pytest
 from kfp import dsl
-from kfp.dsl import Dataset, Input, Model, Output
+from kfp.dsl import Dataset, Input, Model
 
 from .compiled import compiled
+from .components import add, component, echo, make, one, total, use
 from .conftest import Call, Lab, states
-
-component = dsl.component(base_image="python:3.11", install_kfp_package=False)
-
-
-@component
-def add(a: int, b: int = 2) -> int: ...
-
-
-@component
-def echo(x: str) -> str: ...
 
 
 @component
 def keep(given: dict) -> dict: ...
-
-
-@component
-def total(values: list) -> int: ...
-
-
-@component
-def make(out: Output[Model], name: str = "m"): ...
-
-
-@component
-def use(models: Input[List[Model]]) -> int: ...
-
-
-@component
-def one(model: Input[Model]) -> str: ...
 
 
 @component

@@ -4,40 +4,15 @@ from typing import NamedTuple, Optional
 
 import pytest
 from kfp import dsl
-from kfp.dsl import Dataset, Input, Model, Output
+from kfp.dsl import Dataset, Input
 
 from .compiled import compiled
+from .components import add, component, echo, make, one, total, use
 from .conftest import Lab, states
-
-component = dsl.component(base_image="python:3.11", install_kfp_package=False)
-
-
-@component
-def add(a: int, b: int = 2) -> int: ...
-
-
-@component
-def echo(x: str) -> str: ...
 
 
 @component
 def numbers(n: int) -> list: ...
-
-
-@component
-def total(values: list) -> int: ...
-
-
-@component
-def make(out: Output[Model], name: str = "m"): ...
-
-
-@component
-def use(models: Input[list[Model]]) -> int: ...  # type: ignore[type-arg]
-
-
-@component
-def one(model: Input[Model]) -> str: ...
 
 
 WORK = {
