@@ -1,17 +1,15 @@
 """A platform that is up, and what a change of its stack file or of a single resource would be said to do to it."""
 
 import copy
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from engine.run import Options, preview, up
-from local.cloud.clients import client_environment
 from plan.__main__ import answer_of
 from plan.page import sections
 from tests.contract.cloud_process import CloudProcess
-from tests.unit.infra.deploy import stack_config
+from tests.e2e.platform.project_folder import ProjectFolder
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 PROJECT = "acme-recsys-plan"
@@ -35,31 +33,14 @@ class Deployed:
 
     def __init__(self, cloud: CloudProcess, folder: Path, *, stack: str = "dev") -> None:
         self.stack = stack
-        self._folder = folder
-        self._config = stack_config(
-            stack,
-            {
-                "gcp:project": PROJECT if stack == "dev" else f"{PROJECT}-{stack}",
-                "recsys-training:imagesLock": str(folder / "images.json"),
-                "recsys-training:submitters": ["user:ann@acme.example"],
-            },
-        )
-        token_file = cloud.root / "operator-token"
-        self._environment = {
-            **client_environment(cloud.url, operator_token=cloud.token, token_file=str(token_file)),
-            "PULUMI_BACKEND_URL": "file://state",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-        }
-        (folder / "Pulumi.yaml").write_text("name: recsys-training\nruntime: python\n")
-        (folder / "state").mkdir()
+        project = PROJECT if stack == "dev" else f"{PROJECT}-{stack}"
+        self._files = ProjectFolder(cloud, folder, stack=stack, project=project)
         self.deploy_images("1")
         result = up(self._options({}, {}))
         assert result.errors == []
 
     def deploy_images(self, digit: str) -> None:
-        repository = f"us-central1-docker.pkg.dev/{self._config['gcp:project']}/recsys-training"
-        lock = {name: f"{repository}/recsys-{name}@sha256:{digit * 64}" for name in ("trainer", "steps")}
-        (self._folder / "images.json").write_text(json.dumps(lock))
+        self._files.deploy_images(trainer=digit, steps=digit)
 
     def told(self, config: dict[str, Any] | None = None, **resources: dict[str, Any]) -> str:
         """What is said of a change: `config` in the stack file, `resources` by logical name with _ for -."""
@@ -70,13 +51,11 @@ class Deployed:
         return answer_of(preview(self._options(config or {}, resources or {})))
 
     def _options(self, config: dict[str, Any], resources: dict[str, Any]) -> Options:
-        merged = copy.deepcopy(self._config)
+        merged = copy.deepcopy(self._files.config)
         for key, value in config.items():
             if key == "schedule":  # the one that there is
                 merged["recsys-training:schedules"][0] |= value
                 continue
             full = key if ":" in key else f"recsys-training:{key}"
             merged[full] = {**merged[full], **value} if isinstance(value, dict) and full in merged else value
-        (self._folder / f"Pulumi.{self.stack}.yaml").write_text(json.dumps({"config": merged}))
-        (self._folder / "__main__.py").write_text(_PROGRAM.format(changes=resources))
-        return Options(cwd=self._folder, stack=self.stack, environment=self._environment)
+        return self._files.options(merged, _PROGRAM.format(changes=resources))

@@ -1,15 +1,13 @@
 """The platform with prod's configuration, brought up by the embedded engine on a local cloud."""
 
 import itertools
-import json
 from pathlib import Path
 from typing import Any
 
 from engine.outcome import Result
 from engine.run import Options, preview, up
-from local.cloud.clients import client_environment
 from tests.contract.cloud_process import CloudProcess
-from tests.unit.infra.deploy import stack_config
+from tests.e2e.platform.project_folder import ProjectFolder
 
 PROGRAM = "from tests.unit.infra.deploy import platform\n\nplatform()\n"  # around a pipeline of one step
 POOL_TYPE = "gcp:vertex/aiPersistentResource:AiPersistentResource"
@@ -23,32 +21,13 @@ class Stack:
     def __init__(self, cloud: CloudProcess, folder: Path) -> None:
         self.project = f"acme-recsys-{next(_numbers)}"
         self._cloud = cloud
-        self._folder = folder
-        self._config = stack_config(
-            "prod",
-            {
-                "gcp:project": self.project,
-                "recsys-training:imagesLock": str(folder / "images.json"),
-                "recsys-training:submitters": ["user:ann@acme.example"],
-            },
-        )
-        token_file = cloud.root / "operator-token"
-        self._environment = {
-            **client_environment(cloud.url, operator_token=cloud.token, token_file=str(token_file)),
-            "PULUMI_BACKEND_URL": "file://state",
-            "PULUMI_CONFIG_PASSPHRASE": "test",
-        }
-        (folder / "Pulumi.yaml").write_text("name: recsys-training\nruntime: python\n")
-        (folder / "__main__.py").write_text(PROGRAM)
-        (folder / "state").mkdir()
+        self._files = ProjectFolder(cloud, folder, stack="prod", project=self.project)
+        self._config = dict(self._files.config)
         self.deploy_images("1")
 
     def deploy_images(self, digit: str) -> None:
         """Write a lock with the trainer's digest made of `digit`."""
-        repository = f"us-central1-docker.pkg.dev/{self.project}/recsys-training"
-        lock = {"trainer": f"{repository}/recsys-train@sha256:{digit * 64}"}
-        lock["steps"] = f"{repository}/recsys-steps@sha256:{'2' * 64}"
-        (self._folder / "images.json").write_text(json.dumps(lock))
+        self._files.deploy_images(trainer=digit, steps="2")
 
     def plan(self, **changes: Any) -> Result:
         return preview(self._options(changes))
@@ -61,8 +40,7 @@ class Stack:
         for name, value in changes.items():
             key = f"recsys-training:{name}"
             self._config[key] = {**self._config[key], **value} if isinstance(value, dict) else value
-        (self._folder / "Pulumi.prod.yaml").write_text(json.dumps({"config": self._config}))
-        return Options(cwd=self._folder, stack="prod", environment=self._environment)
+        return self._files.options(self._config, PROGRAM)
 
     def pools(self) -> set[str]:
         """The names of the persistent resources that the cloud has."""
