@@ -3,18 +3,8 @@
 import pytest
 from google.api_core.exceptions import BadRequest
 from google.cloud import bigquery
-from google.oauth2.credentials import Credentials
 
-
-@pytest.fixture(scope="module")
-def client(cloud_server):
-    options = {"api_endpoint": cloud_server.url}
-    return bigquery.Client(project="acme-recsys", credentials=Credentials(cloud_server.token), client_options=options)
-
-
-def rows(client, sql, **config):
-    job = client.query(sql, job_config=bigquery.QueryJobConfig(**config), job_retry=None)
-    return [tuple(row.values()) for row in job.result(timeout=60)]
+from tests.contract.cloud.bigquery.queries import rows
 
 
 @pytest.mark.parametrize(

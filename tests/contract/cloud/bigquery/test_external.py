@@ -10,18 +10,7 @@ from google.api_core.exceptions import BadRequest, NotFound
 from google.cloud import bigquery, storage
 from google.oauth2.credentials import Credentials
 
-
-@pytest.fixture(scope="module")
-def client(cloud_server):
-    options = {"api_endpoint": cloud_server.url}
-    return bigquery.Client(project="acme-recsys", credentials=Credentials(cloud_server.token), client_options=options)
-
-
-@pytest.fixture(scope="module")
-def dataset(client):
-    name = f"ex_{uuid.uuid4().hex[:10]}"
-    client.create_dataset(name)
-    return name
+from tests.contract.cloud.bigquery.queries import rows
 
 
 @pytest.fixture(scope="module")
@@ -40,11 +29,6 @@ def parquet(**columns):
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file)
     return file.getvalue()
-
-
-def rows(client, sql, **config):
-    job = client.query(sql, job_config=bigquery.QueryJobConfig(**config), job_retry=None)
-    return [tuple(row.values()) for row in job.result(timeout=60)]
 
 
 def external(kind, *uris, **options):

@@ -1,27 +1,11 @@
 """Functions that datasets hold, through google-cloud-bigquery."""
 
-import uuid
-
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
 from google.cloud import bigquery
 from google.cloud.bigquery.enums import StandardSqlTypeNames
-from google.oauth2.credentials import Credentials
 
 WHOLE = ["body", "arguments", "language", "type_"]  # what an update replaces a routine by
-
-
-@pytest.fixture(scope="module")
-def client(cloud_server):
-    options = {"api_endpoint": cloud_server.url}
-    return bigquery.Client(project="acme-recsys", credentials=Credentials(cloud_server.token), client_options=options)
-
-
-@pytest.fixture(scope="module")
-def dataset(client):
-    name = f"rt_{uuid.uuid4().hex[:10]}"
-    client.create_dataset(name)
-    return name
 
 
 def rows(client, sql):

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import uuid
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -12,7 +11,6 @@ import pyarrow.parquet as pq
 import pytest
 from google.api_core.exceptions import BadRequest, Conflict, NotFound, PreconditionFailed
 from google.cloud import bigquery
-from google.oauth2.credentials import Credentials
 
 FIELDS = [
     bigquery.SchemaField("user_id", "STRING", mode="REQUIRED"),
@@ -26,14 +24,6 @@ ROWS = [
     {"user_id": "u1", "n": 1, "score": 0.5, "at": AT, "items": ["a", "b"]},
     {"user_id": "u2", "n": None, "score": None, "at": None, "items": []},
 ]
-
-
-@pytest.fixture(scope="module")
-def client(cloud_server):
-    if os.environ.get("LOCAL_CLOUD_CONTRACT") == "google":
-        return bigquery.Client()
-    options = {"api_endpoint": cloud_server.url}
-    return bigquery.Client(project="acme-recsys", credentials=Credentials(cloud_server.token), client_options=options)
 
 
 @pytest.fixture
