@@ -41,6 +41,7 @@ class Store:
         self._writer = 0
         self._touched: set[Key] = set()
         self._touched_under: list[Key] = []
+        self._afterwards: list[Callable[[], object]] = []
         self._derived = Derived()
         self._versions: dict[str, int] = {}
         self._local = threading.local()
@@ -128,7 +129,17 @@ class Store:
             if self._depth == 0:
                 self._end(connection, "commit")
 
+    def when_committed(self, action: Callable[[], object]) -> None:
+        """Do it when this thread's open transaction is on disk, never if it is undone; at once where none is open. For
+        telling other threads of what was written: before that they would not see it.
+        """
+        if self._writer == threading.get_ident():
+            self._afterwards.append(action)
+        else:
+            action()
+
     def _end(self, connection: sqlite3.Connection, how: str) -> None:
+        afterwards, self._afterwards = self._afterwards, []
         try:
             connection.execute(how)
         finally:
@@ -141,6 +152,8 @@ class Store:
                 self._derived.forget(touched)
             for kind, prefix in under:
                 self._derived.forget_under(kind, prefix)
+        for action in afterwards if how == "commit" else ():
+            action()
 
     def _has_touched(self, kind: str, name: str) -> bool:
         under = any(of == kind and name.startswith(prefix) for of, prefix in self._touched_under)

@@ -94,7 +94,8 @@ class CustomJobs(Collection):
         runtimes = {**self._stock(job, known=runtimes or {}), **(runtimes or {})}
         stand_ins = {image: runtime.model_dump() for image, runtime in runtimes.items()}
         self.cloud.store.put(_RUN, job["name"], {"restarts": 0, "runtimes": stand_ins})
-        self._runner.submit(self._runnable(job, slots, account), runtimes=runtimes)
+        runnable = self._runnable(job, slots, account)
+        self.cloud.store.when_committed(lambda: self._runner.submit(runnable, runtimes=runtimes))
         return job
 
     def cancel(self, name: str) -> None:

@@ -122,7 +122,7 @@ class PersistentResources(Collection):
         if seconds:
             self.update(before["name"], lambda each: each.update(state="UPDATING"))
             return self._changes.begin(call, before["name"], "Update", seconds)
-        self._jobs.look_again()
+        self.cloud.store.when_committed(self._jobs.look_again)
         return done(call, "UpdatePersistentResource", self._shown(after), "PersistentResource")
 
     def _reboot(self, call: Call) -> dict[str, Any]:
@@ -172,7 +172,7 @@ class PersistentResources(Collection):
                 raise refused
             self.cloud.store.put(_MACHINES, change.name, {"since": now})
         resource = self.update(change.name, lambda each: _run(each, now, rebooted=change.verb == "Reboot"))
-        self._jobs.look_again()
+        self.cloud.store.when_committed(self._jobs.look_again)
         return self._shown(resource)
 
     def scale(self) -> None:

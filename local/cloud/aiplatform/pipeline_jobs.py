@@ -100,7 +100,7 @@ class PipelineJobs(Collection):
             if schedule_time:
                 self.cloud.store.put(_SCHEDULE_TIME, name, {"time": schedule_time})
             job = self.create(name, made)
-        self.runner.add(job["name"], lambda: self._run(job))
+        self.cloud.store.when_committed(lambda: self.runner.add(job["name"], lambda: self._run(job)))
         return job
 
     def recover(self) -> None:

@@ -1,3 +1,4 @@
+import contextlib
 import subprocess
 import sys
 import threading
@@ -171,6 +172,35 @@ def test_readers_among_writers_are_never_told_of_the_past(store):
     for reader in readers:
         reader.join()
     assert min(told) >= -1  # one write is on its way whose writer has not been told
+
+
+def test_others_are_told_of_a_change_when_they_can_see_it(store):
+    seen = []
+    with store.transaction():
+        store.put("pool", "p", {"state": "RUNNING"})
+        with store.transaction():
+            store.when_committed(lambda: seen.append(_from_another_thread(store, "pool", "p")))
+        assert seen == []
+    assert seen == [{"state": "RUNNING"}]
+    store.when_committed(lambda: seen.append("at once"))
+    assert seen[1:] == ["at once"]
+
+
+def test_nobody_is_told_of_a_change_that_was_undone(store):
+    told = []
+    with contextlib.suppress(RuntimeError), store.transaction():
+        store.when_committed(lambda: told.append("never"))
+        raise RuntimeError
+    store.put("pool", "p", {})
+    assert told == []
+
+
+def _from_another_thread(store, kind, name):
+    read = []
+    thread = threading.Thread(target=lambda: read.append(store.get(kind, name)))
+    thread.start()
+    thread.join()
+    return read[0]
 
 
 def test_a_commit_survives_the_death_of_the_process(tmp_path):
