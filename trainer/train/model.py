@@ -60,8 +60,12 @@ class NextItemModel(nn.Module):
 
     def forward(self, items_BL: torch.Tensor) -> torch.Tensor:
         """hidden_BLD: at each place, what is known after its item."""
-        length = items_BL.shape[1]
-        hidden_BLD = drop(self.item_embedding(items_BL), self.config.dropout, training=self.training)
+        return self.encode(self.item_embedding(items_BL))
+
+    def encode(self, embedded_BLD: torch.Tensor) -> torch.Tensor:
+        """hidden_BLD of items whose embeddings are given."""
+        length = embedded_BLD.shape[1]
+        hidden_BLD = drop(embedded_BLD, self.config.dropout, training=self.training)
         mask_HLL = self.mask_HLL[:, :length, :length]
         for block in self.blocks:
             hidden_BLD = block(hidden_BLD, mask_HLL)

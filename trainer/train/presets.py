@@ -28,6 +28,8 @@ class Settings(BaseModel):
     recency_slope: float = 0.3
     weight_decay: float = 0.0
     batch_tokens: int = 2048
+    negatives: int = 0  # drawn uniformly for each step's softmax; 0: the softmax is over the whole catalog
+    table_learning_rate: float = 0.05  # of the rows of a catalog that is sampled
     warmup_steps: int = 50
     average_decay: float = 0.99
     max_epochs: int = 60
@@ -88,6 +90,8 @@ _RANGES = {
     "heads": (1, 64),
     "learning_rate": (1e-7, 1.0),
     "batch_tokens": (1, 10_000_000),
+    "negatives": (0, 10_000_000),
+    "table_learning_rate": (1e-7, 10.0),
     "max_epochs": (1, 1_000_000),
     "validation_users": (1, 1_000_000_000),
     "weight_decay": (0.0, 1.0),
