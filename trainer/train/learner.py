@@ -5,7 +5,8 @@ rows that it needs, scores a sample (candidates.py), and writes those rows back:
 and not with the catalog.
 
 Owns: the way from a batch to changed weights. Does not own: the order of batches, the learning rate's course, or when
-to stop. Shapes: R rows that a step touches, T tokens, D width.
+to stop. Shapes: R rows that a step touches, T tokens, S candidates, V items,
+D width of a member, E width of all.
 """
 
 from typing import Any, Protocol
@@ -57,9 +58,15 @@ class FullLearner:
     def step(self, batch: Batch, *, share: float) -> torch.Tensor:
         model = self._model
         _set_rate(self._optimizer, self._settings.learning_rate * share)
-        hidden_TD = model(batch.items_BL).flatten(0, 1).index_select(0, batch.places_T)
-        weights_VD, bias_V = model.item_embedding.weight, model.item_bias
-        loss = full_cross_entropy(hidden_TD, weights_VD, bias_V, batch.targets_T, low_precision=self._low_precision)
+        hidden_TE = model(batch.items_BL).flatten(0, 1).index_select(0, batch.places_T)
+        parts = zip(model.by_member(hidden_TE), model.by_member(model.item_embedding.weight), strict=True)
+        losses = [
+            full_cross_entropy(
+                hidden_TD, weights_VD, model.item_bias, batch.targets_T, low_precision=self._low_precision
+            )
+            for hidden_TD, weights_VD in parts
+        ]
+        loss = torch.stack(losses).mean()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
@@ -88,22 +95,27 @@ class SampledLearner:
     def step(self, batch: Batch, *, share: float) -> torch.Tensor:
         model, drawn = self._model, self._sampler.draw(batch)
         _set_rate(self._optimizer, self._settings.learning_rate * share)
-        rows_RD, bias_R = (
+        rows_RE, bias_R = (
             part.detach()[drawn.rows_R].requires_grad_() for part in (model.item_embedding.weight, model.item_bias)
         )
-        hidden_TD = model.encode(F.embedding(drawn.items_BL, rows_RD)).flatten(0, 1).index_select(0, batch.places_T)
-        loss = sampled_cross_entropy(
-            hidden_TD,
-            rows_RD[drawn.candidates_S],
-            bias_R[drawn.candidates_S],
-            drawn.targets_T,
-            drawn.log_chance_S,
-            low_precision=self._low_precision,
-        )
+        hidden_TE = model.encode(F.embedding(drawn.items_BL, rows_RE)).flatten(0, 1).index_select(0, batch.places_T)
+        parts = zip(model.by_member(hidden_TE), model.by_member(rows_RE[drawn.candidates_S]), strict=True)
+        losses = [
+            sampled_cross_entropy(
+                hidden_TD,
+                items_SD,
+                bias_R[drawn.candidates_S],
+                drawn.targets_T,
+                drawn.log_chance_S,
+                low_precision=self._low_precision,
+            )
+            for hidden_TD, items_SD in parts
+        ]
+        loss = torch.stack(losses).mean()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self._optimizer.step()
-        for table, rows in zip(self._tables, (rows_RD, bias_R), strict=True):
+        for table, rows in zip(self._tables, (rows_RE, bias_R), strict=True):
             table.step(drawn.rows_R, _gradient(rows), share=share)
         return loss.detach()
 

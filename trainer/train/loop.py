@@ -29,9 +29,11 @@ from train.presets import Settings
 from train.ranking import Histories, variant_ranks
 from train.successors import STRENGTHS
 
-# An evaluation may cost about this share of the time between two of them.
-_EVALUATION_SHARE = 0.06
-_LONGEST_BETWEEN_EPOCHS = 1.0
+# An evaluation may cost about this share of the time between two of them. Young models are looked at more closely than
+# that, old ones less often.
+_EVALUATION_SHARE = 0.04
+_LONGEST_BETWEEN_EPOCHS = 2.0
+_LONGEST_BETWEEN_SHARE = 0.1
 _STEPS_BETWEEN_LINES = 50
 
 
@@ -238,7 +240,9 @@ class TrainingLoop:
             self._log.metric(name, value, step=progress.step)
         for name, value in metrics.items():
             self._log.metric(f"validation_{name}", value, step=progress.step)
-        progress.next_evaluation = progress.step + self._evaluate_every
+        progress.next_evaluation = progress.step + max(
+            self._evaluate_every, round(progress.step * _LONGEST_BETWEEN_SHARE)
+        )
         self._plan()
         patience_steps = self._settings.patience_epochs * max(1, len(self._epoch))
         if progress.step - progress.improved_step > patience_steps and not progress.stopped_by:
@@ -310,7 +314,7 @@ class TrainingLoop:
         """Estimated from sizes, not from the clock, so that evaluations are always at the same steps."""
         size, window = len(self._sequences.catalog), self._settings.window
         ranking = len(self._validation) * (size * 2.0 * (1 + len(STRENGTHS)) + window * 3_000.0)
-        epoch = self._batches.targets * (size * 4.0 + 10_000.0)
+        epoch = self._batches.targets * self._settings.members * (size * 4.0 + 10_000.0)
         return len(self._epoch) * ranking / max(1.0, epoch)
 
 

@@ -23,6 +23,7 @@ class Settings(BaseModel):
     dropout: float
     layers: int
     learning_rate: float
+    members: int = 1
     width: int = 64
     heads: int = 1
     recency_slope: float = 0.3
@@ -86,6 +87,7 @@ _RANGES = {
     "window": (1, 10_000),
     "dropout": (0.0, 0.95),
     "layers": (1, 64),
+    "members": (1, 64),
     "width": (4, 4096),
     "heads": (1, 64),
     "learning_rate": (1e-7, 1.0),
