@@ -6,6 +6,7 @@ checkpoint is stored (1 where it could not be).
 """
 
 import argparse
+import math
 import signal
 import sys
 import time
@@ -35,6 +36,10 @@ from train.trackers import trackers
 EXIT_TERMINATED = 128 + signal.SIGTERM
 _STORING_SECONDS = 2.0
 _EXPORT_SECONDS = 3.0
+
+
+# Small models leave most of a GPU idle; this is what is left of it.
+_CORES_OF_A_GPU = 20
 
 
 class StateLost(Exception):
@@ -155,7 +160,8 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    settings = resolve(data, {name: getattr(run.flags, name) for name in Settings.model_fields})
+    asked = {name: getattr(run.flags, name) for name in Settings.model_fields}
+    settings = resolve(data, asked, core_seconds=_core_seconds(run.flags))
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     run.log.info(
         "settings",
@@ -318,6 +324,14 @@ def _summary(
         "trained_on": "all but each user's last two events",
         "settings": settings.model_dump(),
     }
+
+
+def _core_seconds(flags: argparse.Namespace) -> float:
+    """The budget in seconds of one core; from the flags alone, so that a run that is started again gets the same."""
+    if flags.max_minutes is None:
+        return math.inf
+    cores = _CORES_OF_A_GPU if _device(flags.device).type == "cuda" else flags.threads
+    return flags.max_minutes * 60 * cores
 
 
 def _device(asked: str) -> torch.device:

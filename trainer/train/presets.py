@@ -1,10 +1,16 @@
-"""What to train with, chosen from the data's own statistics; flags override single values.
+"""What to train with, chosen from the data's own statistics and the time that is given; flags override single values.
+
+A short run must learn fast and forgets nothing; a long one overfits unless it drops more, and has time for several
+members. So the rule first asks how many passes over the data one network could make, from the data's size and speeds
+that were measured, never from the clock: a run that is started again gets the same settings. The measurements are in
+docs/trainer.md.
 
 Owns: every default of training and the rule that picks it. Does not own: the time that is left, which the training loop
 plans by.
 """
 
 import argparse
+import math
 from typing import Any
 
 import numpy as np
@@ -20,22 +26,22 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     window: int
+    members: int
     dropout: float
     layers: int
     learning_rate: float
-    members: int = 1
+    negatives: int  # drawn uniformly for each step's softmax; 0: the softmax is over the whole catalog
+    max_epochs: int
+    validation_users: int
     width: int = 64
     heads: int = 1
     recency_slope: float = 0.3
     weight_decay: float = 0.0
     batch_tokens: int = 2048
-    negatives: int = 0  # drawn uniformly for each step's softmax; 0: the softmax is over the whole catalog
     table_learning_rate: float = 0.05  # of the rows of a catalog that is sampled
     warmup_steps: int = 50
     average_decay: float = 0.99
-    max_epochs: int = 60
     patience_epochs: float = 10.0
-    validation_users: int = 4000
     seed: int = 0
 
 
@@ -63,21 +69,49 @@ def statistics(sequences: Sequences) -> Statistics:
     )
 
 
-def preset(data: Statistics) -> dict[str, Any]:
-    """The values that depend on the data."""
+# Seconds that one target costs one core (width 64, one layer): the network, and each item that is scored.
+_NETWORK_SECONDS, _ITEM_SECONDS = 15e-6, 4.8e-9
+# Above this many items a step over all of them costs ten times what a sample of the same quality does.
+_LARGEST_SCORED_WHOLE = 60_000
+_NEGATIVES = 2048
+_MOST_MEMBERS = 4
+_EPOCHS_OF_A_MEMBER = 10
+_VALIDATION_SCORES = 1e9
+
+
+def preset(data: Statistics, *, core_seconds: float = math.inf) -> dict[str, Any]:
+    """The values that depend on the data and on the time of one core, or what is as fast, that training may take."""
     dense = data.events_per_item >= 30
+    is_sampled = data.items > _LARGEST_SCORED_WHOLE
+    epochs = core_seconds / epoch_seconds(data)
+    members = int(min(_MOST_MEMBERS, max(1.0, epochs / _EPOCHS_OF_A_MEMBER))) if not (dense or is_sampled) else 1
     return {
         "window": 20 if dense else 50,
-        "dropout": 0.2,
+        "members": members,
+        "dropout": 0.2 if dense else _dropout(epochs / members),
         "layers": 2 if dense else 1,
         "learning_rate": 0.002 if dense else 0.005,
+        "negatives": _NEGATIVES if is_sampled else 0,
+        "max_epochs": 60 if dense else 40,
+        "validation_users": int(min(4000, max(200, _VALIDATION_SCORES / data.items))),
     }
 
 
-def resolve(data: Statistics, overrides: dict[str, Any]) -> Settings:
+def epoch_seconds(data: Statistics) -> float:
+    """About how long one core takes to pass over the data once with one member."""
+    scored = data.items if data.items <= _LARGEST_SCORED_WHOLE else 2 * _NEGATIVES
+    return max(1, data.targets) * (_NETWORK_SECONDS + scored * _ITEM_SECONDS)
+
+
+def _dropout(epochs: float) -> float:
+    """The more often a target is seen, the more of the network must be dropped for it not to be learned by heart."""
+    return 0.2 if epochs < 9 else 0.3 if epochs < 25 else 0.4
+
+
+def resolve(data: Statistics, overrides: dict[str, Any], *, core_seconds: float = math.inf) -> Settings:
     """The preset with the flags that were given."""
     asked = {key: value for key, value in overrides.items() if value is not None}
-    settings = Settings(**{**preset(data), **asked})
+    settings = Settings(**{**preset(data, core_seconds=core_seconds), **asked})
     refuse_if("settings", _problems(settings))
     return settings
 

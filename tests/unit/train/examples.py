@@ -13,7 +13,17 @@ from train.model import ModelConfig
 from train.presets import Settings
 
 QUICK = Settings(
-    window=8, dropout=0.1, layers=1, learning_rate=0.01, width=16, batch_tokens=256, max_epochs=3, warmup_steps=5
+    window=8,
+    members=1,
+    dropout=0.1,
+    layers=1,
+    learning_rate=0.01,
+    negatives=0,
+    max_epochs=3,
+    validation_users=4000,
+    width=16,
+    batch_tokens=256,
+    warmup_steps=5,
 )
 
 

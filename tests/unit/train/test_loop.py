@@ -13,12 +13,16 @@ from train.evaluate import evaluate
 from train.loop import Interrupted, TrainingDiverged, TrainingLoop, validation_users
 from train.metrics import PRIMARY
 from train.model import ModelConfig, NextItemModel
-from train.presets import Settings, preset, resolve, statistics
+from train.presets import Settings, Statistics, epoch_seconds, preset, resolve, statistics
 from train.problems import Refused
 from train.ranking import Histories
 from train.successors import STRENGTHS, strengths_around
 
 from tests.unit.train.examples import QUICK, quiet_log, random_sequences
+
+REVIEWS = Statistics(
+    users=19_000, items=12_000, interactions=168_000, targets=110_000, median_length=4.0, events_per_item=10.8
+)
 
 
 def new_model(sequences: Sequences, settings: Settings) -> NextItemModel:
@@ -223,6 +227,26 @@ def test_the_preset_depends_on_the_data_and_flags_win(shop: Sequences) -> None:
         resolve(data, {"recency_slope": math.nan})
     with pytest.raises(Refused, match="--heads = 3"):
         resolve(data, {"heads": 3})
+
+
+@pytest.mark.parametrize(("minutes", "members", "dropout"), [(1, 1, 0.2), (2, 1, 0.3), (10, 4, 0.3), (60, 4, 0.4)])
+def test_more_time_is_spent_on_members_and_on_forgetting(minutes: int, members: int, dropout: float) -> None:
+    """On the size of a 5-core set of reviews: 12,000 items, each seen ten times."""
+    found = preset(REVIEWS, core_seconds=60 * minutes)
+    assert (found["members"], found["dropout"], found["negatives"]) == (members, dropout, 0)
+
+
+def test_without_a_budget_the_preset_is_that_of_a_long_one() -> None:
+    assert preset(REVIEWS) == preset(REVIEWS, core_seconds=1e9)
+
+
+def test_a_catalog_too_large_for_the_full_softmax_is_sampled_and_validated_on_fewer_users() -> None:
+    large = preset(REVIEWS.model_copy(update={"items": 1_000_000}))
+    assert (large["negatives"] > 0, large["members"], large["validation_users"]) == (True, 1, 1000)
+    per_target = [
+        epoch_seconds(REVIEWS.model_copy(update={"items": items})) for items in (30_000, 60_000, 100_000, 1_000_000)
+    ]
+    assert per_target[1] > per_target[0] > per_target[2] == per_target[3]
 
 
 def test_a_catalog_of_one_item_trains() -> None:
