@@ -61,6 +61,10 @@ class NetworkAttachments(ComputeCollection):
         print_ = fingerprint({key: value for key, value in resource.items() if key != "fingerprint"})
         return resource | {"network": subnetwork["network"], "fingerprint": print_}
 
+    def show(self, call: Call, resource: dict[str, Any]) -> dict[str, Any]:
+        shown = super().show(call, resource)
+        return shown | {"selfLinkWithId": f"{shown['selfLink'].rpartition('/')[0]}/{resource['id']}"}
+
     def _patch(self, call: Call) -> dict[str, Any]:
         if not call.object().get("fingerprint"):
             message = "Invalid value for field 'resource.fingerprint': '': is required, as it was read last"
