@@ -14,7 +14,9 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
+from infra import permissions
 from infra.encryption import Key, usable
+from infra.identity import PlatformIdentity
 from infra.naming import Names
 from infra.stack_config import AuditLogSettings
 
@@ -31,6 +33,7 @@ class AuditLogs(pulumi.ComponentResource):
         name: str,
         *,
         names: Names,
+        identity: PlatformIdentity,
         settings: AuditLogSettings,
         protect: bool,
         key: Key | None,
@@ -39,7 +42,7 @@ class AuditLogs(pulumi.ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:AuditLogs", name, None, opts)
-        self._names, self._settings = names, settings
+        self._names, self._settings, self._identity = names, settings, identity
         kinds = [*(("ADMIN_READ", "DATA_READ") if settings.data_reads else ()), *_writes(settings)]
         for service in _DATA_SERVICES if kinds else ():
             gcp.projects.IAMAuditConfig(
@@ -89,9 +92,9 @@ class AuditLogs(pulumi.ComponentResource):
         gcp.storage.BucketIAMMember(
             f"{self.pulumi_resource_name}-sink-writes",
             bucket=bucket.name,
-            role="roles/storage.objectCreator",
+            role=self._identity.role_name(permissions.RECORDS_WRITER),
             member=sink.writer_identity,
-            opts=ResourceOptions(parent=self),
+            opts=ResourceOptions(parent=self, depends_on=[self._identity.roles[permissions.RECORDS_WRITER.role_id]]),
         )
 
     def _filter(self) -> str:

@@ -7,7 +7,7 @@ Checked whether or not the network is switched on, so that switching it on is no
 from collections.abc import Iterator
 
 from contracts.problems import Problem
-from infra import ip_plan
+from infra import ip_plan, limits
 from infra.stack_config import NetworkSettings, PoolSettings, config_key
 
 GOOGLE_APIS = ("private", "restricted")
@@ -51,6 +51,8 @@ def room_problems(network: NetworkSettings, training: PoolSettings, steps: PoolS
     """Every replica has an interface with an address of the subnetwork, those of a retiring pool, too."""
     subnet = ip_plan.range_of(network.subnet_range)
     if subnet is None or not network.psc_interface or ip_plan.interface_rule(subnet):
+        return
+    if any(limits.replicas_rule(pool.replicas, pool.min_replicas, pool.max_replicas) for pool in (training, steps)):
         return
     needed = sum(pool.max_replicas * (2 if pool.retiring_generation else 1) for pool in (training, steps))
     if needed > ip_plan.machines_in(subnet):

@@ -249,6 +249,12 @@ NETWORK_AGENT = CustomRole(
     },
 )
 
+RECORDS_WRITER = CustomRole(
+    "recsysRecordsWriter",
+    "Recommender training: add audit logs to their bucket",
+    {"storage.objects.create": "the sink of data access logs writes a new object each hour, and changes none"},
+)
+
 ROLES = (
     PIPELINE,
     SUBMITTER,

@@ -82,10 +82,11 @@ class Platform:
         return [*services.APIS, *federated, *budget, *encryption, *network, *peering]
 
     def _roles(self) -> list[permissions.CustomRole]:
-        """One more where Vertex AI's agent lets machines into a network of ours."""
+        """With those of Google's agents: to let machines into a network of ours, to keep audit logs."""
         network = self._settings.network
         joins = [permissions.NETWORK_AGENT] if network.enabled and network.psc_interface else []
-        return [*permissions.ROLES, *joins]
+        keeps = [permissions.RECORDS_WRITER] if self._settings.audit_logs.kept_days else []
+        return [*permissions.ROLES, *joins, *keeps]
 
     def _declare_network(self) -> Attached | None:
         settings, apis = self._settings, self._services.by_api
@@ -136,6 +137,7 @@ class Platform:
         AuditLogs(
             "audit-logs",
             names=self._names,
+            identity=self._identity,
             settings=settings.audit_logs,
             protect=settings.protect,
             key=self._keys.get("storage"),

@@ -308,7 +308,7 @@ def _audit_logs(audit: AuditLogSettings) -> Iterator[Problem]:
         if not 0 <= days <= limits.MAX_RETENTION_DAYS:
             rule = f"a bucket's retention has at most {limits.MAX_RETENTION_DAYS} days"
             yield _problem(f"{key}.{to_camel(name)}", days, rule, "Set days in that range, or 0 for none")
-    if audit.locked_days > audit.kept_days:
+    if 0 <= audit.kept_days < audit.locked_days:
         rule = f"nothing can be deleted before it, and keptDays deletes after {audit.kept_days}"
         yield _problem(f"{key}.lockedDays", audit.locked_days, rule, "Keep them at least as long")
     if audit.locked and audit.locked_days < 1:

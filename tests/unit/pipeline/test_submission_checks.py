@@ -19,7 +19,7 @@ def spec() -> dict[str, Any]:
 
 def check(arguments: Sequence[str], spec: dict[str, Any], platform: PlatformFacts | None = None) -> dict[str, Any]:
     values = parameters.parse(arguments, spec)
-    preflight.require_accepted(parameters.defaults(spec) | values, platform or facts())
+    preflight.require_accepted(parameters.defaults(spec) | values, platform or facts(), spec)
     return values
 
 
