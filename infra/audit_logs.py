@@ -25,7 +25,32 @@ _DAY_SECONDS = 86_400
 _SOFT_DELETE_DAYS = 7
 
 
-class AuditLogs(pulumi.ComponentResource):
+class DataAccessAudit(pulumi.ComponentResource):
+    """Part of the project's policy, and therefore applied by a person (ADR 0007)."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        project: str,
+        settings: AuditLogSettings,
+        after: Sequence[pulumi.Resource],
+        opts: ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("recsys:infra:DataAccessAudit", name, None, opts)
+        kinds = [*(("ADMIN_READ", "DATA_READ") if settings.data_reads else ()), *_writes(settings)]
+        for service in _DATA_SERVICES if kinds else ():
+            gcp.projects.IAMAuditConfig(
+                f"{name}-{service}",
+                project=project,
+                service=f"{service}.googleapis.com",
+                audit_log_configs=[gcp.projects.IAMAuditConfigAuditLogConfigArgs(log_type=kind) for kind in kinds],
+                opts=ResourceOptions(parent=self, depends_on=list(after)),
+            )
+        self.register_outputs({})
+
+
+class AuditRecords(pulumi.ComponentResource):
     """`protect` refuses to delete the bucket, and to empty it when the stack is destroyed."""
 
     def __init__(
@@ -41,27 +66,32 @@ class AuditLogs(pulumi.ComponentResource):
         after: Sequence[pulumi.Resource],
         opts: ResourceOptions | None = None,
     ) -> None:
-        super().__init__("recsys:infra:AuditLogs", name, None, opts)
-        self._names, self._settings, self._identity = names, settings, identity
-        kinds = [*(("ADMIN_READ", "DATA_READ") if settings.data_reads else ()), *_writes(settings)]
-        for service in _DATA_SERVICES if kinds else ():
-            gcp.projects.IAMAuditConfig(
-                f"{name}-{service}",
-                project=names.project,
-                service=f"{service}.googleapis.com",
-                audit_log_configs=[gcp.projects.IAMAuditConfigAuditLogConfigArgs(log_type=kind) for kind in kinds],
-                opts=ResourceOptions(parent=self, depends_on=list(after)),
-            )
-        if settings.kept_days:
-            self._declare_records(protect=protect, key=key, labels=labels, after=after)
+        super().__init__("recsys:infra:AuditRecords", name, None, opts)
+        self._names, self._settings = names, settings
+        bucket = self._declare_bucket(protect=protect, key=key, labels=labels, after=after)
+        sink = gcp.logging.ProjectSink(
+            f"{name}-sink",
+            name="recsys-data-access",
+            destination=bucket.name.apply("storage.googleapis.com/{}".format),
+            filter=self._filter(),
+            unique_writer_identity=True,
+            opts=ResourceOptions(parent=self),
+        )
+        gcp.storage.BucketIAMMember(
+            f"{name}-sink-writes",
+            bucket=bucket.name,
+            role=identity.role_name(permissions.RECORDS_WRITER),
+            member=sink.writer_identity,
+            opts=ResourceOptions(parent=self, depends_on=[identity.roles[permissions.RECORDS_WRITER.role_id]]),
+        )
         self.register_outputs({})
 
-    def _declare_records(
+    def _declare_bucket(
         self, *, protect: bool, key: Key | None, labels: dict[str, str], after: Sequence[pulumi.Resource]
-    ) -> None:
+    ) -> gcp.storage.Bucket:
         settings = self._settings
-        bucket = gcp.storage.Bucket(
-            f"{self.pulumi_resource_name}-records",
+        return gcp.storage.Bucket(
+            f"{self.pulumi_resource_name}-bucket",
             name=self._names.records_bucket,
             location=self._names.region.upper(),
             uniform_bucket_level_access=True,
@@ -80,21 +110,6 @@ class AuditLogs(pulumi.ComponentResource):
             force_destroy=not protect,
             labels=labels,
             opts=ResourceOptions(parent=self, depends_on=[*after, *usable(key)], protect=protect),
-        )
-        sink = gcp.logging.ProjectSink(
-            f"{self.pulumi_resource_name}-sink",
-            name="recsys-data-access",
-            destination=bucket.name.apply("storage.googleapis.com/{}".format),
-            filter=self._filter(),
-            unique_writer_identity=True,
-            opts=ResourceOptions(parent=self),
-        )
-        gcp.storage.BucketIAMMember(
-            f"{self.pulumi_resource_name}-sink-writes",
-            bucket=bucket.name,
-            role=self._identity.role_name(permissions.RECORDS_WRITER),
-            member=sink.writer_identity,
-            opts=ResourceOptions(parent=self, depends_on=[self._identity.roles[permissions.RECORDS_WRITER.role_id]]),
         )
 
     def _filter(self) -> str:

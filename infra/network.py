@@ -17,8 +17,7 @@ import pulumi_gcp as gcp
 from pulumi import Output, ResourceOptions
 
 from contracts.pool_spec import NetworkAccess
-from infra import naming, permissions
-from infra.identity import PlatformIdentity
+from infra import naming
 from infra.naming import Names
 from infra.private_names import GOOGLE_RANGES, PrivateGoogleNames
 from infra.service_agents import ServiceAgents
@@ -60,7 +59,6 @@ class PrivateNetwork(pulumi.ComponentResource):
         *,
         names: Names,
         settings: NetworkSettings,
-        identity: PlatformIdentity,
         agents: ServiceAgents,
         protect: bool,
         labels: dict[str, str],
@@ -84,7 +82,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         )
         if settings.nat:
             self._declare_nat()
-        join = self._declare_attachment(identity, agents) if settings.psc_interface else self._declare_peering(agents)
+        join = self._declare_attachment(agents) if settings.psc_interface else self._declare_peering(agents)
         self.attached = Attached(join.access, join.network, join.attachment, (*join.ready, *out))
         self.register_outputs({})
 
@@ -154,8 +152,8 @@ class PrivateNetwork(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self),
         )
 
-    def _declare_attachment(self, identity: PlatformIdentity, agents: ServiceAgents) -> Attached:
-        """Only whom the agent lets in joins. It changes the attachment for that, which its own role does not let it."""
+    def _declare_attachment(self, agents: ServiceAgents) -> Attached:
+        """Only whom Vertex AI's agent lets in joins."""
         attachment = gcp.compute.NetworkAttachment(
             f"{self.pulumi_resource_name}-attachment",
             name=naming.NETWORK,
@@ -165,16 +163,8 @@ class PrivateNetwork(pulumi.ComponentResource):
             subnetworks=[self._subnetwork.id],
             opts=ResourceOptions(parent=self, protect=self._protect, ignore_changes=_KEPT_BY_VERTEX),
         )
-        role = permissions.NETWORK_AGENT
-        grant = gcp.projects.IAMMember(
-            f"{self.pulumi_resource_name}-aiplatform-agent",
-            project=self._names.project,
-            role=identity.role_name(role),
-            member=agents.vertex.member,
-            opts=ResourceOptions(parent=self, depends_on=[identity.roles[role.role_id]]),
-        )
         known = Output.from_input(NetworkAccess(attachment=naming.NETWORK))
-        return Attached(known, None, naming.NETWORK, (attachment, grant))
+        return Attached(known, None, naming.NETWORK, (attachment, *agents.grants))
 
     def _declare_peering(self, agents: ServiceAgents) -> Attached:
         peering = gcp.compute.GlobalAddress(

@@ -13,7 +13,7 @@ from contracts.pool_spec import NetworkAccess
 from contracts.stack_outputs import ImageLock, PlatformFacts
 from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS, TRAINING_EVENTS, training_events_query
 from infra import access, naming, permissions, platform_facts, services
-from infra.audit_logs import AuditLogs
+from infra.audit_logs import AuditRecords, DataAccessAudit
 from infra.compiled_pipeline import CompiledPipeline
 from infra.encryption import EncryptionKeys, Key
 from infra.federation import GithubFederation
@@ -60,7 +60,11 @@ class Platform:
             after=[self._services.by_api["iam"]],
         )
         self._agents = ServiceAgents(
-            "agents", project=self._settings.project, after=[self._services.by_api["aiplatform"]]
+            "agents",
+            project=self._settings.project,
+            identity=self._identity,
+            joins_network=permissions.NETWORK_AGENT in self._roles(),
+            after=[self._services.by_api["aiplatform"]],
         )
         self._keys = self._declare_keys()
         self._network = self._declare_network()
@@ -97,7 +101,6 @@ class Platform:
             "network",
             names=self._names,
             settings=settings.network,
-            identity=self._identity,
             agents=self._agents,
             protect=settings.protect,
             labels=self._labels,
@@ -134,16 +137,23 @@ class Platform:
             labels=self._labels,
             after=[apis["storage"]],
         )
-        AuditLogs(
+        DataAccessAudit(
             "audit-logs",
-            names=self._names,
-            identity=self._identity,
+            project=settings.project,
             settings=settings.audit_logs,
-            protect=settings.protect,
-            key=self._keys.get("storage"),
-            labels=self._labels,
             after=[apis["bigquery"], apis["logging"], apis["storage"]],
         )
+        if settings.audit_logs.kept_days:
+            AuditRecords(
+                "audit-records",
+                names=names,
+                identity=self._identity,
+                settings=settings.audit_logs,
+                protect=settings.protect,
+                key=self._keys.get("storage"),
+                labels=self._labels,
+                after=[apis["logging"], apis["storage"]],
+            )
         self._warehouse = Warehouse(
             "warehouse",
             datasets=_datasets(settings),

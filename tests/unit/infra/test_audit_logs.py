@@ -44,7 +44,7 @@ def test_nothing_is_logged_where_the_file_says_so() -> None:
 
 def test_what_is_kept_cannot_be_changed_and_goes_when_its_days_are_over() -> None:
     deployment = audited("prod")
-    bucket = deployment.one("Bucket", "audit-logs-records")
+    bucket = deployment.one("Bucket", "audit-records-bucket")
 
     assert bucket.inputs["retentionPolicy"] == {"retentionPeriod": str(365 * DAY), "isLocked": False}
     [rule] = bucket.inputs["lifecycleRules"]
@@ -56,19 +56,20 @@ def test_what_is_kept_cannot_be_changed_and_goes_when_its_days_are_over() -> Non
     assert bucket.protect
     assert bucket.inputs["forceDestroy"] is False
     assert {"services-storage", "services-logging"} <= deployment.dependencies(bucket)
+    assert bucket.inputs["labels"] == {"platform": "recsys-training", "environment": "prod"}
 
 
 def test_a_lock_is_asked_for_by_name() -> None:
-    locked = audited("prod", locked=True).one("Bucket", "audit-logs-records").inputs
+    locked = audited("prod", locked=True).one("Bucket", "audit-records-bucket").inputs
 
     assert locked["retentionPolicy"]["isLocked"] is True
-    assert "retentionPolicy" not in audited(keptDays=30).one("Bucket", "audit-logs-records").inputs
+    assert "retentionPolicy" not in audited(keptDays=30).one("Bucket", "audit-records-bucket").inputs
     assert "retentionPolicy" not in audited("prod").one("Bucket", "artifacts-bucket").inputs
 
 
 def test_the_sink_adds_to_its_bucket_and_does_not_log_itself() -> None:
     deployment = audited(keptDays=30)
-    sink, grant = deployment.one("ProjectSink").inputs, deployment.one("BucketIAMMember", "audit-logs-sink-writes")
+    sink, grant = deployment.one("ProjectSink").inputs, deployment.one("BucketIAMMember", "audit-records-sink-writes")
 
     assert sink["destination"] == "storage.googleapis.com/acme-recsys-dev-records"
     assert "cloudaudit.googleapis.com%2Fdata_access" in sink["filter"]

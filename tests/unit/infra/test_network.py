@@ -70,6 +70,7 @@ def test_googles_names_resolve_to_the_addresses_that_the_firewall_lets_through()
     addresses = ["199.36.153.4", "199.36.153.5", "199.36.153.6", "199.36.153.7"]
 
     assert {zone.inputs["visibility"] for zone in deployment.of_type("ManagedZone")} == {"private"}
+    assert all(zone.inputs["labels"]["environment"] == "dev" for zone in deployment.of_type("ManagedZone"))
     assert records == {
         ("restricted.googleapis.com.", "A"): addresses,
         ("*.googleapis.com.", "CNAME"): ["restricted.googleapis.com."],
@@ -82,7 +83,7 @@ def test_an_interface_is_joined_by_an_attachment_that_vertex_ai_lets_itself_into
     deployment = networked()
     attachment, role = deployment.one("NetworkAttachment"), permissions.NETWORK_AGENT
     declared = deployment.one("IAMCustomRole", f"identity-{role.role_id}")
-    grant = deployment.one("projects/iAMMember:IAMMember", "network-aiplatform-agent")
+    grant = deployment.one("projects/iAMMember:IAMMember", "agents-aiplatform-network")
 
     assert attachment.inputs["connectionPreference"] == "ACCEPT_MANUAL"
     assert attachment.ignore_changes == ["producerAcceptLists"]
@@ -104,7 +105,9 @@ def test_every_pool_and_schedule_has_the_interface_and_waits_for_the_way_in() ->
     for record in deployment.of_type("AiPersistentResource"):
         assert record.inputs["pscInterfaceConfig"] == wanted
         assert "network" not in record.inputs
-        assert {"network-attachment", "network-aiplatform-agent", "network-deny-all"} <= deployment.dependencies(record)
+        assert {"network-attachment", "agents-aiplatform-network", "network-deny-all"} <= deployment.dependencies(
+            record
+        )
     for record in deployment.of_type(SCHEDULE):
         assert record.inputs["createPipelineJobRequest"]["pipelineJob"]["pscInterfaceConfig"] == wanted
 
