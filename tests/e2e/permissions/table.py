@@ -171,7 +171,8 @@ _AGENTS = """## Google's own accounts
 
 `roles/aiplatform.serviceAgent` on the project for Vertex AI's service agent, which starts jobs and pulls images; it
 acts as the pipeline's account and never as its own in a job. The agent for custom code has no part in it, since every
-job names its account.
+job names its account. Where there is a network with interfaces, `recsysNetworkAgent` lets the first join it by the
+attachment; where audit logs are kept, `recsysRecordsWriter` on their bucket lets Cloud Logging's sink add to them.
 """
 
 if __name__ == "__main__":
