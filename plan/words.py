@@ -57,11 +57,13 @@ def _tell_any(change: Change) -> Note:
     return Note(what + because)
 
 
-def _weight(change: Change) -> tuple[int, int]:
+def _weight(change: Change) -> tuple[int, int, str, str]:
     kinds = [POOL, DATASET, TABLE, BUCKET, ACCOUNT, SCHEDULE]
     return (
         0 if change.destructive else 1,
         kinds.index(change.type) if change.type in kinds else len(kinds),
+        change.type,
+        change.name,
     )
 
 
