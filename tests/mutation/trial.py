@@ -62,8 +62,8 @@ def warm() -> None:
 
 
 def files_for(mutant: Mutant) -> tuple[list[str], list[str]]:
-    """The test files that are the likeliest to notice, first of them the file's own, and all others."""
-    stems = (mutant.file.removesuffix(".py"), *_LIKELY.get(mutant.file, ()))
+    """The test files that are the likeliest to notice, last of them the file's own, and all others."""
+    stems = (*_LIKELY.get(mutant.file, ()), mutant.file.removesuffix(".py"))
     named = [TESTS / f"test_{stem}.py" for stem in stems]
     first = [str(path) for path in named if (ROOT / path).exists()]
     every = sorted(str(path.relative_to(ROOT)) for path in (ROOT / TESTS).glob("test_*.py"))

@@ -102,11 +102,13 @@ def test_the_control_has_every_guard() -> None:
     assert ast.dump(ast.parse(unharmed.source)) == ast.dump(ast.parse((INFRA / unharmed.file).read_text()))
 
 
-def test_a_files_own_tests_come_first() -> None:
+def test_the_likeliest_tests_come_first() -> None:
     mutant = next(each for each in mutants(INFRA) if each.file == "training_pool.py")
     first, others = files_for(mutant)
     assert first == ["tests/unit/infra/test_training_pool.py"]
     assert len(others) > 10
+    order = next(each for each in mutants(INFRA) if each.file == "dashboard.py")
+    assert files_for(order)[0] == ["tests/unit/infra/test_order.py"]
 
 
 def test_the_tests_that_are_likely_to_notice_are_there() -> None:
