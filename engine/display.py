@@ -140,6 +140,7 @@ class Text:
         if "preview" in result.kind:
             self._show(result.outcomes)
         self._diagnostics(result)
+        self._kept(result)
         self._outputs(result)
         self._resources(result)
 
@@ -197,6 +198,20 @@ class Text:
             for line in lines:
                 self._line(line)
         self._line()
+
+    def _kept(self, result: Result) -> None:
+        """What is deleted and stays at the service all the same; a plan's tree has it beside each."""
+        if "preview" in result.kind:
+            return
+        names: dict[str, list[str]] = {}
+        for outcome in result.outcomes:
+            if outcome.op == "delete" and outcome.note and outcome.status != "failed":
+                names.setdefault(outcome.note, []).append(outcome.name)
+        if names:
+            self._line("What was deleted and Google keeps:")
+            for note, kept in sorted(names.items()):
+                self._line(f"    {note}: {', '.join(sorted(kept))}")
+            self._line()
 
     def _outputs(self, result: Result) -> None:
         lines = (

@@ -8,8 +8,20 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from plan import access_words, data_words, pool_words, schedule_words
-from plan.changes import ACCOUNT, BUCKET, DATASET, POOL, SCHEDULE, TABLE, Change
-from plan.notes import Note
+from plan.changes import (
+    ACCOUNT,
+    BUCKET,
+    CRYPTO_KEY,
+    CUSTOM_ROLE,
+    DATASET,
+    IDENTITY_POOL,
+    KEY_RING,
+    POOL,
+    SCHEDULE,
+    TABLE,
+    Change,
+)
+from plan.notes import Note, plainly
 
 _RULES: dict[str, Callable[[Change], Note]] = {
     POOL: pool_words.tell,
@@ -18,8 +30,11 @@ _RULES: dict[str, Callable[[Change], Note]] = {
     DATASET: data_words.tell_dataset,
     TABLE: data_words.tell_table,
     ACCOUNT: access_words.tell_account,
+    KEY_RING: access_words.tell_key_ring,
+    CRYPTO_KEY: access_words.tell_key,
+    CUSTOM_ROLE: access_words.tell_role,
+    IDENTITY_POOL: access_words.tell_identity_pool,
 }
-_DONE = {"create": "is created", "update": "is changed in place", "delete": "is DELETED", "replace": "is REPLACED"}
 
 
 @dataclass(frozen=True)
@@ -52,13 +67,11 @@ def tell(change: Change) -> Note:
 def _tell_any(change: Change) -> Note:
     if change.is_grant:
         return access_words.tell_grant(change)
-    what = f"{change.kind} {change.name} {_DONE.get(change.op, change.op)}"
-    because = f": {', '.join(change.paths)}" if change.paths and change.op != "delete" else ""
-    return Note(what + because)
+    return plainly(change)
 
 
 def _weight(change: Change) -> tuple[int, int, str, str]:
-    kinds = [POOL, DATASET, TABLE, BUCKET, ACCOUNT, SCHEDULE]
+    kinds = [POOL, DATASET, TABLE, BUCKET, CRYPTO_KEY, ACCOUNT, SCHEDULE]
     return (
         0 if change.destructive else 1,
         kinds.index(change.type) if change.type in kinds else len(kinds),
