@@ -13,13 +13,11 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
-from google_cloud_pipeline_components.utils import build_serverless_customjob_container_spec
-from kfp import dsl
-from kfp.dsl import OutputPath
 
 from contracts.stack_outputs import PlatformFacts
 from pipeline import custom_jobs as jobs
 from pipeline.gate import PROMOTE
+from pipeline.kubeflow import OutputPath, build_serverless_customjob_container_spec, dsl
 
 NAME = "recsys-training"
 
@@ -165,6 +163,7 @@ class _StepComponents:
                 strategy=strategy,
                 restart_on_worker_restart=restart_job_on_worker_restart,
                 kms_key=self.facts.kms_key,
+                network=self.facts.training_pool.network,
             )
             return self._launch(payload, gcp_resources)
 
@@ -191,6 +190,7 @@ class _StepComponents:
                 persistent_resource_id=self._pool("evaluate", persistent_resource_id),
                 service_account=service_account,
                 kms_key=self.facts.kms_key,
+                network=self.facts.training_pool.network,
             )
             return self._launch(payload, gcp_resources)
 
@@ -252,6 +252,7 @@ class _StepComponents:
             persistent_resource_id=self._pool(step, pool_id),
             service_account=service_account,
             kms_key=self.facts.kms_key,
+            network=self.facts.steps_pool.network,
         )
         return self._launch(payload, gcp_resources)
 

@@ -14,6 +14,20 @@ BUCKET = "gcp:storage/bucket:Bucket"
 DATASET = "gcp:bigquery/dataset:Dataset"
 TABLE = "gcp:bigquery/table:Table"
 ACCOUNT = "gcp:serviceaccount/account:Account"
+AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
+FIREWALL = "gcp:compute/firewall:Firewall"
+NAT = "gcp:compute/routerNat:RouterNat"
+NETWORKS = (
+    "gcp:compute/network:Network",
+    "gcp:compute/subnetwork:Subnetwork",
+    "gcp:compute/networkAttachment:NetworkAttachment",
+    "gcp:compute/globalAddress:GlobalAddress",
+    "gcp:servicenetworking/connection:Connection",
+)
+KEY_RING = "gcp:kms/keyRing:KeyRing"
+CRYPTO_KEY = "gcp:kms/cryptoKey:CryptoKey"
+CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
+IDENTITY_POOL = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 
 DESTRUCTIVE = ("replace", "delete")
 _LABELS_OF_THE_PROVIDER = {"effectiveLabels", "pulumiLabels"}
@@ -74,8 +88,8 @@ def read(steps: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
 
 
 def declared(steps: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
-    """Every resource that the program declares, whether it changes or not."""
-    for step in steps:
+    """Every resource that the program declares, whether it changes or not, in an order that is always the same."""
+    for step in sorted(steps, key=lambda step: (step["type"], step["name"])):
         new = step.get("newState") or {}
         if new.get("custom") and step["op"] != "delete":
             inputs = without_marks(new.get("inputs") or {})
