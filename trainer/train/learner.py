@@ -26,7 +26,7 @@ from train.presets import Settings
 class Learner(Protocol):
     """Changes a model's weights step by step; its state is what later steps depend on."""
 
-    not_averaged: list[torch.nn.Parameter]
+    not_averaged: list[torch.Tensor]
 
     def step(self, batch: Batch, *, share: float) -> torch.Tensor:
         """Learns one batch with `share` of the learning rate; the mean loss, still on the device."""
@@ -48,7 +48,7 @@ class FullLearner:
     """Full softmax, AdamW on every weight."""
 
     def __init__(self, model: NextItemModel, settings: Settings) -> None:
-        self.not_averaged: list[torch.nn.Parameter] = []
+        self.not_averaged: list[torch.Tensor] = []
         self._model, self._settings = model, settings
         self._low_precision = has_fast_bfloat16(model.item_bias.device)
         self._optimizer = adamw(
@@ -84,13 +84,13 @@ class SampledLearner:
 
     def __init__(self, model: NextItemModel, settings: Settings, *, counts_V: np.ndarray) -> None:
         table, bias = model.item_embedding.weight, model.item_bias
-        self.not_averaged = [table, bias]
+        self.not_averaged: list[torch.Tensor] = [table, bias]
         self._model, self._settings = model, settings
         self._low_precision = has_fast_bfloat16(bias.device)
         self._sampler = CandidateSampler(counts_V, uniform=settings.negatives, device=bias.device)
         network = [parameter for parameter in model.parameters() if parameter is not table and parameter is not bias]
         self._optimizer = adamw(network, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
-        self._tables = [RowwiseAdagrad(part, learning_rate=settings.table_learning_rate) for part in (table, bias)]
+        self._tables = [RowwiseAdagrad(part, learning_rate=settings.table_learning_rate) for part in self.not_averaged]
 
     def step(self, batch: Batch, *, share: float) -> torch.Tensor:
         model, drawn = self._model, self._sampler.draw(batch)
