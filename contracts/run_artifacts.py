@@ -8,6 +8,8 @@ BUNDLE_MANIFEST = "serving/bundle.json"  # of what serves the model without the 
 BUNDLE_PROGRAM = "serve.py"  # in the bundle: answers a file of histories
 
 PRIMARY_METRIC = "ndcg@10"
+SHOWN_METRICS = (PRIMARY_METRIC, "hr@10", "auc@10")  # of all that are measured, what a short table holds
+CHAMPION = "champion"
 MOST_POPULAR = "most_popular"
 MARKOV = "markov"
 
@@ -46,6 +48,21 @@ class TrainingSummary(_Artifact):
 class ScoredModel(_Artifact):
     uri: str
     metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = {}  # 95%, by bootstrap over users
+
+
+class Comparison(_Artifact):
+    """How much better the model is than a rival on the same users: the mean difference and its 95% interval."""
+
+    against: str  # champion, or a baseline's name
+    metric: str
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def may_be_chance(self) -> bool:
+        return self.low <= 0 <= self.high
 
 
 class EvaluationReport(_Artifact):
@@ -55,7 +72,10 @@ class EvaluationReport(_Artifact):
     model: ScoredModel
     champion: ScoredModel | None  # the registered champion on the same data; None where there is none
     champion_lost: str = ""  # why the registered champion could not be read, and so counts as none
-    baselines: dict[str, dict[str, float]]  # by name: most_popular, markov
+    baselines: dict[str, dict[str, float]]  # by name: most_popular, markov, …
+    baselines_left_out: dict[str, str] = {}  # why the data set is too large for others
+    best_baseline: str = ""
+    comparisons: tuple[Comparison, ...] = ()  # with the champion, Markov counts and the best baseline
     users: int
     items: int
     k: int

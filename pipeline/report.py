@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from contracts.run_artifacts import EVALUATION_FILE, TRAINING_FILE, EvaluationReport, TrainingSummary
+from contracts.run_artifacts import (
+    EVALUATION_FILE,
+    SHOWN_METRICS,
+    TRAINING_FILE,
+    EvaluationReport,
+    TrainingSummary,
+)
 from contracts.stack_outputs import StackOutputs
 from pipeline import clients as cl
 from pipeline import custom_jobs as jobs
@@ -168,15 +174,20 @@ def _model(files: _Files, registry: ModelRegistry, run_id: str) -> ModelReport |
         version=version.name if version else "",
         champion=version is not None and champion is not None and version.id == champion.id,
         champion_version=champion.name if champion else "",
-        metrics=evaluation.model.metrics,
-        baselines=evaluation.baselines,
-        compared_champion=evaluation.champion.metrics if evaluation.champion else None,
+        metrics=_shown(evaluation.model.metrics),
+        baselines={name: _shown(metrics) for name, metrics in evaluation.baselines.items()},
+        compared_champion=_shown(evaluation.champion.metrics) if evaluation.champion else None,
+        comparisons=list(evaluation.comparisons),
         decision=decision.decision if decision else "",
         reasons=list(decision.reasons) if decision else [],
         users=evaluation.users,
         items=evaluation.items,
         protocol=evaluation.protocol,
     )
+
+
+def _shown(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: metrics[name] for name in SHOWN_METRICS if name in metrics}
 
 
 def _between(start: Any, end: Any) -> float | None:

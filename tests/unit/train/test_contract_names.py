@@ -1,6 +1,7 @@
 """The names that the trainer repeats are the ones that the rest of the platform uses."""
 
-from train import artifacts, baselines, data, environment, log, metrics, serve
+import numpy as np
+from train import artifacts, baselines, data, environment, judge, log, metrics, serve
 
 from contracts import job_environment, log_fields, run_artifacts, table_schemas
 
@@ -20,6 +21,8 @@ def test_the_files_metrics_and_baselines_are_the_contracts() -> None:
     assert f"{serve.BUNDLE_FOLDER}/{serve.MANIFEST_FILE}" == run_artifacts.BUNDLE_MANIFEST
     assert serve.__file__.endswith(f"/{run_artifacts.BUNDLE_PROGRAM}")
     assert metrics.PRIMARY == run_artifacts.PRIMARY_METRIC
+    assert set(run_artifacts.SHOWN_METRICS) == set(metrics.metrics_of(np.zeros(1), catalog_size=9))
+    assert judge.CHAMPION == run_artifacts.CHAMPION
     assert (baselines.MOST_POPULAR, baselines.MARKOV) == (run_artifacts.MOST_POPULAR, run_artifacts.MARKOV)
 
 
