@@ -4,6 +4,8 @@ from pydantic import BaseModel, ConfigDict
 
 TRAINING_FILE = "training.json"
 EVALUATION_FILE = "evaluation.json"
+CARD_FILE = "card.json"
+CARD_PAGE = "card.html"  # the same for a reader
 BUNDLE_MANIFEST = "serving/bundle.json"  # of what serves the model without the code that trained it
 BUNDLE_PROGRAM = "serve.py"  # in the bundle: answers a file of histories
 
@@ -63,6 +65,14 @@ class Comparison(_Artifact):
     @property
     def may_be_chance(self) -> bool:
         return self.low <= 0 <= self.high
+
+
+class ModelCard(_Artifact):
+    """card.json: whether a model is worth its machine, in words; the first line is the verdict."""
+
+    run_id: str
+    verdict: str
+    words: tuple[str, ...]
 
 
 class EvaluationReport(_Artifact):

@@ -53,6 +53,8 @@ def up(layout: Layout, *, data: str, engine: engines.EngineName, began: float, p
         _say(f"\n{told[0]}\nReport: {_shown(layout.report_json)}", error=True)
         return told[1]
     _say(f"\nReport: {_shown(layout.report_html)} and {_shown(layout.report_json)}")
+    if layout.card_html.exists():
+        _say(f"Model card: {_shown(layout.card_html)}")
     _say("The local cloud keeps running (`make stop` ends it and keeps its state, `make down` takes the stack down).")
     return 0 if succeeded else _FAILED
 

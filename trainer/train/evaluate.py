@@ -1,8 +1,8 @@
 """Judge a trained model on held-out items: `python -m train.evaluate --model-uri URI --data-uri URI`.
 
 Owns: the command and the report that the gate reads: the model, the champion where there is one, and the baselines on
-the same users and the same catalog. Does not own: measuring (judge.py), or who wins. Writes evaluation.json beside the
-model.
+the same users and the same catalog. Does not own: measuring (judge.py), or who wins. Writes evaluation.json and
+the model card beside the model.
 """
 
 import argparse
@@ -19,16 +19,19 @@ import torch
 from train import environment as job_environment
 from train.artifacts import EVALUATION_FILE, TRAINING_FILE, NoModel, read_json, read_model, write_json
 from train.baselines import baselines
+from train.card import CARD_FILE, CARD_PAGE, card
+from train.card_page import page
 from train.champion import TranslatedModel
 from train.data import Sequences, read_folder
+from train.intervals import interval_of
 from train.judge import MOST_USERS, Judge, best_of, some_users
 from train.log import Log
-from train.metrics import KS, K, metrics_of
+from train.metrics import KS, PRIMARY, K, metrics_of
 from train.model import NextItemModel
 from train.presets import MOST_THREADS
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ranking import PROTOCOL, Scorer, held_out_ranks
-from train.storage import open_folder
+from train.storage import join, open_folder
 
 REFUSAL_FILE = "refusal-evaluate.json"
 _LONGEST = 1000
@@ -60,6 +63,7 @@ def report(
         "champion": {**old, **judge.scored(champion)} if champion else None,
         "champion_lost": lost,
         "baselines": {name: judge.metrics(each) for name, each in ranked.items()},
+        "baseline_intervals": {name: list(interval_of(each.values[PRIMARY])) for name, each in ranked.items()},
         "baselines_left_out": known.left_out,
         "best_baseline": best_of(ranked),
         "comparisons": judge.comparisons(judged, champion, ranked),
@@ -135,6 +139,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             most_users=asked.most_users,
         )
         write_json(open_folder(asked.model_uri), EVALUATION_FILE, found)
+        _write_card(asked.model_uri, found, log)
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
@@ -151,6 +156,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         for metric, value in (scored or {"metrics": {}})["metrics"].items():
             log.metric(name + metric, value, step=0)
     return 0
+
+
+def _write_card(model_uri: str, found: dict[str, Any], log: Log) -> None:
+    """card.json and card.html beside the model; the verdict is logged. The report is worth more than they are."""
+    try:
+        folder = open_folder(model_uri)
+        made = card(found, read_json(folder, TRAINING_FILE) or {})
+        write_json(folder, CARD_FILE, made)
+        folder.write(CARD_PAGE, page(made).encode())
+        log.info(made["words"][0], card=join(model_uri, CARD_PAGE))
+    except Exception as error:
+        log.warning(f"the model has no card ({type(error).__name__}: {error})")
 
 
 def _tell_the_pipeline(model_uri: str, refused: Refused, log: Log) -> None:

@@ -305,6 +305,7 @@ def _summary(
         "started": run.started,
         "first_step": progress.first_step,
         "seconds": round(time.monotonic() - run.begun, 3),
+        "cpu_minutes": _cpu_minutes(run, progress),
         "steps": progress.step,
         "stopped_by": progress.stopped_by,
         "data_fingerprint": sequences.fingerprint,
@@ -318,6 +319,12 @@ def _summary(
         "trained_on": "all but each user's last two events",
         "settings": settings.model_dump(),
     }
+
+
+def _cpu_minutes(run: Run, progress: Progress) -> float:
+    """What the run cost so far: this process's, and the seconds that earlier ones of the same run trained."""
+    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun))
+    return round((time.process_time() + earlier) / 60, 3)
 
 
 def _device(asked: str) -> torch.device:

@@ -1,7 +1,7 @@
 """The names that the trainer repeats are the ones that the rest of the platform uses."""
 
 import numpy as np
-from train import artifacts, baselines, data, environment, judge, log, metrics, serve
+from train import artifacts, baselines, card, data, environment, judge, log, metrics, serve
 
 from contracts import job_environment, log_fields, run_artifacts, table_schemas
 
@@ -18,6 +18,7 @@ def test_the_log_fields_are_the_contracts() -> None:
 def test_the_files_metrics_and_baselines_are_the_contracts() -> None:
     assert artifacts.TRAINING_FILE == run_artifacts.TRAINING_FILE
     assert artifacts.EVALUATION_FILE == run_artifacts.EVALUATION_FILE
+    assert (card.CARD_FILE, card.CARD_PAGE) == (run_artifacts.CARD_FILE, run_artifacts.CARD_PAGE)
     assert f"{serve.BUNDLE_FOLDER}/{serve.MANIFEST_FILE}" == run_artifacts.BUNDLE_MANIFEST
     assert serve.__file__.endswith(f"/{run_artifacts.BUNDLE_PROGRAM}")
     assert metrics.PRIMARY == run_artifacts.PRIMARY_METRIC

@@ -16,7 +16,7 @@ from train.health import HealthServer
 from train.log import LOG_FIELDS, Log
 from train.loop import TrainingLoop
 
-from contracts.run_artifacts import SHOWN_METRICS, EvaluationReport, TrainingSummary
+from contracts.run_artifacts import SHOWN_METRICS, EvaluationReport, ModelCard, TrainingSummary
 from pipeline.artifacts import refusal_file
 from tests.unit.train.examples import job_environment, table_of
 
@@ -75,6 +75,10 @@ def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys
     best = max(report.baselines, key=lambda name: report.baselines[name]["ndcg@10"])
     assert [found.against for found in report.comparisons] == list(dict.fromkeys(["markov", best]))
     assert report.data_fingerprint == summary["data_fingerprint"]
+    card = ModelCard.model_validate_json((job / "models" / "run-1" / "card.json").read_bytes())
+    assert card.words[0].startswith(f"This model is {card.verdict}: on {report.users:,} held-out items")
+    assert f"{summary['cpu_minutes']:.1f} CPU-minutes" in card.words[0]
+    assert (job / "models" / "run-1" / "card.html").read_text().startswith("<!doctype html>")
     assert evaluate.main(["--model-uri", model, "--data-uri", data, "--champion-uri", model]) == 0
     again = json.loads((job / "models" / "run-1" / "evaluation.json").read_text())
     assert again["champion"]["metrics"] == pytest.approx(again["model"]["metrics"])
