@@ -25,7 +25,7 @@ WEIGHTS_FILE = "weights.pt"
 CONFIG_FILE = "config.json"
 VOCABULARY_FILE = "vocabulary.parquet"
 MANIFEST_FILE = "manifest.json"
-_FORMAT, _KIND = 1, "next_item_attention"
+_FORMAT, _KIND = 2, "next_item_attention"
 
 
 def write_model(

@@ -20,18 +20,20 @@ from torch.nn import functional as F
 
 from train.batches import Batch, Batches, Epoch
 from train.data import VALIDATION, Sequences
+from train.learner import learner_of
 from train.log import Log
-from train.loss import full_cross_entropy
 from train.metrics import PRIMARY, K, metrics_of, worth
 from train.model import NextItemModel
-from train.optimise import WeightAverage, adamw, learning_rate_share
+from train.optimise import WeightAverage, learning_rate_share
 from train.presets import Settings
 from train.ranking import Histories, variant_ranks
 from train.successors import STRENGTHS
 
-# An evaluation may cost about this share of the time between two of them.
-_EVALUATION_SHARE = 0.06
-_LONGEST_BETWEEN_EPOCHS = 1.0
+# An evaluation may cost about this share of the time between two of them. Young models are looked at more closely than
+# that, old ones less often.
+_EVALUATION_SHARE = 0.04
+_LONGEST_BETWEEN_EPOCHS = 2.0
+_LONGEST_BETWEEN_SHARE = 0.1
 _STEPS_BETWEEN_LINES = 50
 
 
@@ -87,10 +89,9 @@ class TrainingLoop:
         self._log, self._seconds, self._save, self._save_every = log, seconds, save, save_every_seconds
         self._interrupted, self._now, self._clock = interrupted, now, clock
         self._device = model.item_bias.device
-        self._low_precision = has_fast_bfloat16(self._device)
         self._batches = Batches(sequences, window=settings.window, tokens=settings.batch_tokens, seed=settings.seed)
-        self._optimizer = adamw(model, learning_rate=settings.learning_rate, weight_decay=settings.weight_decay)
-        self._average = WeightAverage(model, decay=settings.average_decay)
+        self._learner = learner_of(model, settings, counts_V=sequences.train_counts_V)
+        self._average = WeightAverage(model, decay=settings.average_decay, as_they_are=self._learner.not_averaged)
         self._best = [value.clone() for value in self._average.values]
         self._loss_sum = torch.zeros((), device=self._device)
         self._validation = validation_users(sequences, settings)
@@ -150,7 +151,7 @@ class TrainingLoop:
             "parameters": [parameter.detach() for parameter in self._model.parameters()],
             "average": self._average.values,
             "best": self._best,
-            "optimizer": self._optimizer.state_dict(),
+            "optimizer": self._learner.state_dict(),
             "loss_sum": self._loss_sum,
             "random": torch.get_rng_state(),
             "random_cuda": cuda,
@@ -163,7 +164,7 @@ class TrainingLoop:
         for name, held in (("parameters", parameters), ("average", self._average.values), ("best", self._best)):
             for value, saved in zip(held, state[name], strict=True):
                 value.copy_(saved)
-        self._optimizer.load_state_dict(state["optimizer"])
+        self._learner.load_state_dict(state["optimizer"])
         self._loss_sum.copy_(state["loss_sum"])
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"]:
@@ -186,14 +187,10 @@ class TrainingLoop:
     def _step(self) -> None:
         progress, settings = self.progress, self._settings
         share = learning_rate_share(progress.step, warmup_steps=settings.warmup_steps, total_steps=progress.total_steps)
-        for group in self._optimizer.param_groups:
-            group["lr"] = settings.learning_rate * share
-        loss = self._loss(self._batches.batch(self._epoch, progress.batch))
-        self._optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        self._optimizer.step()
+        batch = self._batches.batch(self._epoch, progress.batch)
+        loss = self._learner.step(Batch(*(part.to(self._device, non_blocking=True) for part in batch)), share=share)
         self._average.update(progress.step)
-        self._loss_sum += loss.detach()
+        self._loss_sum += loss
         progress.step += 1
         progress.batch += 1
         progress.loss_steps += 1
@@ -204,12 +201,6 @@ class TrainingLoop:
         progress = self.progress
         if progress.step % _STEPS_BETWEEN_LINES == 0 and progress.step < progress.next_evaluation:
             self._log.metric("train_loss", float(self._loss_sum) / progress.loss_steps, step=progress.step)
-
-    def _loss(self, batch: Batch) -> torch.Tensor:
-        items_BL, places_T, targets_T = (part.to(self._device, non_blocking=True) for part in batch)
-        hidden_TD = self._model(items_BL).flatten(0, 1).index_select(0, places_T)
-        weights_VD, bias_V = self._model.item_embedding.weight, self._model.item_bias
-        return full_cross_entropy(hidden_TD, weights_VD, bias_V, targets_T, low_precision=self._low_precision)
 
     def _advance_epoch(self) -> bool:
         """Draws the next epoch where this one is over; True where that was the last."""
@@ -249,7 +240,9 @@ class TrainingLoop:
             self._log.metric(name, value, step=progress.step)
         for name, value in metrics.items():
             self._log.metric(f"validation_{name}", value, step=progress.step)
-        progress.next_evaluation = progress.step + self._evaluate_every
+        progress.next_evaluation = progress.step + max(
+            self._evaluate_every, round(progress.step * _LONGEST_BETWEEN_SHARE)
+        )
         self._plan()
         patience_steps = self._settings.patience_epochs * max(1, len(self._epoch))
         if progress.step - progress.improved_step > patience_steps and not progress.stopped_by:
@@ -321,7 +314,7 @@ class TrainingLoop:
         """Estimated from sizes, not from the clock, so that evaluations are always at the same steps."""
         size, window = len(self._sequences.catalog), self._settings.window
         ranking = len(self._validation) * (size * 2.0 * (1 + len(STRENGTHS)) + window * 3_000.0)
-        epoch = self._batches.targets * (size * 4.0 + 10_000.0)
+        epoch = self._batches.targets * self._settings.members * (size * 4.0 + 10_000.0)
         return len(self._epoch) * ranking / max(1.0, epoch)
 
 
@@ -332,10 +325,3 @@ def validation_users(sequences: Sequences, settings: Settings) -> np.ndarray:
         return users
     random = np.random.default_rng((settings.seed, 2**32 - 1))
     return np.sort(random.choice(users, settings.validation_users, replace=False))
-
-
-def has_fast_bfloat16(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 are faster than in float32 there."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -5,10 +5,15 @@ a linear recency penalty in place of position embeddings (ALiBi, Press et al., I
 be read, and the newest items count most. Dropout draws one mask a sequence (Gal and Ghahramani, NeurIPS 2016), which is
 as good here and costs less.
 
+The model may have several members, networks that share the item bias alone and are each trained on its own loss; their
+mean logit ranks (deep ensembles, Lakshminarayanan et al., NeurIPS 2017). Their embeddings stand side by side in one
+table, so that scoring is one product however many they are.
+
 Owns: the network and its scores. Does not own: the loss, training, or who is ranked. Histories are aligned left and
 padded right: under the causal mask no real place sees the padding.
 
-Shapes: B histories, L places, D width, H heads, T tokens (real places), V items.
+Shapes: B histories, L places, M members, D width of a member, E width of all (M * D), H heads, T tokens (real places),
+V items.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,6 +35,7 @@ class ModelConfig(BaseModel):
 
     items: int
     window: int
+    members: int
     width: int
     layers: int
     heads: int
@@ -43,10 +49,9 @@ class NextItemModel(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.item_embedding = nn.Embedding(config.items, config.width)
+        self.item_embedding = nn.Embedding(config.items, config.members * config.width)
         self.item_bias = nn.Parameter(torch.zeros(config.items))
-        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
-        self.norm = nn.LayerNorm(config.width)
+        self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
         self.successors = SuccessorCounts(config.items)
         self.mask_HLL: torch.Tensor
         self.register_buffer("mask_HLL", recency_mask(config), persistent=False)
@@ -59,26 +64,33 @@ class NextItemModel(nn.Module):
             self.item_bias.copy_(torch.from_numpy(log_V - log_V.max()))
 
     def forward(self, items_BL: torch.Tensor) -> torch.Tensor:
-        """hidden_BLD: at each place, what is known after its item."""
-        length = items_BL.shape[1]
-        hidden_BLD = drop(self.item_embedding(items_BL), self.config.dropout, training=self.training)
-        mask_HLL = self.mask_HLL[:, :length, :length]
-        for block in self.blocks:
-            hidden_BLD = block(hidden_BLD, mask_HLL)
-        return self.norm(hidden_BLD)
+        """hidden_BLE: at each place, what each member knows after its item."""
+        return self.encode(self.item_embedding(items_BL))
 
-    def logits(self, hidden_BD: torch.Tensor) -> torch.Tensor:
-        """logits_BV of the network alone."""
-        return torch.addmm(self.item_bias, hidden_BD, self.item_embedding.weight.T)
+    def encode(self, embedded_BLE: torch.Tensor) -> torch.Tensor:
+        """hidden_BLE of items whose embeddings are given."""
+        length = embedded_BLE.shape[1]
+        mask_HLL = self.mask_HLL[:, :length, :length]
+        dropped_BLE = drop(embedded_BLE, self.config.dropout, training=self.training)
+        parts = zip(self.members, self.by_member(dropped_BLE), strict=True)
+        return torch.cat([member(part_BLD, mask_HLL) for member, part_BLD in parts], dim=-1)
+
+    def by_member(self, rows: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Each member's part of embeddings or hidden states."""
+        return rows.unflatten(-1, (self.config.members, self.config.width)).unbind(-2)
+
+    def logits(self, hidden_BE: torch.Tensor) -> torch.Tensor:
+        """logits_BV of the network alone, the members' mean."""
+        return torch.addmm(self.item_bias, hidden_BE, self.item_embedding.weight.T, alpha=1 / self.config.members)
 
     def last_hidden(self, histories: Histories) -> torch.Tensor:
-        """hidden_BD after each history's last item."""
+        """hidden_BE after each history's last item."""
         starts_B = np.maximum(histories.starts_B, histories.ends_B - self.config.window)
         lengths_B = histories.ends_B - starts_B
         place_BL = starts_B[:, None] + np.minimum(np.arange(lengths_B.max()), lengths_B[:, None] - 1)
         device = self.item_bias.device
-        hidden_BLD = self(torch.from_numpy(histories.items_N[place_BL]).to(device))
-        return hidden_BLD[torch.arange(len(starts_B)), torch.from_numpy(lengths_B - 1).to(device)]
+        hidden_BLE = self(torch.from_numpy(histories.items_N[place_BL]).to(device))
+        return hidden_BLE[torch.arange(len(starts_B)), torch.from_numpy(lengths_B - 1).to(device)]
 
     def scores(self, histories: Histories, *, strength: float | None = None) -> torch.Tensor:
         """scores_BV by which items are ranked: the network's logits and what the successor counts add."""
@@ -91,6 +103,20 @@ class NextItemModel(nn.Module):
         last_B = torch.from_numpy(histories.items_N[histories.ends_B - 1]).to(logits_BV.device)
         for strength in strengths:
             yield self.successors.add_to(logits_BV.clone(), last_B, strength=strength)
+
+
+class _Member(nn.Module):
+    """One network: blocks, then a norm."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
+        self.norm = nn.LayerNorm(config.width)
+
+    def forward(self, hidden_BLD: torch.Tensor, mask_HLL: torch.Tensor) -> torch.Tensor:
+        for block in self.blocks:
+            hidden_BLD = block(hidden_BLD, mask_HLL)
+        return self.norm(hidden_BLD)
 
 
 class _Block(nn.Module):

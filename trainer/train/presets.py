@@ -23,11 +23,14 @@ class Settings(BaseModel):
     dropout: float
     layers: int
     learning_rate: float
+    members: int = 1
     width: int = 64
     heads: int = 1
     recency_slope: float = 0.3
     weight_decay: float = 0.0
     batch_tokens: int = 2048
+    negatives: int = 0  # drawn uniformly for each step's softmax; 0: the softmax is over the whole catalog
+    table_learning_rate: float = 0.05  # of the rows of a catalog that is sampled
     warmup_steps: int = 50
     average_decay: float = 0.99
     max_epochs: int = 60
@@ -84,10 +87,13 @@ _RANGES = {
     "window": (1, 10_000),
     "dropout": (0.0, 0.95),
     "layers": (1, 64),
+    "members": (1, 64),
     "width": (4, 4096),
     "heads": (1, 64),
     "learning_rate": (1e-7, 1.0),
     "batch_tokens": (1, 10_000_000),
+    "negatives": (0, 10_000_000),
+    "table_learning_rate": (1e-7, 10.0),
     "max_epochs": (1, 1_000_000),
     "validation_users": (1, 1_000_000_000),
     "weight_decay": (0.0, 1.0),

@@ -18,7 +18,7 @@ QUICK = Settings(
 
 
 def small_config(*, items: int, **changes: Any) -> ModelConfig:
-    shape = {"window": 4, "width": 8, "layers": 2, "heads": 1, "dropout": 0.2, "recency_slope": 0.3}
+    shape = {"window": 4, "members": 1, "width": 8, "layers": 2, "heads": 1, "dropout": 0.2, "recency_slope": 0.3}
     return ModelConfig(items=items, **{**shape, **changes})
 
 

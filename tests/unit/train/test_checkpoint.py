@@ -143,7 +143,7 @@ def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
         read_model(folder)
 
 
-@pytest.mark.parametrize("changed", [{"format": 2}, {"kind": "table"}])
+@pytest.mark.parametrize("changed", [{"format": 1}, {"kind": "table"}])
 def test_a_model_of_another_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
 ) -> None:
