@@ -181,7 +181,11 @@ def test_a_learners_state_continues_to_the_same_bits(shop: Sequences) -> None:
     whole = new_model(shop, SAMPLED)
     learner = learner_of(whole, SAMPLED, counts_V=shop.train_counts_V)
     steps(whole, learner, batches[:3])
-    state, weights, random = copy.deepcopy(learner.state_dict()), copy.deepcopy(whole.state_dict()), torch.get_rng_state()
+    state, weights, random = (
+        copy.deepcopy(learner.state_dict()),
+        copy.deepcopy(whole.state_dict()),
+        torch.get_rng_state(),
+    )
     steps(whole, learner, batches[3:])
 
     resumed = new_model(shop, SAMPLED)
