@@ -11,6 +11,7 @@ import multiprocessing
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -62,62 +63,73 @@ def cut(events: pa.Table, until: int, folder: Path) -> Path:
     return folder
 
 
-def month(folder: Path, *, size: ShopSize, seed: int, days: int, fresh_every: int, flags: list[str]) -> list[dict]:
-    """A row for each day: both models' test ndcg@10 and CPU-minutes."""
+def live(
+    folder: Path, *, size: ShopSize, seed: int, days: int, step: int, fresh_every: int, flags: list[str]
+) -> Iterator[dict[str, Any]]:
+    """A row for each increment: the models' test ndcg@10 and CPU-minutes. Day 0 has the first model alone."""
     make_shop(folder / "shop", seed=seed, size=size)
     events = pq.read_table(folder / "shop" / "interactions.parquet")
     end = int(np.asarray(events["timestamp"]).max()) + 1
-    first = train(folder, cut(events, end - days * _DAY_SECONDS, folder / "day-00"), "warm-00", [])
-    rows = []
-    print(
-        f"day 0: {first['interactions']} events, {first['metrics']['ndcg@10']:.4f}, {first['cpu_minutes']:.2f} CPU-minutes"
-    )
-    for day in range(1, days + 1):
-        data = cut(events, end - (days - day) * _DAY_SECONDS, folder / f"day-{day:02d}")
-        champion = ["--warm-start", str(folder / "models" / f"warm-{day - 1:02d}")]
-        found = {"warm": train(folder, data, f"warm-{day:02d}", [*champion, *flags])}
-        if day % fresh_every == 0:
-            found["fresh"] = train(folder, data, f"fresh-{day:02d}", [])
-        row = {"day": day, "events": found["warm"]["interactions"]}
-        for name, summary in found.items():
-            row[name] = {"ndcg@10": summary["metrics"]["ndcg@10"], "cpu_minutes": summary["cpu_minutes"]}
-        rows.append(row)
-        print(json.dumps(row), flush=True)
-    return rows
+    for day in range(0, days + 1, step):
+        data = cut(events, end - (days - day) * _DAY_SECONDS, folder / f"day-{day:03d}")
+        before = folder / "models" / f"warm-{day - step:03d}"
+        kinds = {"warm": ["--warm-start", str(before), *flags]} if day else {}
+        kinds |= {"fresh": []} if day % (fresh_every * step) == 0 else {}
+        row: dict[str, Any] = {"day": day}
+        for kind, given in kinds.items():
+            run_id = f"{kind if day else 'warm'}-{day:03d}"
+            told = train(folder, data, run_id, given)
+            row["events"] = told["interactions"]
+            row[kind] = {"ndcg@10": told["metrics"]["ndcg@10"], "cpu_minutes": told["cpu_minutes"]}
+            row[kind]["start"] = told["start"]["mode"]
+        yield row
 
 
-def summary(rows: list[dict]) -> str:
-    both = [row for row in rows if "fresh" in row]
-    quality = {name: np.mean([row[name]["ndcg@10"] for row in both]) for name in ("warm", "fresh")}
-    cost = {name: np.mean([row[name]["cpu_minutes"] for row in both]) for name in ("warm", "fresh")}
+def summary(rows: list[dict[str, Any]]) -> str:
+    """The means over the days that have both; day 0 is not counted."""
+    both = [row for row in rows if "fresh" in row and "warm" in row]
+    if not both:
+        return "no day has both models: lower --fresh-every"
+    mean = {
+        (kind, name): float(np.mean([row[kind][name] for row in both]))
+        for kind in ("warm", "fresh")
+        for name in ("ndcg@10", "cpu_minutes")
+    }
     return (
-        f"{len(both)} days: ndcg@10 warm {quality['warm']:.4f}, fresh {quality['fresh']:.4f}; CPU-minutes a day warm "
-        f"{cost['warm']:.2f}, fresh {cost['fresh']:.2f}: warm reaches {quality['warm'] / quality['fresh']:.1%} of the "
-        f"quality for {cost['warm'] / cost['fresh']:.1%} of the cost"
+        f"{len(both)} days: ndcg@10 warm {mean['warm', 'ndcg@10']:.4f}, fresh {mean['fresh', 'ndcg@10']:.4f}; "
+        f"CPU-minutes warm {mean['warm', 'cpu_minutes']:.3f}, fresh {mean['fresh', 'cpu_minutes']:.3f}. "
+        f"Warm start gives {mean['warm', 'ndcg@10'] / mean['fresh', 'ndcg@10']:.1%} of the quality for "
+        f"{mean['warm', 'cpu_minutes'] / mean['fresh', 'cpu_minutes']:.1%} of the cost"
     )
 
 
 def main() -> int:
+    size = ShopSize(users=2_000, items=800, events=40_000)
     parser = argparse.ArgumentParser(prog="python -m tests.bench.warm", description=__doc__)
-    parser.add_argument("--days", type=int, default=30)
-    parser.add_argument("--fresh-every", type=int, default=5, help="days between models trained from nothing")
-    parser.add_argument("--users", type=int, default=2_000)
-    parser.add_argument("--items", type=int, default=800)
-    parser.add_argument("--events", type=int, default=40_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--start", default="auto", help="auto, warm, fine-tune")
-    asked, more = parser.parse_known_args()
-    size = ShopSize(asked.users, asked.items, asked.events)
+    parser.add_argument("--days", type=int, default=30, help="(default: %(default)s)")
+    parser.add_argument("--step", type=int, default=1, help="days of an increment (default: %(default)s)")
+    parser.add_argument("--fresh-every", type=int, default=5, help="increments between fresh models (%(default)s)")
+    parser.add_argument("--users", type=int, default=size.users, help="of the shop (default: %(default)s)")
+    parser.add_argument("--items", type=int, default=size.items, help="of the shop (default: %(default)s)")
+    parser.add_argument("--events", type=int, default=size.events, help="of the shop (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0, help="of the shop (default: %(default)s)")
+    parser.add_argument("--start", default="auto", help="auto, warm or fine-tune (default: %(default)s)")
+    asked = parser.parse_args()
+    rows = []
     with tempfile.TemporaryDirectory(prefix="bench-warm-") as folder:
-        rows = month(
+        for row in live(
             Path(folder),
-            size=size,
+            size=ShopSize(asked.users, asked.items, asked.events),
             seed=asked.seed,
             days=asked.days,
+            step=asked.step,
             fresh_every=asked.fresh_every,
-            flags=["--start", asked.start, *more],
-        )
-    print(summary(rows))
+            flags=["--start", asked.start],
+        ):
+            rows.append(row)
+            sys.stdout.write(json.dumps(row) + "\n")
+            sys.stdout.flush()
+    sys.stdout.write(summary(rows) + "\n")
     return 0
 
 

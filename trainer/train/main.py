@@ -157,8 +157,8 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix))
-    settings = warm_start.settings_of(start, data, {name: getattr(run.flags, name) for name in Settings.model_fields})
+    start = warm_start.plan(run.flags, sequences, data, open_folder(run.environment.staging_prefix))
+    settings = warm_start.settings_of(start, data, warm_start.asked_settings(run.flags))
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
     run.log.info(

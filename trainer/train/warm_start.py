@@ -21,11 +21,11 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
 import torch
 
-from train.artifacts import NoModel, read_counts, read_model
+from train.artifacts import read_counts, read_model
 from train.data import HELD_OUT, SNAPSHOT_FILE, Sequences
 from train.model import ModelConfig, NextItemModel
 from train.presets import Settings, Statistics, resolve
-from train.problems import Problem, refuse_if
+from train.problems import Problem, Refused, refuse_if
 from train.ranking import spans
 from train.storage import Folder, open_folder
 from train.successors import transitions
@@ -35,6 +35,7 @@ FROM_SNAPSHOT = "champion"  # --warm-start: the model that snapshot.json names
 ITEM_ROWS = ("item_embedding.weight", "item_bias")
 # What the data may have gained, as a share of the events to learn from, before the champion's weights help no more.
 _MOST_NEW = 0.5
+_MOST_FINE_TUNED = 0.25
 _FEWEST_KNOWN_ITEMS = 0.5
 _NOT_SHAPES = {"items", "dropout"}
 _NOISE = 0.02
@@ -75,15 +76,16 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("continuous training")
     group.add_argument(
         "--warm-start",
-        default="",
+        default=FROM_SNAPSHOT,
         metavar="URI",
-        help=f"folder of a model to start from, or '{FROM_SNAPSHOT}' for the one that the data's {SNAPSHOT_FILE} names",
+        help=f"folder of a model to start from (default: '{FROM_SNAPSHOT}', the one that the data's {SNAPSHOT_FILE} "
+        "names, if it does; empty: none)",
     )
     group.add_argument(
         "--start",
         choices=(AUTO, FRESH, WARM, FINE_TUNE),
         default=AUTO,
-        help="how a run with --warm-start begins (default: chosen from the data)",
+        help="how to use that model (default: chosen from the data)",
     )
     group.add_argument(
         "--learn-newest", type=float, metavar="SHARE", help="learn from this share of the events, the newest, alone"
@@ -95,28 +97,43 @@ def flag_problems(flags: argparse.Namespace) -> list[Problem]:
     if flags.learn_newest is not None and not 0 < flags.learn_newest <= 1:
         rule = "must be above 0 and at most 1"
         problems.append(Problem("--learn-newest", flags.learn_newest, rule, "Leave it out to learn from all events"))
-    if flags.start in (WARM, FINE_TUNE) and not flags.warm_start:
-        problems.append(Problem("--start", flags.start, "needs a model to start from", "Name it: --warm-start URI"))
     return problems
 
 
-def plan(flags: argparse.Namespace, sequences: Sequences, data_folder: Folder) -> Start:
-    """What the flags ask for, or the better start for this data. A champion that is lost counts as none, unless warm or
-    fine-tune was asked for; raises `Refused` then.
+def plan(flags: argparse.Namespace, sequences: Sequences, data: Statistics, data_folder: Folder) -> Start:
+    """What the flags ask for, or the better start for this data. A champion that cannot be read, or that is of another
+    shape than this run's, counts as none, unless warm or fine-tune was asked for; raises `Refused` then.
     """
     uri = _named_by(data_folder) if flags.warm_start == FROM_SNAPSHOT else flags.warm_start
-    if not uri or flags.start == FRESH:
-        return Start(FRESH, "asked for" if flags.start == FRESH else "there is no model to start from")
+    if flags.start == FRESH:
+        return Start(FRESH, "it was asked for")
+    if not uri:
+        refuse_if("warm start", _nobody(flags, data_folder))
+        return Start(FRESH, "there is no model to start from")
     folder = open_folder(uri)
     try:
         model, catalog = read_model(folder)
-    except NoModel as lost:
+    except Refused as unreadable:
         if flags.start != AUTO:
             raise
-        return Start(FRESH, f"the model to start from is lost: {lost.problems[0].rule}")
+        return Start(FRESH, f"the model to start from cannot be read: {unreadable.problems[0]}")
     champion = Champion(uri, model, catalog, int(read_counts(folder).sum()))
-    mode, reason = (flags.start, "asked for") if flags.start != AUTO else choose(champion, sequences)
+    if flags.start != AUTO:
+        return Start(flags.start, "it was asked for", champion)
+    mode, reason = choose(champion, sequences, resolve(data, asked_settings(flags)))
     return Start(mode, reason, champion if mode != FRESH else None)
+
+
+def asked_settings(flags: argparse.Namespace) -> dict[str, Any]:
+    """The settings that flags give; None for the others."""
+    return {name: getattr(flags, name) for name in Settings.model_fields}
+
+
+def _nobody(flags: argparse.Namespace, folder: Folder) -> list[Problem]:
+    if flags.start == AUTO:
+        return []
+    rule = f"needs a model to start from, and {folder.uri} has no {SNAPSHOT_FILE} that names one"
+    return [Problem("--start", flags.start, rule, "Name it: --warm-start URI")]
 
 
 def _named_by(folder: Folder) -> str:
@@ -124,8 +141,11 @@ def _named_by(folder: Folder) -> str:
     return json.loads(folder.read(SNAPSHOT_FILE) or b"{}").get("champion_uri", "")
 
 
-def choose(champion: Champion, sequences: Sequences) -> tuple[str, str]:
-    """The mode for what the data has gained since, and the reason in words."""
+def choose(champion: Champion, sequences: Sequences, settings: Settings) -> tuple[str, str]:
+    """The mode for what the data has gained since, and the reason in words. `settings`: of a fresh run."""
+    for name, held in shapes_of(champion).items():
+        if getattr(settings, name) != held:
+            return FRESH, f"the champion has {name} {held}, and {getattr(settings, name)} fits this data"
     known = len(champion.catalog) - pc.index_in(champion.catalog, value_set=sequences.catalog).null_count
     share_known = known / len(sequences.catalog)
     if share_known < _FEWEST_KNOWN_ITEMS:
@@ -134,7 +154,8 @@ def choose(champion: Champion, sequences: Sequences) -> tuple[str, str]:
     new = abs(learned - champion.counts) / learned
     if new > _MOST_NEW:
         return FRESH, f"the events to learn from changed by {new:.0%}, more than {_MOST_NEW:.0%}"
-    return WARM, f"the champion learned from {champion.counts:,} events, and there are {learned:,} now"
+    mode = FINE_TUNE if new <= _MOST_FINE_TUNED else WARM
+    return mode, f"the champion learned from {champion.counts:,} events, and there are {learned:,} now"
 
 
 def settings_of(start: Start, data: Statistics, asked: dict[str, Any]) -> Settings:
@@ -143,8 +164,7 @@ def settings_of(start: Start, data: Statistics, asked: dict[str, Any]) -> Settin
     """
     if start.champion is None:
         return resolve(data, asked)
-    config = start.champion.model.config
-    shapes = {name: getattr(config, name) for name in ModelConfig.model_fields if name not in _NOT_SHAPES}
+    shapes = shapes_of(start.champion)
     refuse_if("warm start", _other_shapes(start.champion.uri, shapes, asked))
     settings = resolve(data, {**asked, **shapes})
     changes = {name: share for name, share in _CHANGES[start.mode].items() if asked.get(name) is None}
@@ -153,6 +173,12 @@ def settings_of(start: Start, data: Statistics, asked: dict[str, Any]) -> Settin
     return settings.model_copy(
         update={name: max(1, round(value)) if kinds[name] is int else value for name, value in scaled.items()}
     )
+
+
+def shapes_of(champion: Champion) -> dict[str, Any]:
+    """What a model must share with the champion to take its weights."""
+    config = champion.model.config
+    return {name: getattr(config, name) for name in ModelConfig.model_fields if name not in _NOT_SHAPES}
 
 
 def _other_shapes(uri: str, shapes: dict[str, Any], asked: dict[str, Any]) -> list[Problem]:
