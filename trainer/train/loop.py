@@ -27,13 +27,14 @@ from train.model import NextItemModel
 from train.optimise import WeightAverage, learning_rate_share
 from train.presets import Settings
 from train.ranking import Histories, variant_ranks
-from train.successors import STRENGTHS
+from train.successors import STRENGTHS, strengths_around
 
 # An evaluation may cost about this share of the time between two of them. Young models are looked at more closely than
 # that, old ones less often.
 _EVALUATION_SHARE = 0.04
 _LONGEST_BETWEEN_EPOCHS = 2.0
 _LONGEST_BETWEEN_SHARE = 0.1
+_CHOOSING_SHARE = 0.05
 _STEPS_BETWEEN_LINES = 50
 
 
@@ -61,6 +62,7 @@ class Progress(BaseModel):
     best: float = -1.0
     best_step: int = 0
     best_strength: float = 0.0
+    chosen_strength: float = 0.0
     network_best: float = -1.0  # without the successor counts, which may hide that the network still learns
     improved_step: int = 0
     stopped_by: str = ""
@@ -263,25 +265,35 @@ class TrainingLoop:
         self._average.swap()
         self._model.eval()
         try:
-            ranks_SU = variant_ranks(
-                self._sequences,
-                lambda histories: self._variants(histories, losses),
-                held_out=VALIDATION,
-                users=self._validation,
-                interrupt=self._stop_if_interrupted,
-            )
+            found = self._metrics_by_strength(self._validation, STRENGTHS, losses)
         finally:
             self._average.swap()
             self._model.train()
-        found = [metrics_of(ranks_U, catalog_size=len(self._sequences.catalog), k=K) for ranks_U in ranks_SU]
-        best = int(np.argmax([metrics[PRIMARY] for metrics in found]))
+        best = max(STRENGTHS, key=lambda strength: found[strength][PRIMARY])
         loss = sum(losses) / max(1, len(self._validation))
-        return found[best], STRENGTHS[best], found[STRENGTHS.index(0.0)], loss
+        return found[best], best, found[0.0], loss
 
-    def _variants(self, histories: Histories, losses: list[float]) -> Iterator[torch.Tensor]:
+    def _metrics_by_strength(
+        self, users: np.ndarray, strengths: tuple[float, ...], losses: list[float]
+    ) -> dict[float, dict[str, float]]:
+        """Metrics of the users' validation items; the network's summed loss of each batch goes to `losses`."""
+        ranks_SU = variant_ranks(
+            self._sequences,
+            lambda histories: self._variants(histories, strengths, losses),
+            held_out=VALIDATION,
+            users=users,
+            interrupt=self._stop_if_interrupted,
+        )
+        size = len(self._sequences.catalog)
+        pairs = zip(strengths, ranks_SU, strict=True)
+        return {strength: metrics_of(ranks_U, catalog_size=size, k=K) for strength, ranks_U in pairs}
+
+    def _variants(
+        self, histories: Histories, strengths: tuple[float, ...], losses: list[float]
+    ) -> Iterator[torch.Tensor]:
         """The model's variants of a batch; the summed loss of the network alone is noted on the way."""
         targets_B = torch.from_numpy(histories.items_N[histories.ends_B]).to(self._device)
-        for strength, scores_BV in zip(STRENGTHS, self._model.variants(histories, STRENGTHS), strict=True):
+        for strength, scores_BV in zip(strengths, self._model.variants(histories, strengths), strict=True):
             if strength == 0.0:
                 losses.append(float(F.cross_entropy(scores_BV, targets_B, reduction="sum")))
             yield scores_BV
@@ -309,15 +321,31 @@ class TrainingLoop:
         seconds = self.progress.evaluation_seconds
         if not self.progress.curve:
             seconds = self._evaluation_steps * self.progress.seconds / max(1, self.progress.step)
-        rankings = 1 + len(self._sequences.evaluated) / max(1, len(self._validation) * len(STRENGTHS))
+        samples = len(self._sequences.evaluated) / max(1, len(self._validation))
+        rankings = 1 + samples / len(STRENGTHS) + (samples if self._may_choose_finely(seconds) else 0)
         return self.progress.seconds + seconds * rankings >= self._seconds
 
     def _take_best(self) -> None:
         with torch.no_grad():
             for parameter, value in zip(self._model.parameters(), self._best, strict=True):
                 parameter.copy_(value)
-            self._model.successors.strength.fill_(self.progress.best_strength)
         self._model.eval()
+        if self._may_choose_finely(self.progress.evaluation_seconds):
+            strengths = strengths_around(self.progress.best_strength)
+            found = self._metrics_by_strength(self._sequences.evaluated, strengths, [])
+            self.progress.chosen_strength = max(strengths, key=lambda strength: found[strength][PRIMARY])
+        else:
+            self.progress.chosen_strength = self.progress.best_strength
+        self._model.successors.strength.fill_(self.progress.chosen_strength)
+
+    def _may_choose_finely(self, evaluation_seconds: float) -> bool:
+        """Whether the counts' strength is chosen in small steps on every user's validation item: a sample is too small
+        for that, and all of them take a while.
+        """
+        samples = len(self._sequences.evaluated) / max(1, len(self._validation))
+        if math.isinf(self._seconds):
+            return samples > 1
+        return samples > 1 and samples * evaluation_seconds < _CHOOSING_SHARE * self._seconds
 
     def _steps_an_evaluation_costs(self) -> float:
         """Estimated from sizes, not from the clock, so that evaluations are always at the same steps."""

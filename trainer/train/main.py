@@ -339,7 +339,7 @@ def _summary(
         "curve": progress.curve,
         "metrics": metrics,
         "best_step": progress.best_step,
-        "successor_strength": progress.best_strength,
+        "successor_strength": progress.chosen_strength,
         "trained_on": "all but each user's last two events",
         "settings": settings.model_dump(),
     }

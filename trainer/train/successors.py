@@ -20,6 +20,13 @@ from train.data import Sequences
 _KEPT = 64
 _PSEUDO_COUNTS = 2.0 ** np.arange(-2, 16)
 STRENGTHS = (0.0, 0.25, 0.5, 1.0, 1.5)
+_FINE_STRENGTHS = (0.0, 0.125, 0.25, 0.375, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0)
+
+
+def strengths_around(strength: float) -> tuple[float, ...]:
+    """The chosen one of STRENGTHS with finer steps to both sides."""
+    place = _FINE_STRENGTHS.index(strength)
+    return _FINE_STRENGTHS[max(0, place - 2) : place + 3]
 
 
 class Transitions(NamedTuple):

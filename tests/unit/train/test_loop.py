@@ -16,6 +16,7 @@ from train.model import ModelConfig, NextItemModel
 from train.presets import Settings, preset, resolve, statistics
 from train.problems import Refused
 from train.ranking import Histories
+from train.successors import STRENGTHS, strengths_around
 
 from tests.unit.train.examples import QUICK, quiet_log, random_sequences
 
@@ -97,7 +98,7 @@ def test_the_model_ends_with_the_best_weights_and_strength(shop: Sequences) -> N
     progress = loop.run()
     best = max(point["metrics"][PRIMARY] for point in progress.curve)
     assert progress.best == best
-    assert float(model.successors.strength) == progress.best_strength
+    assert float(model.successors.strength) == progress.chosen_strength
     again = loop._validate()
     assert again[0][PRIMARY] <= best
 
@@ -229,3 +230,22 @@ def test_a_catalog_of_one_item_trains() -> None:
     loop, model = loop_of(sequences, QUICK.model_copy(update={"max_epochs": 1}))
     loop.run()
     assert evaluate(sequences, model.scores)["hr@10"] == 1.0
+
+
+def test_the_strength_is_chosen_finely_on_every_user_where_only_some_validated(shop: Sequences) -> None:
+    settings = QUICK.model_copy(update={"validation_users": 60})
+    loop, model = loop_of(shop, settings)
+    progress = loop.run()
+    around = strengths_around(progress.best_strength)
+    found = loop._metrics_by_strength(shop.evaluated, around, [])
+    assert found[progress.chosen_strength][PRIMARY] == max(metrics[PRIMARY] for metrics in found.values())
+    assert float(model.successors.strength) == progress.chosen_strength
+    hurried, _ = loop_of(shop, settings, clock=ticking(0.01), seconds=3.0)
+    progress = hurried.run()
+    assert progress.chosen_strength == progress.best_strength
+
+
+def test_fine_strengths_lie_around_every_coarse_one() -> None:
+    assert strengths_around(0.0) == (0.0, 0.125, 0.25)
+    for strength in STRENGTHS:
+        assert strength in strengths_around(strength)
