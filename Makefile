@@ -31,7 +31,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -129,6 +129,12 @@ permissions: install ## Live through a deployment with IAM enforced and write do
 
 bench-cloud: install ## Measure the local cloud on one core: small reads, memory, lists of objects, queued jobs
 	$(PY) -m tests.bench.cloud
+
+bench-warm: install ## Measure warm start against fresh models over a month of daily increments (10 minutes)
+	@PYTHONPATH=trainer:. $(PY) -m tests.bench.warm
+
+bench-serve: install ## Measure one request to a serving bundle with a catalog of 100,000 items, on one core
+	@PYTHONPATH=trainer:. $(PY) -m tests.bench.serve
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
