@@ -131,10 +131,10 @@ bench-cloud: install ## Measure the local cloud on one core: small reads, memory
 	$(PY) -m tests.bench.cloud
 
 bench-warm: install ## Measure warm start against fresh models over a month of daily increments (10 minutes)
-	@PYTHONPATH=trainer:. $(PY) -m tests.bench.warm
+	@$(PY) -m tests.bench.warm
 
 bench-serve: install ## Measure one request to a serving bundle with a catalog of 100,000 items, on one core
-	@PYTHONPATH=trainer:. $(PY) -m tests.bench.serve
+	@$(PY) -m tests.bench.serve
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)

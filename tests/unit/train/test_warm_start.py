@@ -110,8 +110,8 @@ def test_the_start_is_chosen_by_what_the_data_gained() -> None:
         return choose(champion._replace(**changes), data, settings)[0]
 
     assert chosen() == FINE_TUNE
-    assert chosen(counts=int(events * 0.6)) == WARM
-    assert chosen(counts=int(events * 0.4)) == FRESH
+    assert chosen(counts=int(events * 0.95)) == WARM
+    assert chosen(counts=int(events * 0.85)) == FRESH
     assert chosen(catalog=pa.array(["other", "items"])) == FRESH
     mode, reason = choose(champion, data, settings.model_copy(update={"width": 64}))
     assert (mode, reason) == (FRESH, "the champion has width 8, and 64 fits this data")
