@@ -87,7 +87,7 @@ class Baselines(Mapping[str, Scorer]):
     """
 
     def __init__(self, makers: dict[str, Callable[[], Scorer]], left_out: dict[str, str]) -> None:
-        self._makers = {name: make for name, make in makers.items() if name not in left_out}
+        self._makers = {name: maker for name, maker in makers.items() if name not in left_out}
         self.left_out = left_out
 
     def __getitem__(self, name: str) -> Scorer:
