@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -27,7 +28,7 @@ from train.health import HealthServer
 from train.log import Log, now
 from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
 from train.model import ModelConfig, NextItemModel
-from train.presets import MOST_THREADS, Settings, add_flags, statistics
+from train.presets import MOST_THREADS, Settings, add_flags, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.serve import BUNDLE_FOLDER
 from train.storage import join, open_folder, probe
@@ -157,8 +158,9 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    start = warm_start.plan(run.flags, sequences, data, open_folder(run.environment.staging_prefix))
-    settings = warm_start.settings_of(start, data, warm_start.asked_settings(run.flags))
+    resolved = partial(resolve, data)
+    start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
+    settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
     run.log.info(

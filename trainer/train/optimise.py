@@ -72,7 +72,7 @@ class RowwiseAdagrad:
     So a rare item learns as fast as a popular one, and the state is one number a row.
     """
 
-    def __init__(self, table: torch.nn.Parameter, *, learning_rate: float) -> None:
+    def __init__(self, table: torch.Tensor, *, learning_rate: float) -> None:
         self._table, self._learning_rate = table, learning_rate
         self._sums_V = torch.zeros(len(table), device=table.device)
 

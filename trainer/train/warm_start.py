@@ -14,6 +14,7 @@ Shapes: V items of the catalog, O items of the champion's, E distinct transition
 
 import argparse
 import json
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ import torch
 from train.artifacts import read_counts, read_model
 from train.data import HELD_OUT, SNAPSHOT_FILE, Sequences
 from train.model import ModelConfig, NextItemModel
-from train.presets import Settings, Statistics, resolve
+from train.presets import Settings
 from train.problems import Problem, Refused, refuse_if
 from train.ranking import spans
 from train.storage import Folder, open_folder
@@ -47,6 +48,10 @@ _CHANGES = {
     FINE_TUNE: {"learning_rate": 0.25, "max_epochs": 0.15, "patience_epochs": 0.3},
 }
 _FINE_TUNED_SHARE = 0.25
+
+
+# The settings of a run on this data that is asked for some of them.
+Resolve = Callable[[dict[str, Any]], Settings]
 
 
 class Champion(NamedTuple):
@@ -102,7 +107,7 @@ def flag_problems(flags: argparse.Namespace) -> list[Problem]:
     return problems
 
 
-def plan(flags: argparse.Namespace, sequences: Sequences, data: Statistics, data_folder: Folder) -> Start:
+def plan(flags: argparse.Namespace, sequences: Sequences, data_folder: Folder, resolved: Resolve) -> Start:
     """What the flags ask for, or the better start for this data. A champion that cannot be read, or that is of another
     shape than this run's, counts as none, unless warm or fine-tune was asked for; raises `Refused` then.
     """
@@ -122,7 +127,7 @@ def plan(flags: argparse.Namespace, sequences: Sequences, data: Statistics, data
     champion = Champion(uri, model, catalog, int(read_counts(folder).sum()))
     if flags.start != AUTO:
         return Start(flags.start, "it was asked for", champion)
-    mode, reason = choose(champion, sequences, resolve(data, asked_settings(flags)))
+    mode, reason = choose(champion, sequences, resolved(asked_settings(flags)))
     return Start(mode, reason, champion if mode != FRESH else None)
 
 
@@ -160,15 +165,15 @@ def choose(champion: Champion, sequences: Sequences, settings: Settings) -> tupl
     return mode, f"the champion learned from {champion.counts:,} events, and there are {learned:,} now"
 
 
-def settings_of(start: Start, data: Statistics, asked: dict[str, Any]) -> Settings:
+def settings_of(start: Start, asked: dict[str, Any], resolved: Resolve) -> Settings:
     """The settings of a run that starts so: shapes are the champion's, rates and lengths follow from the mode where no
     flag says otherwise. Refuses a flag that asks for another shape.
     """
     if start.champion is None:
-        return resolve(data, asked)
+        return resolved(asked)
     shapes = shapes_of(start.champion)
     refuse_if("warm start", _other_shapes(start.champion.uri, shapes, asked))
-    settings = resolve(data, {**asked, **shapes})
+    settings = resolved({**asked, **shapes})
     changes = {name: share for name, share in _CHANGES[start.mode].items() if asked.get(name) is None}
     kinds = {name: Settings.model_fields[name].annotation for name in changes}
     scaled = {name: getattr(settings, name) * share for name, share in changes.items()}

@@ -1,6 +1,7 @@
 """Starting from a champion: what is carried over, what is new, what is refused, and that it pays."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from train import main
 from train.data import Sequences
 from train.model import NextItemModel
-from train.presets import preset, statistics
+from train.presets import resolve, statistics
 from train.problems import Refused
 from train.warm_start import FINE_TUNE, FRESH, ITEM_ROWS, WARM, Champion, Start, carry_over, choose, newest, settings_of
 
@@ -89,21 +90,22 @@ def test_a_catalog_that_lost_items_keeps_the_rows_of_the_others() -> None:
 
 def test_shapes_are_the_champion_s_and_a_flag_for_another_is_refused() -> None:
     data = random_sequences()
+    resolved = partial(resolve, statistics(data))
     start = Start(WARM, "", trained(data, width=8, layers=2, window=4))
-    found = settings_of(start, statistics(data), {})
+    found = settings_of(start, {}, resolved)
     assert (found.width, found.layers, found.window) == (8, 2, 4)
-    assert found.learning_rate < preset(statistics(data))["learning_rate"]
-    assert settings_of(start, statistics(data), {"learning_rate": 0.5, "width": 8}).learning_rate == 0.5
+    assert found.learning_rate < resolved({}).learning_rate
+    assert settings_of(start, {"learning_rate": 0.5, "width": 8}, resolved).learning_rate == 0.5
     with pytest.raises(Refused, match=r"--width = 32: differs from the 8 of the model to start from, /models/old"):
-        settings_of(start, statistics(data), {"width": 32})
-    fresh = settings_of(Start(FRESH, ""), statistics(data), {"width": 32})
+        settings_of(start, {"width": 32}, resolved)
+    fresh = settings_of(Start(FRESH, ""), {"width": 32}, resolved)
     assert fresh.width == 32
 
 
 def test_the_start_is_chosen_by_what_the_data_gained() -> None:
     data = random_sequences(users=90)
     champion = trained(data)
-    settings = settings_of(Start(WARM, "", champion), statistics(data), {})
+    settings = settings_of(Start(WARM, "", champion), {}, partial(resolve, statistics(data)))
     events = int(data.is_train_N.sum())
 
     def chosen(**changes: Any) -> str:
