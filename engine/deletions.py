@@ -14,11 +14,20 @@ from engine.targets import Targets
 class Deletions:
     """Decides by what the run has seen."""
 
-    def __init__(self, base: Snapshot, seen: Registry, targets: Targets, report: Callable[[Diagnostic], None]) -> None:
+    def __init__(
+        self,
+        base: Snapshot,
+        seen: Registry,
+        targets: Targets,
+        report: Callable[[Diagnostic], None],
+        kept: Callable[[str], str],
+    ) -> None:
+        """`kept`: what a service keeps of a deleted resource of a type, empty for nothing."""
         self._base = base
         self._seen = seen
         self._targets = targets
         self._report = report
+        self._kept = kept
 
     def final(self) -> list[Step]:
         """What is left to delete once the program is through: what it no longer has, and what was replaced."""
@@ -72,4 +81,6 @@ class Deletions:
             )
             self._report(Diagnostic("error", message, resource.urn))
         shown = not hidden(resource) and not resource.external
-        return Step("delete", Outcome(resource.urn, "delete", parent=resource.parent, shown=shown), old=resource)
+        note = self._kept(resource.type) if resource.custom and not resource.retain_on_delete else ""
+        outcome = Outcome(resource.urn, "delete", parent=resource.parent, shown=shown, note=note)
+        return Step("delete", outcome, old=resource)

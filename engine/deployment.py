@@ -54,7 +54,7 @@ class Planner:
         self.seen = Registry()
         self.targets = targets or Targets()
         self.replaces = replaces or Targets()
-        self.deletions = Deletions(base, self.seen, self.targets, report)
+        self.deletions = Deletions(base, self.seen, self.targets, report, lambda token: self.plugin(token).kept)
         self._names = FormerNames(project, stack, self.seen)
         self.lock = threading.RLock()
         self._plugins: dict[str, Plugin] = {}

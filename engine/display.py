@@ -140,6 +140,7 @@ class Text:
         if "preview" in result.kind:
             self._show(result.outcomes)
         self._diagnostics(result)
+        self._kept(result)
         self._outputs(result)
         self._resources(result)
 
@@ -197,6 +198,20 @@ class Text:
             for line in lines:
                 self._line(line)
         self._line()
+
+    def _kept(self, result: Result) -> None:
+        """What is deleted and stays at the service all the same; a plan's tree has it beside each."""
+        if "preview" in result.kind:
+            return
+        names: dict[str, list[str]] = {}
+        for outcome in result.outcomes:
+            if outcome.op == "delete" and outcome.note and outcome.status != "failed":
+                names.setdefault(outcome.note, []).append(outcome.name)
+        if names:
+            self._line("What was deleted and Google keeps:")
+            for note, kept in sorted(names.items()):
+                self._line(f"    {note}: {', '.join(sorted(kept))}")
+            self._line()
 
     def _outputs(self, result: Result) -> None:
         lines = (
@@ -270,7 +285,9 @@ def _changed_with_parents(outcomes: list[Outcome]) -> list[Outcome]:
 
 
 def _rows(outcomes: list[Outcome]) -> list[tuple[str, Outcome]]:
-    """The outcomes as a tree: each with the branch before its type."""
+    """The outcomes as a tree: each with the branch before its type. Siblings stand in the order of type and name, since
+    the one in which a program's registrations arrive differs from run to run.
+    """
     shown = [outcome for outcome in outcomes if outcome.shown or outcome.error]
     known = {outcome.urn for outcome in shown}
     children: dict[str, list[Outcome]] = {}
@@ -280,14 +297,19 @@ def _rows(outcomes: list[Outcome]) -> list[tuple[str, Outcome]]:
 
     def visit(outcome: Outcome, branch: str, below: str) -> None:
         rows.append((branch, outcome))
-        inner = children.get(outcome.urn, [])
+        inner = sorted(children.get(outcome.urn, []), key=_place)
         for index, child in enumerate(inner):
             last = index == len(inner) - 1
             visit(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "))
 
-    for root in children.get("", []):
+    for root in sorted(children.get("", []), key=_place):
         visit(root, "", "")
     return rows
+
+
+def _place(outcome: Outcome) -> tuple[bool, str, str]:
+    """The stack, where it is shown, comes before what has no parent."""
+    return outcome.type != urns.STACK_TYPE, outcome.type, outcome.name
 
 
 def _output_lines(old: Properties, new: Properties, *, every: bool) -> list[str]:

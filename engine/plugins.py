@@ -46,6 +46,7 @@ class Plugin:
     """By default a type that the engine knows nothing of: every changed input is an update, nothing is applied."""
 
     note = "type not in the engine's tables"
+    kept = ""  # what the service keeps of a deleted one
 
     def __init__(self, type_name: str) -> None:
         self.type_name = type_name
@@ -130,6 +131,7 @@ class GcpPlugin(Plugin):
     def __init__(self, type_name: str, table: ResourceType) -> None:
         super().__init__(type_name)
         self._table = table
+        self.kept = table.kept
 
     def services(self) -> set[str]:
         return self._table.services

@@ -47,14 +47,18 @@ def stack_problems(draft: Mapping[str, Any]) -> list[Problem]:
 
 def provider_problems(keys: Mapping[str, str]) -> list[Problem]:
     """Provider configuration that would change resources behind the program's back."""
-    problems = [_problem(key, keys[key], _POOL_LABELS, "Remove it") for key in _POOL_LABEL_KEYS if key in keys]
+    return list(_provider(keys))
+
+
+def _provider(keys: Mapping[str, str]) -> Iterator[Problem]:
+    for key in _POOL_LABEL_KEYS:
+        if key in keys:
+            yield _problem(key, keys[key], _POOL_LABELS, "Remove it")
     for key in sorted(keys):
         if key.startswith("gcp:") and key.endswith("CustomEndpoint"):
             rule = "endpoints come from the environment, as stack configuration they land in the state"
-            problems.append(
-                _problem(key, keys[key], rule, "Remove it and export the provider's GOOGLE_…_CUSTOM_ENDPOINT variable")
-            )
-    return problems
+            fix = "Remove it and export the provider's GOOGLE_…_CUSTOM_ENDPOINT variable"
+            yield _problem(key, keys[key], rule, fix)
 
 
 def _problem(key: str, value: object, rule: str, fix: str) -> Problem:

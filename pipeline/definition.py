@@ -13,13 +13,11 @@ from collections.abc import Callable, Collection
 from typing import Any, NamedTuple
 
 from google.protobuf import json_format
-from google_cloud_pipeline_components.utils import build_serverless_customjob_container_spec
-from kfp import dsl
-from kfp.dsl import OutputPath
 
 from contracts.stack_outputs import PlatformFacts
 from pipeline import custom_jobs as jobs
 from pipeline.gate import PROMOTE
+from pipeline.kubeflow import OutputPath, build_serverless_customjob_container_spec, dsl
 
 NAME = "recsys-training"
 

@@ -1,6 +1,7 @@
 """`python -m plan`: the plan of a stack with what it does to capacity, money and data. Offline, without an account."""
 
 import argparse
+import gc
 import json
 import os
 import sys
@@ -56,4 +57,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    gc.disable()  # the process ends before there is anything worth collecting, and imports make it collect for nothing
     sys.exit(main())

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plan.changes import Change
-from plan.notes import Note, arrow
+from plan.notes import Note, arrow, plainly
 
 
 def tell_account(change: Change) -> Note:
@@ -55,6 +55,46 @@ def tell_grant(change: Change) -> Note:
             capacity="for a moment both exist or neither does: calls in between may be refused",
         )
     return Note(f"{_who(change.new)} gets {change.new.get('role')} ({change.name})")
+
+
+def tell_key_ring(change: Change) -> Note:
+    if change.op != "delete":
+        return plainly(change)
+    return Note(
+        f"Key ring {change.old.get('name')} leaves the stack",
+        instead="Google keeps rings for ever: the next `up` of this name must import it (docs/runbook.md)",
+    )
+
+
+def tell_key(change: Change) -> Note:
+    if change.op != "delete":
+        return plainly(change)
+    days = int(str(change.old.get("destroyScheduledDuration") or "2592000s").removesuffix("s")) // 86_400
+    return Note(
+        f"Key {change.old.get('name')} is DELETED: its versions are destroyed in {days} days",
+        data=f"after {days} days nobody can read what it has encrypted, old versions and soft-deleted objects included",
+        instead=f"`gcloud kms keys versions restore` takes it back within {days} days; the key's name stays for ever",
+    )
+
+
+def tell_role(change: Change) -> Note:
+    if change.op != "delete":
+        return plainly(change)
+    return Note(
+        f"Custom role {change.old.get('roleId')} is DELETED",
+        capacity="whoever holds it can do nothing by it any more",
+        instead="`gcloud iam roles undelete` brings it back for 7 days, as does the next `up`; its id is taken for 37",
+    )
+
+
+def tell_identity_pool(change: Change) -> Note:
+    if change.op != "delete":
+        return plainly(change)
+    return Note(
+        f"Workload identity pool {change.old.get('workloadIdentityPoolId')} is DELETED",
+        capacity="workflows that deploy and plan by it are refused",
+        instead="`gcloud iam workload-identity-pools undelete` brings it back for 30 days, which keep its id",
+    )
 
 
 def _who(inputs: object) -> str:

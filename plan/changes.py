@@ -24,6 +24,10 @@ NETWORKS = (
     "gcp:compute/globalAddress:GlobalAddress",
     "gcp:servicenetworking/connection:Connection",
 )
+KEY_RING = "gcp:kms/keyRing:KeyRing"
+CRYPTO_KEY = "gcp:kms/cryptoKey:CryptoKey"
+CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
+IDENTITY_POOL = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 
 DESTRUCTIVE = ("replace", "delete")
 _LABELS_OF_THE_PROVIDER = {"effectiveLabels", "pulumiLabels"}
@@ -84,8 +88,8 @@ def read(steps: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
 
 
 def declared(steps: Iterable[Mapping[str, Any]]) -> Iterator[Change]:
-    """Every resource that the program declares, whether it changes or not."""
-    for step in steps:
+    """Every resource that the program declares, whether it changes or not, in an order that is always the same."""
+    for step in sorted(steps, key=lambda step: (step["type"], step["name"])):
         new = step.get("newState") or {}
         if new.get("custom") and step["op"] != "delete":
             inputs = without_marks(new.get("inputs") or {})

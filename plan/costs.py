@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contracts.pool_spec import PoolSpec
-from infra.prices import HOURS_PER_MONTH, PRICES_OF, pool_cost_per_day, storage_usd_per_gb_month
-from plan.changes import BUCKET, POOL, Change
+from infra.prices import HOURS_PER_MONTH, PRICES_OF, pool_cost_per_day, query_usd_per_tib, storage_usd_per_gb_month
+from plan.changes import BUCKET, DATASET, POOL, Change
 from plan.pool_words import pool_spec
 
 _HOURS_PER_DAY = 24
@@ -36,6 +36,8 @@ def lines(resources: Sequence[Change], *, max_minutes: float | None) -> list[Lin
             found.append(_pool(resource, max_minutes))
         elif resource.type == BUCKET:
             found.append(_bucket(resource))
+        elif resource.type == DATASET:
+            found.append(_dataset(resource))
     return found
 
 
@@ -44,7 +46,7 @@ def text(found: Sequence[Line]) -> list[str]:
     pools = [line for line in found if line.low is not None and line.high is not None]
     total = sum(line.low or 0 for line in pools), sum(line.high or 0 for line in pools)
     rows = [(line.what, _usd(line.low, line.high), line.note) for line in found]
-    rows.append(("together", _usd(*total), f"list prices of {PRICES_OF}; queries, network and e-mails come on top"))
+    rows.append(("together", _usd(*total), f"list prices of {PRICES_OF}; queries, tables and network come on top"))
     widths = [max(len(row[column]) for row in rows) for column in (0, 1)]
     return [f"  {what.ljust(widths[0])}  {usd.rjust(widths[1])}  {note}".rstrip() for what, usd, note in rows]
 
@@ -83,8 +85,16 @@ def _bucket(resource: Change) -> Line:
     price = storage_usd_per_gb_month(region)
     name = f"bucket {resource.new.get('name')}"
     if price is None:
-        return Line(name, None, None, f"no price of storage in {region} is known here")
+        return Line(name, None, None, f"no list price of storage in {region} is known here")
     return Line(name, price * _STORED_GB, price * _STORED_GB, f"for each {_STORED_GB} GB, old versions count too")
+
+
+def _dataset(resource: Change) -> Line:
+    region = str(resource.new.get("location")).lower()
+    price = query_usd_per_tib(region)
+    stored = f"no list price of tables in {region} is known here"
+    read = f"queries {price:.2f} USD for each TiB that they read, after the first of a month; " if price else ""
+    return Line(f"dataset {resource.new.get('datasetId')}", None, None, read + stored)
 
 
 def _usd(low: float | None, high: float | None) -> str:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plan.changes import Change
+
 
 @dataclass(frozen=True)
 class Note:
@@ -21,6 +23,15 @@ class Note:
         parts = {"capacity": self.capacity, "money": self.money, "data": self.data, "instead": self.instead}
         told = [f"    {name + ':':<10}{text}" for name, text in parts.items() if text]
         return [f"  {self.headline}", *(f"    {reason}" for reason in self.reasons), *told]
+
+
+_DONE = {"create": "is created", "update": "is changed in place", "delete": "is DELETED", "replace": "is REPLACED"}
+
+
+def plainly(change: Change) -> Note:
+    """What is told of a change that means nothing in particular for capacity, money or data."""
+    because = f": {', '.join(change.paths)}" if change.paths and change.op != "delete" else ""
+    return Note(f"{change.kind} {change.name} {_DONE.get(change.op, change.op)}{because}")
 
 
 def arrow(old: Any, new: Any) -> str:

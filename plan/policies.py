@@ -10,7 +10,7 @@ from policy.rules import RULES, STACK_RULES, Violation, violations
 
 def broken(steps: Iterable[Mapping[str, Any]]) -> list[Violation]:
     """What the rules have against the resources that the program declares."""
-    return violations(_declared(steps))
+    return violations(sorted(_declared(steps), key=lambda resource: (resource.type, resource.name)))
 
 
 def _declared(steps: Iterable[Mapping[str, Any]]) -> Iterable[Resource]:

@@ -8,8 +8,24 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from plan import access_words, data_words, network_words, pool_words, schedule_words
-from plan.changes import ACCOUNT, AUDIT, BUCKET, DATASET, FIREWALL, NAT, NETWORKS, POOL, SCHEDULE, TABLE, Change
-from plan.notes import Note
+from plan.changes import (
+    ACCOUNT,
+    AUDIT,
+    BUCKET,
+    CRYPTO_KEY,
+    CUSTOM_ROLE,
+    DATASET,
+    FIREWALL,
+    IDENTITY_POOL,
+    KEY_RING,
+    NAT,
+    NETWORKS,
+    POOL,
+    SCHEDULE,
+    TABLE,
+    Change,
+)
+from plan.notes import Note, plainly
 
 _RULES: dict[str, Callable[[Change], Note]] = {
     POOL: pool_words.tell,
@@ -22,8 +38,11 @@ _RULES: dict[str, Callable[[Change], Note]] = {
     FIREWALL: network_words.tell_firewall,
     NAT: network_words.tell_nat,
     **dict.fromkeys(NETWORKS, network_words.tell),
+    KEY_RING: access_words.tell_key_ring,
+    CRYPTO_KEY: access_words.tell_key,
+    CUSTOM_ROLE: access_words.tell_role,
+    IDENTITY_POOL: access_words.tell_identity_pool,
 }
-_DONE = {"create": "is created", "update": "is changed in place", "delete": "is DELETED", "replace": "is REPLACED"}
 
 
 @dataclass(frozen=True)
@@ -57,20 +76,20 @@ def tell(change: Change) -> Note:
 def _tell_any(change: Change) -> Note:
     if change.is_grant:
         return access_words.tell_grant(change)
-    what = f"{change.kind} {change.name} {_DONE.get(change.op, change.op)}"
-    because = f": {', '.join(change.paths)}" if change.paths and change.op != "delete" else ""
-    return Note(what + because)
+    return plainly(change)
 
 
 def _matters(created: Change) -> bool:
     return created.type == NAT or (created.type == BUCKET and data_words.is_locked(created.new))
 
 
-def _weight(change: Change) -> tuple[int, int]:
-    kinds = [POOL, DATASET, TABLE, BUCKET, ACCOUNT, SCHEDULE]
+def _weight(change: Change) -> tuple[int, int, str, str]:
+    kinds = [POOL, DATASET, TABLE, BUCKET, CRYPTO_KEY, ACCOUNT, SCHEDULE]
     return (
         0 if change.destructive else 1,
         kinds.index(change.type) if change.type in kinds else len(kinds),
+        change.type,
+        change.name,
     )
 
 

@@ -9,17 +9,33 @@ from engine.values import Properties
 _GONE = "DELETED"
 
 
-class WorkloadIdentityPool(RestType):
-    """A pool; a deleted one stays at Google for thirty days, which reads as gone."""
+class _Federated(RestType):
+    """What stays at Google for thirty days once it is deleted, and reads as gone meanwhile."""
+
+    service = "IAM_BETA"
+    services = {"IAM_BETA"}
+    waits = frozenset({"create", "update", "delete"})
+
+    def take_back(self, call: Call, identity: str, plan: Properties) -> bool:
+        if call.api.call(self.service, "GET", identity).get("state") != _GONE:
+            return False
+        self.finish(call, call.api.call(self.service, "POST", f"{identity}:undelete", body={}), "undelete")
+        body = self.update_body(plan)
+        query = {"updateMask": ",".join(sorted(body))}
+        self.finish(call, call.api.call(self.service, "PATCH", identity, body=body, query=query), "update")
+        self.settle(call, identity, plan)
+        return True
+
+
+class WorkloadIdentityPool(_Federated):
+    """A pool."""
 
     type_name = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
     noun = "WorkloadIdentityPool"
-    service = "IAM_BETA"
-    services = {"IAM_BETA"}
+    kept = "a workload identity pool can be undeleted for 30 days; up does"
     identity = "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}"
     collection = "projects/{project}/locations/global/workloadIdentityPools"
     create_query = {"workloadIdentityPoolId": "{workloadIdentityPoolId}"}
-    waits = frozenset({"create", "update", "delete"})
     table = """
     attestationRules objset api=-
       googleCloudResource str required
@@ -58,17 +74,15 @@ class WorkloadIdentityPool(RestType):
         return super().update(call, identity, prior, plan)
 
 
-class WorkloadIdentityPoolProvider(RestType):
+class WorkloadIdentityPoolProvider(_Federated):
     """Whose tokens a pool takes, and what it reads in them."""
 
     type_name = "gcp:iam/workloadIdentityPoolProvider:WorkloadIdentityPoolProvider"
     noun = "WorkloadIdentityPoolProvider"
-    service = "IAM_BETA"
-    services = {"IAM_BETA"}
+    kept = "its provider can be undeleted for 30 days; up does"
     collection = "projects/{project}/locations/global/workloadIdentityPools/{workloadIdentityPoolId}/providers"
     identity = collection + "/{workloadIdentityPoolProviderId}"
     create_query = {"workloadIdentityPoolProviderId": "{workloadIdentityPoolProviderId}"}
-    waits = frozenset({"create", "update", "delete"})
     table = """
     attributeCondition str
     attributeMapping map

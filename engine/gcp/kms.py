@@ -18,6 +18,7 @@ class KeyRing(RestType):
     """A key ring; to delete it only takes it out of the state."""
 
     type_name = "gcp:kms/keyRing:KeyRing"
+    kept = "a key ring stays for ever; up takes it back"
     noun = "KeyRing"
     service = "KMS"
     services = {"KMS"}
@@ -31,6 +32,10 @@ class KeyRing(RestType):
     project str kept replace api=-
     """
 
+    def take_back(self, call: Call, identity: str, plan: Properties) -> bool:
+        """A ring is nothing but its name: one is as good as another, and its keys tell whose they are."""
+        return True
+
     def delete(self, call: Call, identity: str, prior: Properties) -> None:
         """Google keeps rings for ever."""
 
@@ -39,6 +44,7 @@ class CryptoKey(RestType):
     """A key; to delete it destroys its versions and stops its rotation."""
 
     type_name = "gcp:kms/cryptoKey:CryptoKey"
+    kept = "a key stays without its versions, which can be restored until their destruction is due; up makes a new one"
     noun = "CryptoKey"
     service = "KMS"
     services = {"KMS"}
@@ -88,6 +94,19 @@ class CryptoKey(RestType):
 
     def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:
         outputs["skipInitialVersionCreation"] = bool(known.get("skipInitialVersionCreation"))
+
+    def take_back(self, call: Call, identity: str, plan: Properties) -> bool:
+        """A key of which no version is left was deleted; one that has any is somebody's."""
+        versions = call.api.call(self.service, "GET", f"{identity}/cryptoKeyVersions").get("cryptoKeyVersions") or []
+        if any(version.get("state") not in _DESTROYED for version in versions):
+            return False
+        body = self.update_body(plan)
+        call.api.call(self.service, "PATCH", identity, body=body, query={"updateMask": ",".join(sorted(body))})
+        if not plan.get("skipInitialVersionCreation"):
+            version = call.api.call(self.service, "POST", f"{identity}/cryptoKeyVersions", body={})
+            number = {"cryptoKeyVersionId": version["name"].rpartition("/")[2]}
+            call.api.call(self.service, "POST", f"{identity}:updatePrimaryVersion", body=number)
+        return True
 
     def delete(self, call: Call, identity: str, prior: Properties) -> None:
         found = call.api.find(self.service, f"{identity}/cryptoKeyVersions")

@@ -53,6 +53,7 @@ class ResourceType:
     delete_first: ClassVar[bool] = False
     default_seconds: ClassVar[dict[str, float]] = {}
     schema_version: ClassVar[int] = 0
+    kept: ClassVar[str] = ""  # what the service keeps of a deleted one, and what the next creation makes of that
     follows_provider: ClassVar[bool] = True  # whether a changed project or region of the provider is a change
 
     @cached_property
@@ -235,14 +236,22 @@ class RestType(ResourceType):
         try:
             answer = call.api.call(self.service, self.create_method, path, body=self.body(plan), query=self.query(plan))
         except RefusedError as error:
-            if error.status == 409 and identity:
-                raise AlreadyExistsError(str(error), identity) from error
-            raise
+            if error.status != 409 or not identity:
+                raise
+            if self.take_back(call, identity, plan):
+                return self.read_back(call, identity, plan)
+            raise AlreadyExistsError(str(error), identity) from error
         if "create" in self.waits:
             answer = self.finish(call, answer, "create")
         identity = identity or self.identity_in(answer)
         self.settle(call, identity, plan)
         return self.read_back(call, identity, plan)
+
+    def take_back(self, call: Call, identity: str, plan: Properties) -> bool:
+        """Bring back, as the program wants it, what the service kept of a thing that was deleted under that name;
+        whether it was that.
+        """
+        return False
 
     def settle(self, call: Call, identity: str, plan: Properties) -> None:
         """What a creation needs beyond its request."""

@@ -183,6 +183,7 @@ class CustomRole(ResourceType):
     """
 
     type_name = "gcp:projects/iAMCustomRole:IAMCustomRole"
+    kept = "a custom role can be undeleted for 7 days; up does"
     services = {"IAM_BETA"}
     identity = "projects/{project}/roles/{roleId}"
     table = """

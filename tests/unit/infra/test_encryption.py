@@ -106,3 +106,9 @@ def test_a_job_without_a_key_names_none() -> None:
     job = custom_job(step="s", worker_pools=[], persistent_resource_id="p", service_account="a")
 
     assert "encryption_spec" not in job
+
+
+def test_a_key_is_found_by_its_labels_and_is_not_destroyed_within_a_month() -> None:
+    for record in encrypted().of_type("CryptoKey"):
+        assert record.inputs["labels"] == {"platform": "recsys-training", "environment": "dev"}
+        assert record.inputs["destroyScheduledDuration"] == f"{30 * 24 * 3600}s"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from plan.changes import BUCKET, POOL, Change
+from plan.changes import BUCKET, DATASET, POOL, Change
 from plan.costs import lines, text
 
 
@@ -64,3 +64,13 @@ def test_an_unknown_price_is_said_and_not_left_out() -> None:
 def test_storage_is_told_by_the_hundred_gb() -> None:
     bucket = Change(op="same", type=BUCKET, name="b", new={"name": "acme", "location": "US-CENTRAL1"})
     assert "2.00 USD  for each 100 GB" in text(lines([bucket], max_minutes=None))[0]
+
+
+def test_a_dataset_is_told_by_what_its_queries_read() -> None:
+    dataset = Change(op="same", type=DATASET, name="d", new={"datasetId": "logs", "location": "us-central1"})
+    (line,) = lines([dataset], max_minutes=None)
+    assert (line.what, line.low) == ("dataset logs", None)
+    assert "queries 6.25 USD for each TiB that they read, after the first of a month" in line.note
+    assert "no list price of tables in us-central1 is known here" in line.note
+    elsewhere = Change(op="same", type=DATASET, name="d", new={"datasetId": "logs", "location": "asia-east1"})
+    assert lines([elsewhere], max_minutes=None)[0].note == "no list price of tables in asia-east1 is known here"
