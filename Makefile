@@ -9,6 +9,7 @@ ENGINE ?= embedded
 DATA ?=
 STATE ?=
 PARAMETERS ?=
+POOL ?=
 SAMPLES ?=
 RUNS ?= 20
 KILLS ?= 200
@@ -75,8 +76,8 @@ policy-pack: install ## Make the environment of the policy pack, for `pulumi pre
 	$(PYTHON) -m venv policy/pack/.venv
 	$(VENV)/bin/uv pip install --quiet --python policy/pack/.venv/bin/python -r policy/pack/requirements.txt
 
-submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
-	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+submit: install ## Submit one training run from the stack's outputs [STACK=local POOL=name PARAMETERS="name=value …"]
+	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(if $(POOL),--pool "$(POOL)" )$(PARAMETERS)
 
 recommend: install ## Show what the champion recommends to a user [USER=id K=10 STACK=local]
 	@$(PY) -m pipeline.recommend --stack $(STACK) --user "$(USER)" --k $(K)

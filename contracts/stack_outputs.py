@@ -49,13 +49,19 @@ class PlatformFacts(_Facts):
     feedback_table: str
     drift_table: str
     service_account: str  # the e-mail that jobs and pipelines run as
-    training_pool: PoolSpec
+    training_pool: PoolSpec  # that of whoever names none
+    further_training_pools: tuple[PoolSpec, ...]
     steps_pool: PoolSpec
     images: ImageLock
     kms_key: str  # projects/…/cryptoKeys/KEY of pools, jobs and runs, "" for Google's own
     experiment: str
     model_name: str  # the model's id in Vertex AI's registry
     max_minutes: float  # the training step's time budget
+
+    @property
+    def training_pools(self) -> tuple[PoolSpec, ...]:
+        """Those that training may run on, the usual one first."""
+        return (self.training_pool, *self.further_training_pools)
 
 
 class StackOutputs(PlatformFacts):

@@ -131,18 +131,24 @@ class Platform:
         )
 
     def _declare_pools(self) -> None:
-        """Two persistent resources, so that a change of the small one never replaces the precious one (ADR 0004)."""
+        """A persistent resource each, so that a change of one never replaces another (ADR 0004)."""
         settings = self._settings
         apis = [self._services.by_api["aiplatform"], self._services.by_api["compute"]]
-        self._training_pool = TrainingPool(
-            "training-pool",
-            spec=settings.training_pool.spec(),
-            retiring=settings.training_pool.retiring_spec(),
-            location=settings.region,
-            protect=settings.protect,
-            key=self._keys.get("aiplatform"),
-            after=apis,
-        )
+        training_pools = {"training-pool": settings.training_pool} | {
+            f"training-pool-{pool.persistent_resource_id}": pool for pool in settings.further_training_pools
+        }
+        self._training_pools = [
+            TrainingPool(
+                name,
+                spec=pool.spec(),
+                retiring=pool.retiring_spec(),
+                location=settings.region,
+                protect=settings.protect,
+                key=self._keys.get("aiplatform"),
+                after=apis,
+            )
+            for name, pool in training_pools.items()
+        ]
         self._steps_pool = TrainingPool(
             "steps-pool",
             spec=settings.steps_pool.spec(),
@@ -170,7 +176,9 @@ class Platform:
             *self._warehouse.grants,
             *self._repository.grants,
         ]
-        pools = [*self._training_pool.persistent_resources, *self._steps_pool.persistent_resources]
+        pools = [
+            resource for pool in (*self._training_pools, self._steps_pool) for resource in pool.persistent_resources
+        ]
         self._schedules = {
             schedule.name: PipelineSchedule(
                 f"schedule-{schedule.name}",
@@ -189,14 +197,20 @@ class Platform:
     def _spec_for(
         self, schedule: ScheduleSettings, spec_json: pulumi.Output[str], compile_pipeline: CompilePipeline
     ) -> pulumi.Output[str]:
-        """A schedule's own time budget is compiled in, since the training job's timeout follows from it."""
+        """A schedule's own time budget is compiled in, since the training job's timeout follows from it; and its pool,
+        since the jobs' machine does."""
+        own: dict[str, Any] = {}
+        for pool in self._settings.further_training_pools:
+            if pool.persistent_resource_id == schedule.run_on:
+                own["training_pool"] = pool.spec()
         minutes = schedule.parameters.get("max_minutes")
-        if not isinstance(minutes, int | float) or isinstance(minutes, bool):
+        if isinstance(minutes, int | float) and not isinstance(minutes, bool):
+            own["max_minutes"] = float(minutes)
+        if not own:
             return spec_json
 
         def compiled(lock: ImageLock) -> str:
-            facts = self._facts(lock).model_copy(update={"max_minutes": float(minutes)})
-            return go_json(compile_pipeline(facts))
+            return go_json(compile_pipeline(self._facts(lock).model_copy(update=own)))
 
         return self._images.lock.apply(compiled)
 
@@ -219,7 +233,7 @@ class Platform:
     def outputs(self) -> dict[str, pulumi.Input[Any]]:
         known = _known_facts(self._settings, self._names)
         return {
-            **{name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in known.items()},
+            **{name: _plain(value) for name, value in known.items()},
             "images": self._images.lock.apply(ImageLock.model_dump),
             "stack": self._settings.stack,
             "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
@@ -228,6 +242,13 @@ class Platform:
             "repository": self._names.repository_url,
             "endpoints": self._settings.endpoints.model_dump(),
         }
+
+
+def _plain(value: Any) -> Any:
+    """A fact as a stack output."""
+    if isinstance(value, BaseModel):
+        return value.model_dump()
+    return [_plain(each) for each in value] if isinstance(value, list) else value
 
 
 def _deployed(settings: Settings) -> list[str]:
@@ -278,6 +299,7 @@ def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
         "drift_table": f"{naming.DATASET_DRIFT}.{DRIFT_HOURLY.name}",
         "service_account": names.service_account,
         "training_pool": settings.training_pool.spec(),
+        "further_training_pools": [pool.spec() for pool in settings.further_training_pools],
         "steps_pool": settings.steps_pool.spec(),
         "kms_key": names.kms_key("aiplatform") if settings.encryption.own_keys else "",
         "experiment": settings.training.experiment,

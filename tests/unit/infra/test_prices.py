@@ -6,6 +6,7 @@ from infra.prices import pool_cost_per_day
 
 def pool(machine: MachineSpec, *, disk: str = "pd-ssd", replicas: int = 1, most: int = 1) -> PoolSpec:
     return PoolSpec(
+        name="p",
         persistent_resource_id="p",
         pool_id="workers",
         machine=machine,

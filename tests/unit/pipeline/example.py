@@ -19,7 +19,12 @@ DISK = DiskSpec(boot_disk_type="pd-standard", boot_disk_size_gb=200)
 
 def pool(name: str, machine: MachineSpec = CPU, *, replica_count: int = 1) -> PoolSpec:
     return PoolSpec(
-        persistent_resource_id=name, pool_id=f"{name}-pool", machine=machine, disk=DISK, replica_count=replica_count
+        name=name,
+        persistent_resource_id=name,
+        pool_id=f"{name}-pool",
+        machine=machine,
+        disk=DISK,
+        replica_count=replica_count,
     )
 
 
@@ -41,6 +46,7 @@ def facts(**changes: Any) -> PlatformFacts:
         "drift_table": "drift.hourly",
         "service_account": "sa-pipeline@acme.iam.gserviceaccount.com",
         "training_pool": pool("recsys-train", GPU),
+        "further_training_pools": (),
         "steps_pool": pool("recsys-steps"),
         "images": ImageLock(trainer=TRAINER, steps=STEPS),
         "kms_key": "",
