@@ -32,7 +32,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -78,6 +78,9 @@ policy-pack: install ## Make the environment of the policy pack, for `pulumi pre
 
 submit: install ## Submit one training run from the stack's outputs [STACK=local POOL=name PARAMETERS="name=value …"]
 	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(if $(POOL),--pool "$(POOL)" )$(PARAMETERS)
+
+status: install ## Hold pools, schedules and runs against what was declared: paused by hand, gone, failed [STACK=local]
+	@$(PY) -m pipeline.status --stack $(STACK)
 
 recommend: install ## Show what the champion recommends to a user [USER=id K=10 STACK=local]
 	@$(PY) -m pipeline.recommend --stack $(STACK) --user "$(USER)" --k $(K)

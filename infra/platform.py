@@ -238,7 +238,7 @@ class Platform:
             "stack": self._settings.stack,
             "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
             "pipeline_spec_digest": self._pipeline.digest,
-            "schedules": {name: schedule.resource_name for name, schedule in self._schedules.items()},
+            "schedules": {name: schedule.declared for name, schedule in self._schedules.items()},
             "repository": self._names.repository_url,
             "endpoints": self._settings.endpoints.model_dump(),
         }
