@@ -151,10 +151,22 @@ def organisation_policies(google: Google, config: StackConfig) -> Finding:
     if (accounts.get("booleanPolicy") or {}).get("enforced"):
         wrong.append("iam.disableServiceAccountCreation forbids the accounts that the stack creates")
     allowed = (places.get("listPolicy") or {}).get("allowedValues") or []
-    if allowed and not any(config.region in value for value in allowed):
+    if allowed and not any(_covers(value, config.region) for value in allowed):
         wrong.append(f"gcp.resourceLocations allows {', '.join(allowed)}, not {config.region}")
     fix = f"ask whoever owns the organisation for an exception of {config.project}; {look}"
     return _judged("organisation policies", not wrong, "; ".join(wrong) or "none refuses the stack", fix)
+
+
+def _covers(value: str, region: str) -> bool:
+    """Whether an allowed value, a region or a group such as `in:us-locations`, holds a region.
+
+    Source: https://cloud.google.com/resource-manager/docs/organization-policy/defining-locations
+    """
+    place = value.removeprefix("in:").removesuffix("-locations")
+    return region == place or region.startswith(_AREAS.get(place, f"{place}-"))
+
+
+_AREAS = {"eu": "europe-", "canada": "northamerica-northeast", "au": "australia-"}
 
 
 def machine_offered(google: Google, config: StackConfig, pool: PoolSettings) -> Finding:
@@ -186,10 +198,15 @@ def quota(google: Google, config: StackConfig, pool: PoolSettings) -> Finding:
     except NoAnswerError as error:
         return _unanswered(f"quota for {pool.name}", error, fix)
     held = _limit(limits, config.region)
+    if held == _UNLIMITED:
+        return Finding(f"quota for {pool.name}", "ok", f"{metric} in {config.region} has no limit")
     told = f"{metric} in {config.region} is {held}, the pool needs {needed}" + (
         " and as many again while it is rotated" if held < 2 * needed else ""
     )
     return _judged(f"quota for {pool.name}", held >= needed, told, f"ask for more: {fix}")
+
+
+_UNLIMITED = -1
 
 
 def quota_metric(accelerator_type: str) -> str:

@@ -43,6 +43,32 @@ def test_a_project_without_its_state_bucket_is_told_how_to_make_it(
     told = capsys.readouterr().out
     assert "ok           state backend: gs://acme-recsys-dev-pulumi keeps old versions" in told
     assert "WRONG" not in told
+    assert "not checked" not in told
+    assert "ok           g2-standard-8 in us-central1: offered in us-central1-a" in told
+    assert (
+        "ok           quota for recsys-train-blue: custom_model_training_nvidia_l4_gpus in us-central1 has no" in told
+    )
+
+
+def test_a_quota_and_a_policy_that_would_refuse_the_stack_are_told_before_a_create_fails(
+    environment: None, cloud_server: CloudProcess, capsys: pytest.CaptureFixture[str]
+) -> None:
+    metric = "aiplatform.googleapis.com%2Fcustom_model_training_nvidia_l4_gpus"
+    service = "/v1beta1/projects/acme-recsys-prod/services/aiplatform.googleapis.com"
+    limit = f"{service}/consumerQuotaMetrics/{metric}/limits/%2Fproject%2Fregion/consumerOverrides"
+    made = cloud_server.json("POST", f"{limit}?force=true", {"overrideValue": "1"})
+    policies = "/crm/v1/projects/acme-recsys-prod"
+    for policy in (
+        {"constraint": "constraints/iam.disableServiceAccountCreation", "booleanPolicy": {"enforced": True}},
+        {"constraint": "constraints/gcp.resourceLocations", "listPolicy": {"allowedValues": ["in:eu-locations"]}},
+    ):
+        cloud_server.json("POST", f"{policies}:setOrgPolicy", {"policy": policy})
+    assert main(["--stack", "prod", "--cwd", str(ROOT)]) == 1
+    told = capsys.readouterr().out
+    assert "WRONG        quota for recsys-train-blue: custom_model_training_nvidia_l4_gpus in us-central1 is 1" in told
+    assert "iam.disableServiceAccountCreation forbids the accounts" in told
+    assert "gcp.resourceLocations allows in:eu-locations, not us-central1" in told
+    cloud_server.json("DELETE", f"/v1beta1/{made['response']['name']}?force=true")
 
 
 def test_whoever_may_not_deploy_is_told_what_is_missing(

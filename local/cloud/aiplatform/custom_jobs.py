@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.aiplatform.accelerator_quotas import refuse_beyond_quota
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, require_running, seconds, slots_on
 from local.cloud.aiplatform.machines import machine_size
 from local.cloud.aiplatform.messages import canonical
@@ -89,6 +90,8 @@ class CustomJobs(Collection):
         """
         check_job(body)
         slots, account = self._place(parent, body, new=True)
+        if not body["jobSpec"].get("persistentResourceId"):
+            refuse_beyond_quota(self.cloud.store, parent, body["jobSpec"]["workerPoolSpecs"])
         wanted = without_output_only(body, "state", "error", "startTime", "endTime", "webAccessUris")
         job = self.create(f"{parent}/customJobs/{short or new_id()}", {**wanted, "state": JobState.PENDING.value})
         runtimes = {**self._stock(job, known=runtimes or {}), **(runtimes or {})}

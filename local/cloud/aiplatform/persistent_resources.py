@@ -11,6 +11,7 @@ Source: https://cloud.google.com/vertex-ai/docs/reference/rest/v1/projects.locat
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from local.cloud.aiplatform.accelerator_quotas import refuse_beyond_quota
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.pool_changes import Change, PoolChanges
 from local.cloud.aiplatform.pool_rules import check, merged_pools, most_replicas, with_defaults
@@ -79,6 +80,7 @@ class PersistentResources(Collection):
         wanted = without_output_only(body, "state", "error", "startTime", "resourceRuntime")
         made = {**wanted, "resourcePools": pools, "state": "PROVISIONING", "resourceRuntime": {"accessUris": {}}}
         with self.cloud.store.transaction():
+            refuse_beyond_quota(self.cloud.store, call.params["parent"], pools)
             self.create(name, made)
             return self._changes.begin(call, name, "Create", self._settings.now.pool_provisioning_seconds)
 

@@ -11,9 +11,11 @@ from local.cloud.control.accounts import account_routes
 from local.cloud.control.billing import billing_routes
 from local.cloud.control.budgets import budget_routes
 from local.cloud.control.cloud_run import run_routes
+from local.cloud.control.consumer_quotas import consumer_quota_routes
 from local.cloud.control.credentials import credential_routes
 from local.cloud.control.eventarc import trigger_routes
 from local.cloud.control.key_management import key_routes
+from local.cloud.control.org_policies import org_policy_routes
 from local.cloud.control.projects import project_routes, project_v3_routes
 from local.cloud.control.registry import registry_routes
 from local.cloud.control.roles import role_routes
@@ -34,13 +36,14 @@ def services(cloud: "Cloud") -> list[Service]:
     signing = signing_routes(cloud)
     accounts = [*account_routes(cloud), *account_key_routes(cloud), *signing]
     iam = [*accounts, *role_routes(cloud), *workload_identity_routes(cloud)]
-    crm = [*project_routes(cloud), *project_v3_routes(cloud)]
+    crm = [*project_routes(cloud), *project_v3_routes(cloud), *org_policy_routes(cloud)]
+    usage = [*service_usage_routes(cloud), *consumer_quota_routes(cloud)]
     both = {"v1": ("v1", "v1beta1"), "v1beta2": ("v1beta2",)}
     return [
         Service("iam", iam, prefixes=("/iam",)),
         Service("iamcredentials", [*credential_routes(cloud), *signing], prefixes=("/iamcredentials",)),
         Service("cloudresourcemanager", crm, prefixes=("/crm",)),
-        Service("serviceusage", service_usage_routes(cloud), prefixes=("/serviceusage",), versions=both),
+        Service("serviceusage", usage, prefixes=("/serviceusage",), versions=both),
         Service("artifactregistry", registry_routes(cloud), prefixes=("/artifactregistry",), versions=both),
         Service("cloudbilling", billing_routes(cloud), prefixes=("/cloudbilling",)),
         Service("billingbudgets", budget_routes(cloud), prefixes=("/billingbudgets",)),

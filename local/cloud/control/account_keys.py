@@ -21,6 +21,7 @@ from local.cloud.call import Call, Response
 from local.cloud.clock import parse_rfc3339
 from local.cloud.control import signing
 from local.cloud.control.accounts import KEYS, Accounts
+from local.cloud.control.org_policies import NO_KEYS, refuse_where_enforced
 from local.cloud.errors import failed_precondition, invalid_argument, not_found
 from local.cloud.iam.known_accounts import find
 from local.cloud.identity import Principal
@@ -73,6 +74,7 @@ class AccountKeys:
         algorithm = body.get("keyAlgorithm") or "KEY_ALG_RSA_2048"
         if algorithm not in ("KEY_ALG_RSA_2048", "KEY_ALG_RSA_1024", "KEY_ALG_UNSPECIFIED", 0, 1, 2):
             raise invalid_argument([("keyAlgorithm", f"{algorithm!r} is no algorithm of a key")])
+        refuse_where_enforced(self._cloud, NO_KEYS, account["projectId"], account["name"])
         private = signing.new_private_key()
         certificate = signing.certificate(private, account["uniqueId"], self._cloud.clock.now())
         key = self._keep(account, certificate, origin="GOOGLE_PROVIDED", until=_NEVER)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from local.cloud.bytes_fields import same_bytes
 from local.cloud.call import Call
 from local.cloud.clock import parse_rfc3339
+from local.cloud.control.org_policies import NO_ACCOUNTS, refuse_where_enforced
 from local.cloud.errors import aborted, already_exists, failed_precondition, invalid_argument, not_found
 from local.cloud.iam.known_accounts import DELETED, DOMAIN, KIND, find
 from local.cloud.masks import mask_paths, masked_update
@@ -71,6 +72,7 @@ class Accounts:
         _check(found, wanted)
         found.refuse()
         project = self._cloud.projects.get(call.params["name"].split("/")[1])["projectId"]
+        refuse_where_enforced(self._cloud, NO_ACCOUNTS, project, f"projects/{project}")
         email = f"{account_id}@{_domain(project)}"
         unique = "1" + "".join(secrets.choice("0123456789") for _ in range(20))
         account = {

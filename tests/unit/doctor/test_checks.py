@@ -152,3 +152,24 @@ def test_quotas_have_names_of_their_own(accelerator: str, metric: str) -> None:
 def test_a_stack_that_is_not_there_is_refused_by_its_name(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--stack", "nowhere", "--cwd", str(ROOT)]) == 3
     assert "--stack = 'nowhere'" in capsys.readouterr().err
+
+
+def test_a_quota_without_a_limit_is_enough() -> None:
+    finding = checks.quota(Answers(nvidia_l4_gpus=limit("-1", "us-central1")), PROD, PROD.training_pool)
+    assert (finding.verdict, finding.told) == ("ok", "custom_model_training_nvidia_l4_gpus in us-central1 has no limit")
+
+
+@pytest.mark.parametrize(
+    ("allowed", "wrong"),
+    [
+        ("in:us-locations", False),
+        ("in:us-central1-locations", False),
+        ("us-central1", False),
+        ("in:eu-locations", True),
+        ("us-central2", True),
+    ],
+)
+def test_a_group_of_places_allows_the_regions_in_it(allowed: str, *, wrong: bool) -> None:
+    answers = Answers(getEffectiveOrgPolicy={"listPolicy": {"allowedValues": [allowed]}})
+    finding = checks.organisation_policies(answers, PROD)
+    assert (finding.verdict == "wrong") is wrong
