@@ -41,6 +41,7 @@ up: install ## Bring the stack up, bring DATA in, train and report [STACK=local 
 ifeq ($(STACK),local)
 	@$(PY) -m local.stack up --data "$(DATA)" --engine $(ENGINE) --began $(STARTED) $(PARAMETERS)
 else
+	@$(PY) -m doctor.guard --stack $(STACK)
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi up --stack $(STACK)
 	$(if $(DATA),$(PY) -m pipeline.ingest --stack $(STACK) --data "$(DATA)")
 	$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
@@ -53,6 +54,7 @@ down: install ## Destroy the stack [STACK=local ENGINE=embedded or pulumi]
 ifeq ($(STACK),local)
 	@$(PY) -m local.stack down --engine $(ENGINE)
 else
+	@$(PY) -m doctor.guard --stack $(STACK)
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
 endif
 

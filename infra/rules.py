@@ -56,6 +56,16 @@ def provider_problems(keys: Mapping[str, str]) -> list[Problem]:
     return problems
 
 
+def shared_project(project: str, others: Mapping[str, str]) -> list[Problem]:
+    """`others`: the projects of the other stack files. Every name here follows from the project."""
+    rule = "is the project of {} too, whose bucket, accounts and pools have the same names"
+    return [
+        problem(config_key("project"), project, rule.format(file), "Give each environment a project of its own")
+        for file, taken in others.items()
+        if taken == project
+    ]
+
+
 def _project(project: str, region: str) -> Iterator[Problem]:
     key, fix = config_key("project"), "Use the id that `gcloud projects list` shows"
     rule = limits.name_rule("project", project)

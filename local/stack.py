@@ -95,6 +95,7 @@ def _chain(
         address = server.ensure_started(layout)
         images.register(layout, address, _repository(layout))
     with _step(outcome, "stack", f"Stack ({engine} engine)"):
+        _require_same_place(layout, address)
         outcome.engine_result = engines.up(engine, layout, address.environment())
         outcome.seconds["plan"] = outcome.engine_result.plan_seconds
         outcome.seconds["apply"] = outcome.engine_result.apply_seconds
@@ -151,6 +152,13 @@ def _outputs(layout: Layout) -> "StackOutputs":
     return stack_reader.read(STACK)
 
 
+def _require_same_place(layout: Layout, address: "server.Address") -> None:
+    """Raise Refused where the stack's state is of another project than its file, or of another cloud."""
+    from doctor.guard import require_same_place
+
+    require_same_place(layout.root, STACK, {**os.environ, **address.environment()})
+
+
 def _repository(layout: Layout) -> str:
     import yaml
 
@@ -201,6 +209,7 @@ def down(layout: Layout, *, engine: engines.EngineName) -> int:
     try:
         if engines.stack_exists(layout):
             address = server.ensure_started(layout)
+            _require_same_place(layout, address)
             images.register(layout, address, _repository(layout))
             engines.destroy(engine, layout, address.environment())
         server.stop(layout)
