@@ -93,9 +93,9 @@ def _chain(
     outcome.data_description, outcome.oracle = prepared.description, prepared.oracle or {}
     with _step(outcome, "cloud", "Local cloud"):
         address = server.ensure_started(layout)
+        _require_same_place(layout, address)
         images.register(layout, address, _repository(layout))
     with _step(outcome, "stack", f"Stack ({engine} engine)"):
-        _require_same_place(layout, address)
         outcome.engine_result = engines.up(engine, layout, address.environment())
         outcome.seconds["plan"] = outcome.engine_result.plan_seconds
         outcome.seconds["apply"] = outcome.engine_result.apply_seconds
