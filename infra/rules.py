@@ -13,9 +13,10 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from contracts.problems import Problem
-from infra import limits, naming, pool_rules
+from infra import limits, naming, network_rules, pool_rules
 from infra.refusals import broken, named_after, problem
 from infra.stack_config import (
+    AuditLogSettings,
     EncryptionSettings,
     FederationSettings,
     OperationsSettings,
@@ -218,6 +219,24 @@ def _encryption(encryption: EncryptionSettings) -> Iterator[Problem]:
         yield problem(f"{config_key('encryption')}.rotationDays", days, rule, "Set it to 90, as most do")
 
 
+def _audit_logs(audit: AuditLogSettings) -> Iterator[Problem]:
+    key = config_key("audit_logs")
+    for name in ("kept_days", "locked_days"):
+        days = getattr(audit, name)
+        if not 0 <= days <= limits.MAX_RETENTION_DAYS:
+            rule = f"a bucket's retention has at most {limits.MAX_RETENTION_DAYS} days"
+            yield problem(f"{key}.{to_camel(name)}", days, rule, "Set days in that range, or 0 for none")
+    if 0 <= audit.kept_days < audit.locked_days:
+        rule = f"nothing can be deleted before it, and keptDays deletes after {audit.kept_days}"
+        yield problem(f"{key}.lockedDays", audit.locked_days, rule, "Keep them at least as long")
+    if audit.locked and audit.locked_days < 1:
+        rule = "locks a retention of lockedDays, and there is none"
+        yield problem(f"{key}.locked", audit.locked, rule, "Set lockedDays, or locked: false")
+    if audit.kept_days > 0 and not (audit.data_reads or audit.data_writes):
+        rule = "keeps what is logged, and nothing is"
+        yield problem(f"{key}.keptDays", audit.kept_days, rule, "Set dataWrites: true, or keptDays: 0")
+
+
 def _operations(operations: OperationsSettings) -> Iterator[Problem]:
     key = config_key("operations")
     for index, address in enumerate(operations.emails):
@@ -274,6 +293,10 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("submitters", "project", "region"), _itself),
     (("federation",), _federation),
     (("encryption",), _encryption),
+    (("network",), network_rules.network_problems),
+    (("network", "training_pool", "further_training_pools", "steps_pool"), network_rules.room_problems),
+    (("network", "training_pool", "further_training_pools", "steps_pool"), network_rules.accelerator_problems),
+    (("audit_logs",), _audit_logs),
     (("operations",), _operations),
     (("training",), _training),
 )

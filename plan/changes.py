@@ -14,6 +14,16 @@ BUCKET = "gcp:storage/bucket:Bucket"
 DATASET = "gcp:bigquery/dataset:Dataset"
 TABLE = "gcp:bigquery/table:Table"
 ACCOUNT = "gcp:serviceaccount/account:Account"
+AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
+FIREWALL = "gcp:compute/firewall:Firewall"
+NAT = "gcp:compute/routerNat:RouterNat"
+NETWORKS = (
+    "gcp:compute/network:Network",
+    "gcp:compute/subnetwork:Subnetwork",
+    "gcp:compute/networkAttachment:NetworkAttachment",
+    "gcp:compute/globalAddress:GlobalAddress",
+    "gcp:servicenetworking/connection:Connection",
+)
 
 DESTRUCTIVE = ("replace", "delete")
 _LABELS_OF_THE_PROVIDER = {"effectiveLabels", "pulumiLabels"}

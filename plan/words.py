@@ -1,14 +1,14 @@
 """What a planned change does to capacity, money and data, and what to do instead.
 
 Owns the sentences' shape and which rule speaks of which type. The sentences themselves: pool_words, schedule_words,
-data_words, access_words. A change that no rule knows is still named, with the properties that differ.
+data_words, access_words, network_words. A change that no rule knows is still named, with the properties that differ.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from plan import access_words, data_words, pool_words, schedule_words
-from plan.changes import ACCOUNT, BUCKET, DATASET, POOL, SCHEDULE, TABLE, Change
+from plan import access_words, data_words, network_words, pool_words, schedule_words
+from plan.changes import ACCOUNT, AUDIT, BUCKET, DATASET, FIREWALL, NAT, NETWORKS, POOL, SCHEDULE, TABLE, Change
 from plan.notes import Note
 
 _RULES: dict[str, Callable[[Change], Note]] = {
@@ -18,6 +18,10 @@ _RULES: dict[str, Callable[[Change], Note]] = {
     DATASET: data_words.tell_dataset,
     TABLE: data_words.tell_table,
     ACCOUNT: access_words.tell_account,
+    AUDIT: access_words.tell_audit,
+    FIREWALL: network_words.tell_firewall,
+    NAT: network_words.tell_nat,
+    **dict.fromkeys(NETWORKS, network_words.tell),
 }
 _DONE = {"create": "is created", "update": "is changed in place", "delete": "is DELETED", "replace": "is REPLACED"}
 
@@ -31,9 +35,10 @@ class Place:
 
 
 def notes(changes: Iterable[Change], *, was: Place | None = None, will_be: Place | None = None) -> list[Note]:
-    """The most destructive first. What is merely created beside others is left to the tree."""
+    """The most destructive first. What is merely created beside others is left to the tree, unless it is for good or
+    opens the network."""
     found = [note for note in (_moved(was, will_be),) if note]
-    told = [tell(change) for change in sorted(changes, key=_weight) if change.op != "create"]
+    told = [tell(change) for change in sorted(changes, key=_weight) if change.op != "create" or _matters(change)]
     return found + told
 
 
@@ -55,6 +60,10 @@ def _tell_any(change: Change) -> Note:
     what = f"{change.kind} {change.name} {_DONE.get(change.op, change.op)}"
     because = f": {', '.join(change.paths)}" if change.paths and change.op != "delete" else ""
     return Note(what + because)
+
+
+def _matters(created: Change) -> bool:
+    return created.type == NAT or (created.type == BUCKET and data_words.is_locked(created.new))
 
 
 def _weight(change: Change) -> tuple[int, int]:
