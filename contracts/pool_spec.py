@@ -47,6 +47,21 @@ class Autoscaling(_Spec):
     max_replica_count: int
 
 
+class NetworkAccess(_Spec):
+    """How machines reach a network of the project's own: peered with `network`, or with an interface in the
+    `attachment`'s subnetwork; both "" where they reach none.
+    """
+
+    network: str = ""  # projects/NUMBER/global/networks/NAME
+    attachment: str = ""  # the name of a network attachment in the same region
+
+    def as_api(self) -> dict[str, Any]:
+        """The fields of a pool, a job or a run that say so, with snake_case keys; {} for no network."""
+        if self.attachment:
+            return {"psc_interface_config": {"network_attachment": self.attachment}}
+        return {"network": self.network} if self.network else {}
+
+
 class PoolSpec(_Spec):
     """A persistent resource with one resource pool: what is created, and what a job on it must name."""
 
@@ -56,6 +71,7 @@ class PoolSpec(_Spec):
     disk: DiskSpec
     replica_count: int
     autoscaling: Autoscaling | None = None
+    network: NetworkAccess = NetworkAccess()
 
     @property
     def max_replica_count(self) -> int:
@@ -81,6 +97,7 @@ class JobRequest(_Spec):
     persistent_resource_id: str = ""
     service_account: str = ""
     strategy: Literal["STANDARD", "SPOT", "FLEX_START"] = "STANDARD"
+    network: NetworkAccess = NetworkAccess()
 
 
 def match_problems(job: JobRequest, pool: PoolSpec) -> list[Problem]:
@@ -108,6 +125,9 @@ def match_problems(job: JobRequest, pool: PoolSpec) -> list[Problem]:
     if not job.service_account:
         rule = "a job on a pool that enforces custom service accounts must name one"
         problems.append(_problem("service_account", "", rule, "Pass the stack's service_account output"))
+    if job.network != pool.network:
+        rule = f"a job on pool {pool.persistent_resource_id!r} must be in the pool's network, {pool.network.as_api()!r}"
+        problems.append(_problem("network", job.network.as_api(), rule, "Bring the stack up again: make up"))
     if job.strategy != "STANDARD":
         rule = "a persistent resource has no Spot and no flex-start capacity"
         problems.append(_problem("strategy", job.strategy, rule, on_demand))

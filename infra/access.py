@@ -123,6 +123,7 @@ def _ours(names: naming.Names, *, objects: str) -> Condition:
     tests = [
         'resource.type == "cloudresourcemanager.googleapis.com/Project"',
         f'resource.name == "projects/_/buckets/{bucket}"',
+        f'resource.name == "projects/_/buckets/{names.records_bucket}"',
         f'resource.name.startsWith("{_object(bucket, objects)}")',
         *(
             f'resource.name == "projects/{names.project}/datasets/{dataset}" || '
@@ -130,7 +131,7 @@ def _ours(names: naming.Names, *, objects: str) -> Condition:
             for dataset in (naming.DATASET_RECSYS, naming.DATASET_DRIFT)
         ),
     ]
-    return Condition(title="this platform's bucket and datasets", expression=" || ".join(tests))
+    return Condition(title="this platform's buckets and datasets", expression=" || ".join(tests))
 
 
 def _object(bucket: str, prefix: str) -> str:

@@ -13,7 +13,7 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
-from infra import access, naming, permissions
+from infra import access, naming
 from infra.access import Grant, Principal, Principals
 from infra.naming import Names
 from infra.permissions import CustomRole
@@ -39,6 +39,7 @@ class PlatformIdentity(pulumi.ComponentResource):
         *,
         names: Names,
         submitters: Sequence[str],
+        roles: Sequence[CustomRole],
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -54,7 +55,7 @@ class PlatformIdentity(pulumi.ComponentResource):
             previewer=accounts[naming.PREVIEWER_ACCOUNT],
             others=[Principal(_slug(member), member) for member in submitters],
         )
-        self.roles = {role.role_id: self._role(role) for role in permissions.ROLES}
+        self.roles = {role.role_id: self._role(role) for role in roles}
         self.grants: list[pulumi.Resource] = [
             *map(self._on_project, access.on_project(self.principals, names)),
             *map(self._on_pipeline_account, access.on_pipeline_account(self.principals)),

@@ -19,6 +19,7 @@ MAX_KEPT = 10_000  # versions or days of an image's past: more is a mistake, and
 MAX_BUDGET = 10**9  # of a month; Google's is an int64
 MAX_ALERT_HOURS = 25  # an alert's longest look back: https://cloud.google.com/monitoring/alerts/concepts-indepth
 ROTATION_DAYS = range(1, 36_501)  # a key's rotation period is a day at least
+MAX_RETENTION_DAYS = 36_500  # of a bucket's policy: https://cloud.google.com/storage/docs/bucket-lock
 SOFT_DELETE_DAYS = range(7, 91)  # https://cloud.google.com/storage/docs/soft-delete
 MAX_PARTITIONS = 10_000  # of one BigQuery table: https://cloud.google.com/bigquery/quotas#partitioned_tables
 

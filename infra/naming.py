@@ -19,6 +19,7 @@ TRAINER_IMAGE = "recsys-train"
 STEPS_IMAGE = "recsys-steps"
 SCHEDULE = "recsys-training"
 KEY_RING = "recsys-training"
+NETWORK = "recsys-training"  # and its subnetwork, its attachment, its router
 FEDERATION_POOL = "recsys-github"
 RESOURCE_POOL = "workers"  # the one resource pool inside each persistent resource
 
@@ -43,6 +44,11 @@ class Names(BaseModel):
     @property
     def artifact_bucket(self) -> str:
         return f"{self.project}-artifacts"
+
+    @property
+    def records_bucket(self) -> str:
+        """Of audit logs."""
+        return f"{self.project}-records"
 
     @property
     def registry_host(self) -> str:
@@ -73,6 +79,11 @@ class Names(BaseModel):
 
     def folder(self, prefix: str) -> str:
         return self.gs(prefix.removesuffix("/"))
+
+
+def numbered_network(project_number: str) -> str:
+    """As Vertex AI wants to be told the network that it peers with: by the project's number."""
+    return f"projects/{project_number}/global/networks/{NETWORK}"
 
 
 def persistent_resource(resource_id: str, generation: str) -> str:

@@ -83,10 +83,22 @@ _DEPLOYED = {
     "aiplatform.persistentResources": ("get list", "create update delete"),
     "aiplatform.schedules": ("get list", "create update delete"),
     "artifactregistry.repositories": ("get getIamPolicy", "create update delete setIamPolicy"),
+    "compute.firewalls": ("get", "create update delete"),
+    "compute.globalAddresses": ("get", "create delete"),
+    "compute.networkAttachments": ("get", "create update delete"),
+    "compute.networks": ("get", "create updatePolicy use delete"),
+    "compute.routers": ("get", "create update delete"),
+    "compute.subnetworks": ("get", "create update expandIpCidrRange setPrivateIpGoogleAccess use delete"),
+    "dns.changes": ("get", "create"),
+    "dns.managedZones": ("get", "create update delete"),
+    "dns.networks": ("", "bindPrivateDNSZone"),
+    "dns.resourceRecordSets": ("list", "create update delete"),
+    "servicenetworking.services": ("get", "addPeering deleteConnection"),
     "cloudkms.cryptoKeyVersions": ("list", "destroy"),
     "cloudkms.cryptoKeys": ("get getIamPolicy", "create update setIamPolicy"),
     "cloudkms.keyRings": ("get", "create"),
     "logging.logMetrics": ("get", "create update delete"),
+    "logging.sinks": ("get", "create update delete"),
     "monitoring.alertPolicies": ("get", "create update delete"),
     "monitoring.dashboards": ("get", "create update delete"),
     "monitoring.notificationChannels": ("get", "create update delete"),
@@ -104,6 +116,13 @@ _WHY = {
     "update": _CHANGED,
     "delete": _REPLACED,
     "destroy": "Google keeps keys: taking one down destroys its versions",
+    "updatePolicy": "a network's routing, its subnetworks and its firewall rules are changes of it",
+    "use": "what lies in a network or a subnetwork names it",
+    "expandIpCidrRange": "a subnetwork's range grows in place",
+    "setPrivateIpGoogleAccess": _CHANGED,
+    "bindPrivateDNSZone": "Google's names are resolved privately in the network",
+    "addPeering": "the network is peered with Google's services",
+    "deleteConnection": _REPLACED,
     "setIamPolicy": "grants stand beside the resource that they guard",
 }
 
@@ -132,6 +151,8 @@ DEPLOYER = CustomRole(
         **_reads(_DEPLOYED),
         **_changes(_DEPLOYED),
         **_each("aiplatform.operations", "list", _POLLED),
+        **_each("compute.globalOperations", "get", _POLLED),
+        **_each("compute.regionOperations", "get", _POLLED),
     },
 )
 
@@ -215,6 +236,23 @@ ACT_AS = CustomRole(
     "recsysActAs",
     "Recommender training: run something as the pipeline",
     {"iam.serviceAccounts.actAs": "Vertex AI asks whoever starts a run, a job or a schedule for it"},
+)
+
+# Beside roles/aiplatform.serviceAgent, which lacks them.
+NETWORK_AGENT = CustomRole(
+    "recsysNetworkAgent",
+    "Recommender training: let Vertex AI's machines join the network",
+    {
+        "compute.networkAttachments.get": "a pool or a job names the attachment that its machines join by",
+        "compute.networkAttachments.update": "the agent lets its own machines' project in",
+        "compute.regionOperations.get": _POLLED,
+    },
+)
+
+RECORDS_WRITER = CustomRole(
+    "recsysRecordsWriter",
+    "Recommender training: add audit logs to their bucket",
+    {"storage.objects.create": "the sink of data access logs writes a new object each hour, and changes none"},
 )
 
 ROLES = (

@@ -8,11 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pulumi
-from pydantic import BaseModel
 
+from contracts.pool_spec import NetworkAccess
 from contracts.stack_outputs import ImageLock, PlatformFacts
 from contracts.table_schemas import DRIFT_HOURLY, FEEDBACK, REQUESTS, TRAINING_EVENTS, training_events_query
-from infra import access, naming, services
+from infra import access, naming, permissions, platform_facts, services
+from infra.audit_logs import AuditRecords, DataAccessAudit
 from infra.compiled_pipeline import CompiledPipeline
 from infra.encryption import EncryptionKeys, Key
 from infra.federation import GithubFederation
@@ -20,6 +21,8 @@ from infra.go_json import go_json
 from infra.identity import PlatformIdentity
 from infra.images import TrainingImages
 from infra.naming import Names
+from infra.network import Attached, PrivateNetwork
+from infra.network import access as network_access
 from infra.operations import Operations
 from infra.registry import ImageRepository
 from infra.schedule import PipelineSchedule
@@ -53,12 +56,18 @@ class Platform:
             "identity",
             names=self._names,
             submitters=self._settings.submitters,
+            roles=self._roles(),
             after=[self._services.by_api["iam"]],
         )
         self._agents = ServiceAgents(
-            "agents", project=self._settings.project, after=[self._services.by_api["aiplatform"]]
+            "agents",
+            project=self._settings.project,
+            identity=self._identity,
+            joins_network=permissions.NETWORK_AGENT in self._roles(),
+            after=[self._services.by_api["aiplatform"]],
         )
         self._keys = self._declare_keys()
+        self._network = self._declare_network()
         if self._settings.federation.github_repository:
             GithubFederation(
                 "github",
@@ -72,7 +81,31 @@ class Platform:
         federated = services.FEDERATION_APIS if self._settings.federation.github_repository else ()
         budget = services.BUDGET_APIS if self._settings.operations.billing_account else ()
         encryption = services.ENCRYPTION_APIS if self._settings.encryption.own_keys else ()
-        return [*services.APIS, *federated, *budget, *encryption]
+        network = services.NETWORK_APIS if self._settings.network.enabled else ()
+        peering = services.PEERING_APIS if network and not self._settings.network.psc_interface else ()
+        return [*services.APIS, *federated, *budget, *encryption, *network, *peering]
+
+    def _roles(self) -> list[permissions.CustomRole]:
+        """With those of Google's agents: to let machines into a network of ours, to keep audit logs."""
+        network = self._settings.network
+        joins = [permissions.NETWORK_AGENT] if network.enabled and network.psc_interface else []
+        keeps = [permissions.RECORDS_WRITER] if self._settings.audit_logs.kept_days else []
+        return [*permissions.ROLES, *joins, *keeps]
+
+    def _declare_network(self) -> Attached | None:
+        settings, apis = self._settings, self._services.by_api
+        if not settings.network.enabled:
+            return None
+        needed = ("compute", *services.NETWORK_APIS, *services.PEERING_APIS)
+        return PrivateNetwork(
+            "network",
+            names=self._names,
+            settings=settings.network,
+            agents=self._agents,
+            protect=settings.protect,
+            labels=self._labels,
+            after=[apis[api] for api in needed if api in apis],
+        ).attached
 
     def _declare_keys(self) -> dict[str, Key]:
         """By service; none where Google's own keys encrypt."""
@@ -104,6 +137,23 @@ class Platform:
             labels=self._labels,
             after=[apis["storage"]],
         )
+        DataAccessAudit(
+            "audit-logs",
+            project=settings.project,
+            settings=settings.audit_logs,
+            after=[apis["bigquery"], apis["logging"], apis["storage"]],
+        )
+        if settings.audit_logs.kept_days:
+            AuditRecords(
+                "audit-records",
+                names=names,
+                identity=self._identity,
+                settings=settings.audit_logs,
+                protect=settings.protect,
+                key=self._keys.get("storage"),
+                labels=self._labels,
+                after=[apis["logging"], apis["storage"]],
+            )
         self._warehouse = Warehouse(
             "warehouse",
             datasets=_datasets(settings),
@@ -141,6 +191,7 @@ class Platform:
             location=settings.region,
             protect=settings.protect,
             key=self._keys.get("aiplatform"),
+            network=self._network,
             after=apis,
         )
         self._steps_pool = TrainingPool(
@@ -150,6 +201,7 @@ class Platform:
             location=settings.region,
             protect=False,  # CPU machines come back; only what may not is worth a refused plan
             key=self._keys.get("aiplatform"),
+            network=self._network,
             after=apis,
         )
 
@@ -161,7 +213,8 @@ class Platform:
             repository_url=self._names.repository_url,
             after=[self._repository.repository],
         )
-        spec_json = self._images.lock.apply(lambda lock: go_json(compile_pipeline(self._facts(lock))))
+        self._known = pulumi.Output.all(self._images.lock, network_access(self._network))
+        spec_json = self._known.apply(lambda known: go_json(compile_pipeline(self._facts(*known))))
         self._pipeline = CompiledPipeline("pipeline", spec_json=spec_json, bucket=self._store.bucket.name)
         grants = [
             *self._identity.grants,
@@ -181,6 +234,7 @@ class Platform:
                 pipeline_root=self._names.folder(naming.RUNS),
                 service_account=self._names.service_account,
                 key=self._keys.get("aiplatform"),
+                network=self._network,
                 after=[*grants, *pools],
             )
             for schedule in self._settings.schedules
@@ -194,11 +248,11 @@ class Platform:
         if not isinstance(minutes, int | float) or isinstance(minutes, bool):
             return spec_json
 
-        def compiled(lock: ImageLock) -> str:
-            facts = self._facts(lock).model_copy(update={"max_minutes": float(minutes)})
+        def compiled(known: list[Any]) -> str:
+            facts = self._facts(*known).model_copy(update={"max_minutes": float(minutes)})
             return go_json(compile_pipeline(facts))
 
-        return self._images.lock.apply(compiled)
+        return self._known.apply(compiled)
 
     def _declare_operations(self) -> None:
         apis = self._services.by_api
@@ -212,14 +266,18 @@ class Platform:
             after=[api for name, api in apis.items() if name in ("logging", "monitoring", *services.BUDGET_APIS)],
         )
 
-    def _facts(self, images: ImageLock) -> PlatformFacts:
-        return PlatformFacts(**_known_facts(self._settings, self._names), images=images)
+    def _facts(self, images: ImageLock, network: NetworkAccess) -> PlatformFacts:
+        return platform_facts.facts(self._settings, self._names, images, network)
 
     @property
     def outputs(self) -> dict[str, pulumi.Input[Any]]:
-        known = _known_facts(self._settings, self._names)
+        network = network_access(self._network)
         return {
-            **{name: value.model_dump() if isinstance(value, BaseModel) else value for name, value in known.items()},
+            **platform_facts.known(self._settings, self._names),
+            **{
+                name: network.apply(lambda access, pool=pool: platform_facts.within(pool, access).model_dump())
+                for name, pool in platform_facts.pools(self._settings).items()
+            },
             "images": self._images.lock.apply(ImageLock.model_dump),
             "stack": self._settings.stack,
             "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
@@ -256,31 +314,3 @@ def _datasets(settings: Settings) -> list[DatasetSpec]:
 
 def _feedback(settings: Settings) -> str:
     return f"{settings.project}.{naming.DATASET_RECSYS}.{FEEDBACK.name}"
-
-
-def _known_facts(settings: Settings, names: Names) -> dict[str, Any]:
-    """Every field of `PlatformFacts` but the images: known before anything exists."""
-    model = settings.training.model_name
-    return {
-        "project": settings.project,
-        "region": settings.region,
-        "environment": settings.environment,
-        "artifact_bucket": f"gs://{names.artifact_bucket}",
-        "pipeline_root": names.folder(naming.RUNS),
-        "staging_prefix": names.folder(naming.HISTORY),
-        "snapshot_prefix": names.folder(naming.SNAPSHOTS),
-        "model_dir": names.gs(f"{naming.MODELS}{model}"),
-        "checkpoint_dir": names.gs(f"{naming.CHECKPOINTS}{model}"),
-        "dataset_recsys": naming.DATASET_RECSYS,
-        "dataset_drift": naming.DATASET_DRIFT,
-        "requests_table": f"{naming.DATASET_RECSYS}.{REQUESTS.name}",
-        "feedback_table": f"{naming.DATASET_RECSYS}.{FEEDBACK.name}",
-        "drift_table": f"{naming.DATASET_DRIFT}.{DRIFT_HOURLY.name}",
-        "service_account": names.service_account,
-        "training_pool": settings.training_pool.spec(),
-        "steps_pool": settings.steps_pool.spec(),
-        "kms_key": names.kms_key("aiplatform") if settings.encryption.own_keys else "",
-        "experiment": settings.training.experiment,
-        "model_name": model,
-        "max_minutes": settings.training.max_minutes,
-    }

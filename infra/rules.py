@@ -13,8 +13,9 @@ from typing import Any
 from pydantic.alias_generators import to_camel
 
 from contracts.problems import Problem
-from infra import limits, machines, naming
+from infra import limits, machines, naming, network_rules
 from infra.stack_config import (
+    AuditLogSettings,
     EncryptionSettings,
     FederationSettings,
     OperationsSettings,
@@ -304,6 +305,24 @@ def _encryption(encryption: EncryptionSettings) -> Iterator[Problem]:
         yield _problem(f"{config_key('encryption')}.rotationDays", days, rule, "Set it to 90, as most do")
 
 
+def _audit_logs(audit: AuditLogSettings) -> Iterator[Problem]:
+    key = config_key("audit_logs")
+    for name in ("kept_days", "locked_days"):
+        days = getattr(audit, name)
+        if not 0 <= days <= limits.MAX_RETENTION_DAYS:
+            rule = f"a bucket's retention has at most {limits.MAX_RETENTION_DAYS} days"
+            yield _problem(f"{key}.{to_camel(name)}", days, rule, "Set days in that range, or 0 for none")
+    if 0 <= audit.kept_days < audit.locked_days:
+        rule = f"nothing can be deleted before it, and keptDays deletes after {audit.kept_days}"
+        yield _problem(f"{key}.lockedDays", audit.locked_days, rule, "Keep them at least as long")
+    if audit.locked and audit.locked_days < 1:
+        rule = "locks a retention of lockedDays, and there is none"
+        yield _problem(f"{key}.locked", audit.locked, rule, "Set lockedDays, or locked: false")
+    if audit.kept_days > 0 and not (audit.data_reads or audit.data_writes):
+        rule = "keeps what is logged, and nothing is"
+        yield _problem(f"{key}.keptDays", audit.kept_days, rule, "Set dataWrites: true, or keptDays: 0")
+
+
 def _operations(operations: OperationsSettings) -> Iterator[Problem]:
     key = config_key("operations")
     for index, address in enumerate(operations.emails):
@@ -357,6 +376,11 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("submitters", "project", "region"), _itself),
     (("federation",), _federation),
     (("encryption",), _encryption),
+    (("network",), network_rules.network_problems),
+    (("network", "training_pool", "steps_pool"), network_rules.room_problems),
+    (("network", "training_pool"), partial(network_rules.accelerator_problems, "training_pool")),
+    (("network", "steps_pool"), partial(network_rules.accelerator_problems, "steps_pool")),
+    (("audit_logs",), _audit_logs),
     (("operations",), _operations),
     (("training",), _training),
 )

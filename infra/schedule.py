@@ -15,6 +15,7 @@ from pulumi import Output, ResourceOptions
 
 from infra.encryption import Key, usable
 from infra.go_json import go_json
+from infra.network import Attached
 from infra.stack_config import ScheduleSettings
 
 _ON_DEMAND = {"on-demand": "STANDARD", "spot": "SPOT", "flex-start": "FLEX_START"}
@@ -68,6 +69,7 @@ class PipelineSchedule(pulumi.ComponentResource):
         pipeline_root: str,
         service_account: str,
         key: Key | None,
+        network: Attached | None,
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
@@ -90,6 +92,12 @@ class PipelineSchedule(pulumi.ComponentResource):
                     service_account=service_account,
                     encryption_spec=key
                     and gcp.colab.ScheduleCreatePipelineJobRequestPipelineJobEncryptionSpecArgs(kms_key_name=key.name),
+                    network=network.network if network else None,
+                    psc_interface_config=gcp.colab.ScheduleCreatePipelineJobRequestPipelineJobPscInterfaceConfigArgs(
+                        network_attachment=network.attachment
+                    )
+                    if network and network.attachment
+                    else None,
                     runtime_config=gcp.colab.ScheduleCreatePipelineJobRequestPipelineJobRuntimeConfigArgs(
                         gcs_output_directory=pipeline_root
                     ),

@@ -10,6 +10,9 @@ import pulumi
 import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
+from infra import permissions
+from infra.identity import PlatformIdentity
+
 _ROLE = "roles/aiplatform.serviceAgent"
 
 
@@ -21,7 +24,14 @@ class ServiceAgents(pulumi.ComponentResource):
     """
 
     def __init__(
-        self, name: str, *, project: str, after: Sequence[pulumi.Resource] = (), opts: ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        project: str,
+        identity: PlatformIdentity,
+        joins_network: bool,
+        after: Sequence[pulumi.Resource] = (),
+        opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:ServiceAgents", name, None, opts)
         self.vertex = gcp.projects.ServiceIdentity(
@@ -41,4 +51,17 @@ class ServiceAgents(pulumi.ComponentResource):
                 opts=ResourceOptions(parent=self),
             )
         ]
+        if joins_network:
+            self.grants.append(self._network_grant(project, identity))
         self.register_outputs({})
+
+    def _network_grant(self, project: str, identity: PlatformIdentity) -> gcp.projects.IAMMember:
+        """Its own role does not let it into a network attachment."""
+        role = permissions.NETWORK_AGENT
+        return gcp.projects.IAMMember(
+            f"{self.pulumi_resource_name}-aiplatform-network",
+            project=project,
+            role=identity.role_name(role),
+            member=self.vertex.member,
+            opts=ResourceOptions(parent=self, depends_on=[identity.roles[role.role_id]]),
+        )

@@ -11,6 +11,8 @@ import pulumi_gcp as gcp
 from pulumi import ResourceOptions
 
 APIS = ("aiplatform", "artifactregistry", "bigquery", "compute", "iam", "logging", "monitoring", "storage")
+NETWORK_APIS = ("dns",)
+PEERING_APIS = ("servicenetworking",)
 ENCRYPTION_APIS = ("cloudkms",)
 BUDGET_APIS = ("billingbudgets",)
 FEDERATION_APIS = ("iamcredentials", "sts")

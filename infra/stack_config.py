@@ -132,6 +132,31 @@ class EncryptionSettings(_Section):
     rotation_days: int
 
 
+class NetworkSettings(_Section):
+    """A network of the project's own, where `enabled`: pools have an interface in its subnetwork (`psc_interface`), or
+    are peered with it and have addresses of `peering_range` ("" for no peering)."""
+
+    enabled: bool
+    subnet_range: str
+    psc_interface: bool
+    peering_range: str
+    google_apis: str
+    nat: bool
+    flow_log_percent: int
+
+
+class AuditLogSettings(_Section):
+    """Which accesses to buckets and datasets are logged. `kept_days` 0: not beyond Cloud Logging's own 30 days;
+    otherwise in a bucket of their own, where `locked_days` (0 for none) nobody can change or delete them, and `locked`
+    makes that irrevocable."""
+
+    data_reads: bool
+    data_writes: bool
+    kept_days: int
+    locked_days: int
+    locked: bool
+
+
 class OperationsSettings(_Section):
     """0 hours: not watched. `billing_account` "" for no budget; `monthly_budget` is in the account's currency."""
 
@@ -168,6 +193,8 @@ class StackConfig(BaseModel):
     submitters: tuple[str, ...]
     federation: FederationSettings
     encryption: EncryptionSettings
+    network: NetworkSettings
+    audit_logs: AuditLogSettings
     operations: OperationsSettings
     training: TrainingSettings
 

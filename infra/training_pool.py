@@ -12,7 +12,7 @@ The service treats a persistent resource as immutable and cancels the jobs on on
   stays, so that it can go, once its jobs have ended, when it is no longer declared;
 * a hibernated pool is not declared at all, which deletes it where it was (`protect` refuses that): nothing bills, and
   jobs run on demand on the same machine and disk;
-* the machine, the disk and the count come from the `PoolSpec` that jobs are built from too.
+* the machine, the disk, the count and the network come from what jobs are built from too.
 
 Does not own: which machines exist (infra/machines.py), what a job on it must look like (contracts/pool_spec.py).
 """
@@ -25,6 +25,7 @@ from pulumi import CustomTimeouts, ResourceOptions
 
 from contracts.pool_spec import PoolSpec
 from infra.encryption import Key, usable
+from infra.network import Attached, ready
 
 _REPLACED_NOT_UPDATED = ["resourcePools", "displayName"]
 _MOVED_BY_AUTOSCALING = ["resourcePools[0].replicaCount"]
@@ -48,11 +49,13 @@ class TrainingPool(pulumi.ComponentResource):
         location: str,
         protect: bool,
         key: Key | None,
+        network: Attached | None,
         after: Sequence[pulumi.Resource] = (),
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:TrainingPool", name, None, opts)
-        self._location, self._key, self._after = location, key, [*after, *usable(key)]
+        self._location, self._key, self._network = location, key, network
+        self._after = [*after, *usable(key), *ready(network)]
         self.persistent_resources: list[pulumi.Resource] = []
         if spec.persistent_resource_id:
             moved = _MOVED_BY_AUTOSCALING if spec.autoscaling else None
@@ -74,6 +77,12 @@ class TrainingPool(pulumi.ComponentResource):
             resource_runtime_spec=_runtime_spec(),
             encryption_spec=self._key
             and gcp.vertex.AiPersistentResourceEncryptionSpecArgs(kms_key_name=self._key.name),
+            network=self._network.network if self._network else None,
+            psc_interface_config=gcp.vertex.AiPersistentResourcePscInterfaceConfigArgs(
+                network_attachment=self._network.attachment
+            )
+            if self._network and self._network.attachment
+            else None,
             deletion_policy="PREVENT" if protect else "DELETE",
             opts=ResourceOptions(
                 parent=self,

@@ -8,13 +8,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.job_environment import trainer_environment
-from contracts.pool_spec import PoolSpec
+from contracts.pool_spec import NetworkAccess, PoolSpec
 from contracts.stack_outputs import PlatformFacts
 
 STEPS = ("extract", "validate", "train", "evaluate", "gate", "register", "promote")
 RUN_ID = "{{$.pipeline_job_name}}"  # Vertex AI replaces it by the pipeline job's id
 NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED"
 STEP_TIMEOUT_SECONDS = 6 * 3600
+ON_TRAINING_POOL = ("train", "evaluate")  # the other steps are on the steps' pool
+_NO_NETWORK = NetworkAccess()
 
 
 def snapshot_uri(facts: PlatformFacts, run_id: str = RUN_ID) -> str:
@@ -80,8 +82,9 @@ def custom_job(
     strategy: Any = "STANDARD",
     restart_on_worker_restart: Any = False,
     kms_key: str = "",
+    network: NetworkAccess = _NO_NETWORK,
 ) -> dict[str, Any]:
-    """A `CustomJob` message with snake_case keys. On a pool `kms_key` must be the pool's."""
+    """A `CustomJob` message with snake_case keys. On a pool `kms_key` and `network` must be the pool's."""
     encryption = {"encryption_spec": {"kms_key_name": kms_key}} if kms_key else {}
     return encryption | {
         "display_name": f"{RUN_ID}-{step}",
@@ -95,6 +98,7 @@ def custom_job(
             },
             "service_account": service_account,
             "persistent_resource_id": persistent_resource_id,
+            **network.as_api(),
         },
     }
 

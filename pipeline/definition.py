@@ -163,6 +163,7 @@ class _StepComponents:
                 strategy=strategy,
                 restart_on_worker_restart=restart_job_on_worker_restart,
                 kms_key=self.facts.kms_key,
+                network=self.facts.training_pool.network,
             )
             return self._launch(payload, gcp_resources)
 
@@ -189,6 +190,7 @@ class _StepComponents:
                 persistent_resource_id=self._pool("evaluate", persistent_resource_id),
                 service_account=service_account,
                 kms_key=self.facts.kms_key,
+                network=self.facts.training_pool.network,
             )
             return self._launch(payload, gcp_resources)
 
@@ -250,6 +252,7 @@ class _StepComponents:
             persistent_resource_id=self._pool(step, pool_id),
             service_account=service_account,
             kms_key=self.facts.kms_key,
+            network=self.facts.steps_pool.network,
         )
         return self._launch(payload, gcp_resources)
 

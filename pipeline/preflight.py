@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.pool_spec import DiskSpec, JobRequest, MachineSpec, match_problems
+from contracts.pool_spec import DiskSpec, JobRequest, MachineSpec, NetworkAccess, match_problems
 from contracts.problems import Problem, refuse_if
 from contracts.stack_outputs import PlatformFacts
-from pipeline.custom_jobs import NO_ACCELERATOR
+from pipeline.custom_jobs import NO_ACCELERATOR, ON_TRAINING_POOL
 from pipeline.parameters import REPLICAS
 
 _STRATEGIES = ("STANDARD", "SPOT", "FLEX_START")
@@ -18,9 +18,36 @@ _MOST_MINUTES = 30 * 24 * 60  # the trainer's own limit
 _SECONDS = re.compile(r"\d{1,9}s")
 
 
-def require_accepted(values: Mapping[str, Any], facts: PlatformFacts) -> None:
-    """Raise `Refused` with every reason why a job with these parameters (defaults included) would be rejected."""
-    refuse_if("Job", problems(values, facts))
+def require_accepted(values: Mapping[str, Any], facts: PlatformFacts, spec: Mapping[str, Any]) -> None:
+    """Raise `Refused` with every reason why a job of the compiled pipeline with these parameters (defaults included)
+    would be rejected."""
+    refuse_if("Job", [*problems(values, facts), *network_problems(spec, facts)])
+
+
+def network_problems(spec: Mapping[str, Any], facts: PlatformFacts) -> list[Problem]:
+    """Jobs of the compiled pipeline that are not in their pool's network."""
+    found = []
+    for step, payload in _payloads(spec).items():
+        pool = facts.training_pool if step in ON_TRAINING_POOL else facts.steps_pool
+        held = NetworkAccess(network=_named("network", payload), attachment=_named("network_attachment", payload))
+        if held != pool.network:
+            rule = f"the pool of step {step!r} has {pool.network.as_api()!r}, and its jobs must have the same"
+            found.append(
+                Problem(key="network", value=held.as_api(), rule=rule, fix="Bring the stack up again: make up")
+            )
+    return found
+
+
+def _payloads(spec: Mapping[str, Any]) -> dict[str, str]:
+    """Of each step the job that its launcher creates: JSON but for the placeholders in it."""
+    executors = spec.get("deploymentSpec", {}).get("executors", {})
+    arguments = {name.removeprefix("exec-"): each["container"].get("args", []) for name, each in executors.items()}
+    return {name: args[args.index("--payload") + 1] for name, args in arguments.items() if "--payload" in args}
+
+
+def _named(key: str, payload: str) -> str:
+    match = re.search(rf'"{key}": "([^"]*)"', payload)
+    return match[1] if match else ""
 
 
 def problems(values: Mapping[str, Any], facts: PlatformFacts) -> list[Problem]:
@@ -40,12 +67,14 @@ def problems(values: Mapping[str, Any], facts: PlatformFacts) -> list[Problem]:
         persistent_resource_id=values["persistent_resource_id"],
         service_account=values["service_account"],
         strategy=values["strategy"],
+        network=facts.training_pool.network,
     )
     step = JobRequest(
         machine=facts.steps_pool.machine,
         disk=facts.steps_pool.disk,
         persistent_resource_id=values["steps_persistent_resource_id"],
         service_account=values["service_account"],
+        network=facts.steps_pool.network,
     )
     steps = [
         problem.model_copy(update={"key": "steps_persistent_resource_id"})

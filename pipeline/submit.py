@@ -54,7 +54,7 @@ def submit(
     clients = clients or cl.for_submission(outputs)
     spec = deployed_spec(outputs, Objects(clients.storage))
     values = parameters.parse(arguments, spec)
-    preflight.require_accepted(parameters.defaults(spec) | values, outputs)
+    preflight.require_accepted(parameters.defaults(spec) | values, outputs, spec)
     run_id = run_id or new_run_id()
     sent = parameters.for_request(values, spec, outputs, run_id)
     return _create(outputs, clients, spec, sent, run_id)
@@ -74,6 +74,7 @@ def _create(
         ),
         service_account=str(values.get("service_account", outputs.service_account)),
         encryption_spec=EncryptionSpec(kms_key_name=outputs.kms_key) if outputs.kms_key else None,
+        **outputs.training_pool.network.as_api(),
     )
     created = clients.pipelines.create_pipeline_job(
         parent=clients.location, pipeline_job=job, pipeline_job_id=run_id, timeout=_REQUEST_SECONDS

@@ -1,5 +1,8 @@
 """Accounts and grants in a plan: who can do what no longer."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from plan.changes import Change
 from plan.notes import Note, arrow, plainly
 
@@ -21,6 +24,25 @@ def tell_account(change: Change) -> Note:
             "it is another account, which old grants do not know",
         )
     return Note(f"Service account {old or new} is changed in place: {', '.join(change.paths) or 'its options'}")
+
+
+def tell_audit(change: Change) -> Note:
+    service = change.old.get("service") or change.new.get("service")
+    if change.op == "delete":
+        return Note(
+            f"Audit configuration of {service} is DELETED",
+            data="accesses to its data are no longer logged; what is logged stays as long as it is kept",
+        )
+    kinds = [", ".join(_kinds(side)) for side in (change.old, change.new)]
+    return Note(
+        f"Audit configuration of {service} changes: {arrow(*kinds)}",
+        money="data access logs bill by the GB" if len(_kinds(change.new)) > len(_kinds(change.old)) else "",
+        data="it is all that the project's policy says of this service: what others declared there is replaced",
+    )
+
+
+def _kinds(inputs: Mapping[str, Any]) -> list[str]:
+    return sorted(str(each.get("logType")) for each in inputs.get("auditLogConfigs") or [])
 
 
 def tell_grant(change: Change) -> Note:

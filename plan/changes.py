@@ -18,6 +18,16 @@ KEY_RING = "gcp:kms/keyRing:KeyRing"
 CRYPTO_KEY = "gcp:kms/cryptoKey:CryptoKey"
 CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
 IDENTITY_POOL = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
+AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
+FIREWALL = "gcp:compute/firewall:Firewall"
+NAT = "gcp:compute/routerNat:RouterNat"
+NETWORKS = (
+    "gcp:compute/network:Network",
+    "gcp:compute/subnetwork:Subnetwork",
+    "gcp:compute/networkAttachment:NetworkAttachment",
+    "gcp:compute/globalAddress:GlobalAddress",
+    "gcp:servicenetworking/connection:Connection",
+)
 
 DESTRUCTIVE = ("replace", "delete")
 _LABELS_OF_THE_PROVIDER = {"effectiveLabels", "pulumiLabels"}

@@ -8,13 +8,20 @@ from plan.changes import Change, columns
 from plan.notes import Note, arrow
 
 _DAY_MS = 86_400_000
+_REFUSED_WHILE_KEPT = "Its retention policy is locked: Google refuses that while an object in it is younger than that"
 
 
 def tell_bucket(change: Change) -> Note:
     name = change.old.get("name") or change.new.get("name") or change.name
     if change.destructive:
-        return _gone("Bucket", name, change, "every object in it: data, checkpoints, models, compiled pipelines")
+        note = _gone("Bucket", name, change, "every object in it: data, checkpoints, models, compiled pipelines")
+        return note.because(_REFUSED_WHILE_KEPT) if is_locked(change.old) else note
+    if change.op == "create":
+        return Note(f"Bucket {name} is created", data=_retention(change))
     rules = list(_lifecycle(change))
+    if change.differs("retentionPolicy"):
+        told = "; ".join([_retention(change), *rules])
+        return Note(f"Bucket {name} is changed in place: retention policy", data=told, instead=_instead(change))
     soft = change.new.get("softDeletePolicy") or {}
     seconds = int(soft.get("retentionDurationSeconds") or 0)
     back = f"; what goes can be brought back for {seconds // 86_400} days" if seconds else "; what goes is gone"
@@ -22,6 +29,36 @@ def tell_bucket(change: Change) -> Note:
         f"Bucket {name} is changed in place: {'lifecycle' if rules else ', '.join(change.paths) or 'its options'}",
         data="; ".join(rules) + back if rules else "",
     )
+
+
+def is_locked(bucket: Mapping[str, Any]) -> bool:
+    return (bucket.get("retentionPolicy") or {}).get("isLocked") is True
+
+
+def _retention(change: Change) -> str:
+    """For how long nothing in it can be deleted or replaced, and whether that is for good."""
+    old, new = (_retained_days(side) for side in (change.old, change.new))
+    kept = f"nothing in it, old objects included, can be deleted or replaced before it is {new:g} days old"
+    if not new:
+        return "its objects can be deleted and replaced again at any age"
+    told = kept if old == new or not old else f"{kept} (so far {old:g})"
+    if not is_locked(change.new):
+        return f"{told}; who may change the bucket can shorten or remove that again"
+    if is_locked(change.old):
+        return f"{told}; it is locked: what is lengthened can never be shortened, and a shorter one is refused"
+    return (
+        f"{told}. IT IS LOCKED FOR GOOD: nobody, Google included, can shorten or remove it again, nor delete the "
+        "bucket before its last object is that old"
+    )
+
+
+def _instead(change: Change) -> str:
+    locks = is_locked(change.new) and not is_locked(change.old)
+    return "leave `locked: false` until the days have proved right: they bind alike meanwhile" if locks else ""
+
+
+def _retained_days(inputs: Mapping[str, Any]) -> float:
+    return int((inputs.get("retentionPolicy") or {}).get("retentionPeriod") or 0) / 86_400
 
 
 def tell_dataset(change: Change) -> Note:

@@ -74,6 +74,7 @@ def _flat(inputs: Mapping[str, Any]) -> dict[str, Any]:
         "display name": inputs.get("displayName"),
         "location": inputs.get("location"),
         "network": inputs.get("network"),
+        "network attachment": (inputs.get("pscInterfaceConfig") or {}).get("networkAttachment"),
         **labels,
     }
 

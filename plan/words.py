@@ -1,21 +1,25 @@
 """What a planned change does to capacity, money and data, and what to do instead.
 
 Owns the sentences' shape and which rule speaks of which type. The sentences themselves: pool_words, schedule_words,
-data_words, access_words. A change that no rule knows is still named, with the properties that differ.
+data_words, access_words, network_words. A change that no rule knows is still named, with the properties that differ.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from plan import access_words, data_words, pool_words, schedule_words
+from plan import access_words, data_words, network_words, pool_words, schedule_words
 from plan.changes import (
     ACCOUNT,
+    AUDIT,
     BUCKET,
     CRYPTO_KEY,
     CUSTOM_ROLE,
     DATASET,
+    FIREWALL,
     IDENTITY_POOL,
     KEY_RING,
+    NAT,
+    NETWORKS,
     POOL,
     SCHEDULE,
     TABLE,
@@ -34,6 +38,10 @@ _RULES: dict[str, Callable[[Change], Note]] = {
     CRYPTO_KEY: access_words.tell_key,
     CUSTOM_ROLE: access_words.tell_role,
     IDENTITY_POOL: access_words.tell_identity_pool,
+    AUDIT: access_words.tell_audit,
+    FIREWALL: network_words.tell_firewall,
+    NAT: network_words.tell_nat,
+    **dict.fromkeys(NETWORKS, network_words.tell),
 }
 
 
@@ -46,9 +54,10 @@ class Place:
 
 
 def notes(changes: Iterable[Change], *, was: Place | None = None, will_be: Place | None = None) -> list[Note]:
-    """The most destructive first. What is merely created beside others is left to the tree."""
+    """The most destructive first. What is merely created beside others is left to the tree, unless it is for good or
+    opens the network."""
     found = [note for note in (_moved(was, will_be),) if note]
-    told = [tell(change) for change in sorted(changes, key=_weight) if change.op != "create"]
+    told = [tell(change) for change in sorted(changes, key=_weight) if change.op != "create" or _matters(change)]
     return found + told
 
 
@@ -68,6 +77,10 @@ def _tell_any(change: Change) -> Note:
     if change.is_grant:
         return access_words.tell_grant(change)
     return plainly(change)
+
+
+def _matters(created: Change) -> bool:
+    return created.type == NAT or (created.type == BUCKET and data_words.is_locked(created.new))
 
 
 def _weight(change: Change) -> tuple[int, int, str, str]:

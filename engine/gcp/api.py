@@ -29,6 +29,7 @@ SERVICES = {
     "COLAB": "",
     "CLOUD_BILLING": "v1",
     "COMPUTE": "",
+    "DNS": "",
     "PUBSUB": "",
     "CLOUD_SCHEDULER": "",
     "KMS": "",

@@ -170,12 +170,20 @@ class ProjectIAMMember(IamMember):
         return str(values["project"]).removeprefix("projects/")
 
     def get_policy(self, call: Call, holder: str, values: Properties) -> dict[str, Any] | None:
-        body = {"options": {"requestedPolicyVersion": 3}}
-        return call.api.call("RESOURCE_MANAGER", "POST", f"projects/{holder}:getIamPolicy", body=body)
+        return get_project_policy(call, holder)
 
     def set_policy(self, call: Call, holder: str, policy: dict[str, Any], values: Properties) -> dict[str, Any]:
-        body = {"policy": policy, "updateMask": "bindings,etag,auditConfigs"}
-        return call.api.call("RESOURCE_MANAGER", "POST", f"projects/{holder}:setIamPolicy", body=body)
+        return set_project_policy(call, holder, policy)
+
+
+def get_project_policy(call: Call, project: str) -> dict[str, Any]:
+    body = {"options": {"requestedPolicyVersion": 3}}
+    return call.api.call("RESOURCE_MANAGER", "POST", f"projects/{project}:getIamPolicy", body=body)
+
+
+def set_project_policy(call: Call, project: str, policy: dict[str, Any]) -> dict[str, Any]:
+    body = {"policy": policy, "updateMask": "bindings,etag,auditConfigs"}
+    return call.api.call("RESOURCE_MANAGER", "POST", f"projects/{project}:setIamPolicy", body=body)
 
 
 class ServiceAccountIAMMember(IamMember):

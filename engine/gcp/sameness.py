@@ -28,6 +28,13 @@ def _last_segment(old: Value, new: Value) -> bool:
     return old.rsplit("/", 1)[-1] == new.rsplit("/", 1)[-1]
 
 
+def _last_segments(old: Value, new: Value) -> bool:
+    """Each name of a list is the one at its place in the other."""
+    if not (isinstance(old, list) and isinstance(new, list)) or len(old) != len(new):
+        return False
+    return all(mine == theirs or _last_segment(mine, theirs) for mine, theirs in zip(old, new, strict=True))
+
+
 def _project(old: Value, new: Value) -> bool:
     return (
         isinstance(old, str) and isinstance(new, str) and old.removeprefix("projects/") == new.removeprefix("projects/")
@@ -189,6 +196,7 @@ RULES: dict[str, Callable[[Value, Value], bool]] = {
     "fold": _fold,
     "bucket": _bucket,
     "last-segment": _last_segment,
+    "last-segments": _last_segments,
     "project": _project,
     "member": _member,
     "seconds": _seconds,

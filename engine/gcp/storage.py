@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from engine.errors import AlreadyExistsError, OperationError
 from engine.gcp.api import RefusedError
-from engine.gcp.comparing import empty
+from engine.gcp.comparing import Change, empty
 from engine.gcp.resource import Call, RestType, fill
 from engine.values import Properties
 
@@ -121,10 +121,13 @@ class Bucket(RestType):
     def path(self, identity: str, known: Properties) -> str:
         return f"b/{identity}"
 
-    def refuse(self, inputs: Properties) -> str:
-        if (inputs.get("retentionPolicy") or {}).get("isLocked"):
-            return "retentionPolicy.isLocked is not in the engine's tables"
-        return super().refuse(inputs)
+    def compare(self, prior: Properties, plan: Properties) -> list[Change]:
+        """What is locked stays locked: only another bucket is without it."""
+        loosened = _is_locked(prior) and not _is_locked(plan)
+        return [
+            Change(change.path, change.kind, True) if loosened and change.key == "retentionPolicy" else change
+            for change in super().compare(prior, plan)
+        ]
 
     def body(self, plan: Properties) -> dict[str, Any]:
         body = super().body(plan)
@@ -145,7 +148,16 @@ class Bucket(RestType):
             if error.status == 409:
                 raise AlreadyExistsError(str(error), plan["name"]) from error
             raise
+        self._lock(call, {}, plan)
         return self.read_back(call, plan["name"], plan)
+
+    def _lock(self, call: Call, prior: Properties, plan: Properties) -> None:
+        """For good, and only while the bucket is as it was just read."""
+        if _is_locked(plan) and not _is_locked(prior):
+            path = self.path(str(plan["name"]), plan)
+            seen = call.api.call(self.service, "GET", path).get("metageneration")
+            query = {"ifMetagenerationMatch": str(seen)}
+            call.api.call(self.service, "POST", f"{path}/lockRetentionPolicy", query=query)
 
     def read_more(self, outputs: Properties, answer: Any, known: Properties) -> None:
         outputs["url"] = f"gs://{answer['name']}"
@@ -168,6 +180,7 @@ class Bucket(RestType):
             patch["labels"] = {**(patch["labels"] or {}), **gone}
         if patch:
             call.api.call(self.service, "PATCH", self.path(identity, prior), body=patch)
+        self._lock(call, prior, plan)
         return self.read_back(call, identity, plan)[1]
 
     def delete(self, call: Call, identity: str, prior: Properties) -> None:
@@ -189,6 +202,10 @@ class Bucket(RestType):
             if not (token := (answer or {}).get("nextPageToken")):
                 return
             page["pageToken"] = token
+
+
+def _is_locked(values: Properties) -> bool:
+    return (values.get("retentionPolicy") or {}).get("isLocked") is True
 
 
 def _delete_object(call: Call, bucket: str, item: dict[str, Any]) -> None:

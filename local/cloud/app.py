@@ -15,6 +15,7 @@ from local.cloud import (
     compute,
     control,
     discovery,
+    dns,
     metadata_server,
     monitoring,
     scheduler,
@@ -128,7 +129,7 @@ class Cloud:
         data = [*storage.services(self), *bigquery.services(self)]
         events = [*self.pubsub.services(), *scheduler.services(self, self.pubsub.topics)]
         observed = [*self.logging.services(), *monitoring.services(self)]
-        declared = [*control.services(self), *compute.services(self)]
+        declared = [*control.services(self), *compute.services(self), *dns.services(self)]
         services = [*core, *data, *events, *observed, *declared, *self.vertex.services()]
         public = [prefix for service in services if service.bare for prefix in service.prefixes]
         versions = {"v1": ("v1", "v1beta1", "v1beta2", "v2")}

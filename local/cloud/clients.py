@@ -12,6 +12,7 @@ _PROVIDER_PATHS = {
     "CLOUD_SCHEDULER": "cloudscheduler/v1/",
     "COLAB": "aiplatform/v1beta1/",
     "COMPUTE": "compute/beta/",
+    "DNS": "dns/v1/",
     "EVENTARC": "eventarc/v1/",
     "IAM_BETA": "iam/v1/",
     "KMS": "kms/v1/",
@@ -31,6 +32,7 @@ _GCLOUD_PATHS = {
     **dict.fromkeys(("MONITORING", "PUBSUB", "SECRETMANAGER", "SERVICENETWORKING", "SERVICEUSAGE"), ""),
     "BIGQUERY": "bigquery/v2/",
     "COMPUTE": "compute/v1/",
+    "DNS": "dns/v1/",
     "STORAGE": "storage/v1/",
 }
 

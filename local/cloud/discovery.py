@@ -25,6 +25,7 @@ _VERSIONS = {
     "cloudresourcemanager": ("v1", "v3"),
     "cloudscheduler": ("v1",),
     "compute": ("v1",),
+    "dns": ("v1",),
     "eventarc": ("v1",),
     "iam": ("v1",),
     "iamcredentials": ("v1",),

@@ -49,7 +49,7 @@ def is_refused_as_shown(command: Command, tmp_path: Path, monkeypatch: pytest.Mo
     given = shlex.split(command.text)[shlex.split(command.text).index("local") + 1 :]
 
     with pytest.raises(Refused) as refused:
-        preflight.require_accepted(parameters.defaults(spec) | parameters.parse(given, spec), outputs)
+        preflight.require_accepted(parameters.defaults(spec) | parameters.parse(given, spec), outputs, spec)
 
     assert str(refused.value).splitlines() == command.shown
 

@@ -16,6 +16,7 @@ from local.cloud.aiplatform.accelerator_quotas import refuse_beyond_quota
 from local.cloud.aiplatform.job_rules import check_encryption, check_job, require_running, seconds, slots_on
 from local.cloud.aiplatform.machines import machine_size
 from local.cloud.aiplatform.messages import canonical
+from local.cloud.aiplatform.networks import may_attach
 from local.cloud.aiplatform.persistent_resources import PersistentResources
 from local.cloud.aiplatform.resources import (
     Collection,
@@ -203,17 +204,7 @@ class CustomJobs(Collection):
         act_as(self.cloud, caller, spec.get("serviceAccount") or self._account_of_pool(location, spec))
         if spec.get("tensorboard"):
             refuse_outside(self.cloud, "customJob.jobSpec.tensorboard", [spec["tensorboard"]], location)
-        if spec.get("network"):
-            self._may_peer(location, spec["network"])
-
-    def _may_peer(self, location: str, network: str) -> None:
-        """A network of another project must be open to Vertex AI's service agent, as a Shared VPC's is."""
-        projects, own = self.cloud.projects, location.split("/")[1]
-        name = projects.with_id(network)
-        owner = name.split("/")[1] if name.startswith("projects/") else own
-        if owner != own and projects.known(owner):
-            agent = f"service-{projects.number_of(own)}@gcp-sa-aiplatform.iam.gserviceaccount.com"
-            self.cloud.access.require(Principal(agent), "compute.networks.use", name)
+        may_attach(self.cloud, location, spec, at="jobSpec.")
 
     def _account_of_pool(self, location: str, spec: Resource) -> str:
         """The account that jobs on the named persistent resource run as unless they name one; "" for the service's."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from local.cloud.aiplatform.accelerator_quotas import refuse_beyond_quota
 from local.cloud.aiplatform.messages import canonical
+from local.cloud.aiplatform.networks import may_attach
 from local.cloud.aiplatform.pool_changes import Change, PoolChanges
 from local.cloud.aiplatform.pool_rules import check, merged_pools, most_replicas, with_defaults
 from local.cloud.aiplatform.resources import Collection, Resource, done, without_output_only
@@ -73,6 +74,7 @@ class PersistentResources(Collection):
         check(body, short)
         account = body.get("resourceRuntimeSpec", {}).get("serviceAccountSpec", {}).get("serviceAccount", "")
         act_as(self.cloud, call.caller, account)
+        may_attach(self.cloud, call.params["parent"], body, at="")
         name = f"{call.params['parent']}/persistentResources/{short}"
         if self.find(name):
             raise already_exists(f"The PersistentResource '{name}' already exists.")

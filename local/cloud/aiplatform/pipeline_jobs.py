@@ -12,6 +12,7 @@ from local.cloud.aiplatform.custom_jobs import CustomJobs
 from local.cloud.aiplatform.lineage import RunLineage
 from local.cloud.aiplatform.messages import canonical
 from local.cloud.aiplatform.metadata import Metadata
+from local.cloud.aiplatform.networks import may_attach
 from local.cloud.aiplatform.pipeline_inputs import inputs_of
 from local.cloud.aiplatform.resources import (
     Collection,
@@ -258,6 +259,7 @@ class PipelineJobs(Collection):
     def _create(self, call: Call) -> dict[str, Any]:
         body = canonical("PipelineJob", call.object(), "pipeline_job")
         act_as(self.cloud, call.caller, account_of(self.cloud, body, call.params["parent"]))
+        may_attach(self.cloud, call.params["parent"], body, at="")
         return self.shown(self.submit(call.params["parent"], body, call.query.get("pipelineJobId", "")))
 
     def _list(self, call: Call) -> dict[str, Any]:

@@ -29,7 +29,9 @@ _OWN = ("id", "kind", "selfLink", "selfLinkWithId", "creationTimestamp", "_name"
 
 
 class ComputeCollection:
-    """`scope` is `global` or `regions/*`; `references` are fields that name other resources of Compute Engine."""
+    """`scope` is `global` or `regions/*`; `references` are fields that name other resources of Compute Engine, or
+    several of them.
+    """
 
     collection: ClassVar[str]
     permission: ClassVar[str]
@@ -119,7 +121,7 @@ class ComputeCollection:
             resource = self.named(call.params["name"])
             for kind, field in self.used_by.items():
                 for user, body in self.store.list(kind):
-                    if body.get(field) == resource["_name"]:
+                    if resource["_name"] in _several(body.get(field)):
                         raise _in_use(self.singular, resource["_name"], user)
             self.store.delete(self.kind, resource["_name"])
             return self.operations.done(call, "delete", resource)
@@ -154,7 +156,9 @@ class ComputeCollection:
         base = f"{HOST}{path_of(call)}"
         shown = {key: value for key, value in resource.items() if key != "_name"}
         for field in (*self.references, "region"):
-            if str(shown.get(field, "")).startswith("projects/"):
+            if isinstance(shown.get(field), list):
+                shown[field] = [f"{base}/{each}" for each in shown[field]]
+            elif str(shown.get(field, "")).startswith("projects/"):
                 shown[field] = f"{base}/{shown[field]}"
         return shown | {"kind": f"compute#{self.singular}", "selfLink": f"{base}/{resource['_name']}"}
 
@@ -163,7 +167,8 @@ class ComputeCollection:
         project = parent.split("/")[1]
         for field in self.references:
             if body.get(field):
-                body = body | {field: self.cloud.projects.with_id(partial(body[field], project=project))}
+                named = [self.cloud.projects.with_id(partial(each, project=project)) for each in _several(body[field])]
+                body = body | {field: named if isinstance(body[field], list) else named[0]}
         found = ComputeViolations()
         found.matches(_NAME, body.get("name"), "name", _NAME_RULE)
         self.check(found, body)
@@ -193,6 +198,10 @@ class ComputeViolations(Violations):
         except ApiError as error:
             texts = [f"Invalid value for field 'resource.{field}': {why}" for field, why in self.found]
             raise ApiError(400, "; ".join(texts), details=error.details, reason="invalid") from None
+
+
+def _several(reference: Any) -> list[Any]:
+    return reference if isinstance(reference, list) else [reference]
 
 
 def fingerprint(content: Any) -> str:

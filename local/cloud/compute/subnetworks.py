@@ -27,6 +27,7 @@ class Subnetworks(ComputeCollection):
     singular = "subnetwork"
     references = ("network",)
     output = ("gatewayAddress", "fingerprint", "state", "subnetworkId", "ipv6CidrRange")
+    used_by = {"compute.networkAttachments": "subnetworks"}  # noqa: RUF012
 
     def routes(self) -> list[Route]:
         name = "/v1/{name=projects/*/regions/*/subnetworks/*}"
@@ -37,7 +38,7 @@ class Subnetworks(ComputeCollection):
             Route("PATCH", name, self.patch, f"{may}.update"),
             Route("POST", f"{name}/expandIpCidrRange", self._expand, f"{may}.expandIpCidrRange"),
             Route("POST", f"{name}/setPrivateIpGoogleAccess", self._set_access, f"{may}.setPrivateIpGoogleAccess"),
-            *_as_paths(policy_routes(resource, self._policy_name, permission=may)),
+            *as_paths(policy_routes(resource, self._policy_name, permission=may)),
         ]
 
     def check(self, found: Violations, body: dict[str, Any]) -> None:
@@ -112,6 +113,6 @@ def _within(old: str, wider: Any) -> bool:
     return narrow.version == wider.version and narrow.network_address in wider and narrow.broadcast_address in wider
 
 
-def _as_paths(routes: list[Route]) -> list[Route]:
+def as_paths(routes: list[Route]) -> list[Route]:
     """Compute Engine writes the methods of policies as path segments, not verbs."""
     return [Route(each.method, each.template.replace("}:", "}/"), each.handler, each.permission) for each in routes]

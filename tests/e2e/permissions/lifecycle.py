@@ -18,7 +18,7 @@ from local.cloud.clients import client_environment
 from tests.e2e.stack.checkout import LOCATION, Checkout, wait_until
 
 _PROJECT = "recsys-local"
-_BY_A_PERSON = ("EnabledServices", "PlatformIdentity", "ServiceAgents", "GithubFederation")
+_BY_A_PERSON = ("EnabledServices", "PlatformIdentity", "ServiceAgents", "DataAccessAudit", "GithubFederation")
 _RETENTION = {
     "stagingDays": 30,
     "checkpointsDays": 60,

@@ -21,6 +21,7 @@ _NAMES = naming.Names(project=_PROJECT, region="us-central1")
 _OTHER_PATH = "the run took another path"
 _LOCALLY_NOT = "Vertex AI calls it on Google Cloud; the local cloud's pipelines keep this themselves"
 _CI = "images come from CI or a workstation; the local cloud registers them from the checkout"
+_NETWORK = "the network was made as it is, with an interface and without NAT, and its operations were done at once"
 UNUSED: dict[str, str] = {
     "aiplatform.artifacts": _LOCALLY_NOT,
     "aiplatform.executions": _LOCALLY_NOT,
@@ -39,6 +40,10 @@ UNUSED: dict[str, str] = {
     "artifactregistry.repositories.uploadArtifacts": _CI,
     "artifactregistry.repositories.downloadArtifacts": _CI,
     "artifactregistry.tags": _CI,
+    "compute": _NETWORK,
+    "dns": _NETWORK,
+    "servicenetworking": "pools had an interface in the network, and were not peered with it",
+    "logging.sinks": "the sink was made and read once, and not changed",
     "bigquery.datasets.get": _OTHER_PATH,
     "bigquery.datasets.getIamPolicy": "access is part of the dataset; asked for by `bq` and the console",
     "bigquery.datasets.setIamPolicy": "access is part of the dataset, changed by its creator; others need this",
@@ -166,7 +171,8 @@ _AGENTS = """## Google's own accounts
 
 `roles/aiplatform.serviceAgent` on the project for Vertex AI's service agent, which starts jobs and pulls images; it
 acts as the pipeline's account and never as its own in a job. The agent for custom code has no part in it, since every
-job names its account.
+job names its account. Where there is a network with interfaces, `recsysNetworkAgent` lets the first join it by the
+attachment; where audit logs are kept, `recsysRecordsWriter` on their bucket lets Cloud Logging's sink add to them.
 """
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ ENDPOINTS = {
     "COLAB": "aiplatform/v1beta1/",
     "CLOUD_BILLING": "cloudbilling/v1/",
     "COMPUTE": "compute/beta/",
+    "DNS": "dns/v1/",
     "PUBSUB": "pubsub/v1/",
     "CLOUD_SCHEDULER": "cloudscheduler/v1/",
     "KMS": "kms/v1/",
@@ -153,6 +154,7 @@ class FakeGoogle:
             if policy.get("etag") not in (None, current["etag"]):
                 raise Refused(409, "There were concurrent policy changes.")
             current = {"version": 3, "bindings": policy.get("bindings", []), "etag": f"e{self.unique()}"}
+            current |= {"auditConfigs": policy["auditConfigs"]} if policy.get("auditConfigs") else {}
             self.policies[name] = current
         return dict(current)
 

@@ -166,11 +166,39 @@ def connections(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[s
     return {"name": f"operations/{fake.unique()}", "done": True, "response": {}}
 
 
+def dns(fake: FakeGoogle, method: str, at: dict[str, str], query: dict[str, str], body: Any) -> Any:
+    """Zones, and their record sets, which changes add and remove."""
+    zone = f"projects/{PROJECT}/managedZones/{at.get('zone') or (body or {}).get('name')}"
+    if at.get("kind"):
+        return _records(fake.need(zone)["records"], at["kind"], query, body)
+    if method == "POST":
+        own = {"id": "42", "creationTime": NOW, "nameServers": ["ns."], "records": {}}
+        fake.add(zone, {**body, **own})
+        return body
+    if method == "DELETE":
+        del fake.things[zone]
+        return None
+    if method == "PUT":
+        fake.need(zone).update(body)
+    return {key: value for key, value in fake.need(zone).items() if key != "records"}
+
+
+def _records(records: dict[Any, Any], kind: str, query: dict[str, str], body: Any) -> Any:
+    if kind == "rrsets":
+        wanted = {(query["name"], query["type"])} if "name" in query else {*records}
+        return {"rrsets": [record for key, record in records.items() if key in wanted]}
+    for each in body.get("deletions", []):
+        del records[each["name"], each["type"]]
+    records.update({(each["name"], each["type"]): each for each in body.get("additions", [])})
+    return {"id": "1", "status": "done"}
+
+
 ROUTES: list[tuple[str, Callable[..., Any]]] = [
     (
         r"/compute/beta/(?P<path>projects/[^/]+/(global|regions/[^/]+)/(?P<kind>\w+)(/(?P<name>[^/]+))?)(/(?P<verb>\w+))?",
         compute,
     ),
+    (r"/dns/v1/projects/[^/]+/managedZones(/(?P<zone>[^/]+)(/(?P<kind>rrsets|changes))?)?", dns),
     (r"/servicenetworking/v1/services/(?P<service>[^/]+)/connections(/(?P<name>[^/]+))?", connections),
     (
         r"/(pubsub/v1|kms/v1|secretmanager/v1|cloudscheduler/v1|monitoring/v[13]|logging/v2|billingbudgets/v1)"

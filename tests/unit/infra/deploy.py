@@ -100,6 +100,10 @@ class _Outputs(pulumi.runtime.Mocks):
             case "gcp:kms/keyRing:KeyRing":
                 where = f"projects/p/locations/{args.inputs['location']}"
                 resource_id = f"{where}/keyRings/{args.inputs['name']}"
+            case "gcp:compute/networkAttachment:NetworkAttachment":
+                resource_id = f"projects/p/regions/{args.inputs['region']}/networkAttachments/{args.inputs['name']}"
+            case "gcp:logging/projectSink:ProjectSink":
+                computed = {"writerIdentity": "serviceAccount:service-1@gcp-sa-logging.iam.gserviceaccount.com"}
             case "gcp:projects/serviceIdentity:ServiceIdentity":
                 email = f"service-1@gcp-sa-{args.inputs['service'].partition('.')[0]}.iam.gserviceaccount.com"
                 computed = {"email": email, "member": f"serviceAccount:{email}"}

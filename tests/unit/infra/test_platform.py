@@ -71,6 +71,7 @@ def test_nothing_is_protected_where_the_configuration_does_not_say_so(
 def test_prod_protects_data_images_and_scarce_capacity() -> None:
     assert {record.name for record in deploy(stack="prod").records if record.protect} == {
         "artifacts-bucket",
+        "audit-records-bucket",
         "warehouse-recsys_logs",
         "warehouse-recsys_logs-requests",
         "warehouse-recsys_logs-feedback",

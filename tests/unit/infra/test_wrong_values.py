@@ -55,6 +55,7 @@ RIGHT = {
     "recsys-training:schedules.startTime": "",
     "recsys-training:schedules.endTime": "",
     "recsys-training:operations.billingAccount": "",
+    "recsys-training:network.peeringRange": "",
 }
 
 

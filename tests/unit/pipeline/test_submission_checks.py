@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
+from contracts.pool_spec import NetworkAccess
 from contracts.problems import Refused
 from contracts.stack_outputs import PlatformFacts
 from pipeline import parameters, preflight
 from pipeline.definition import compile_pipeline
-from tests.unit.pipeline.example import facts, pool
+from tests.unit.pipeline.example import GPU, facts, pool
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +20,7 @@ def spec() -> dict[str, Any]:
 
 def check(arguments: Sequence[str], spec: dict[str, Any], platform: PlatformFacts | None = None) -> dict[str, Any]:
     values = parameters.parse(arguments, spec)
-    preflight.require_accepted(parameters.defaults(spec) | values, platform or facts())
+    preflight.require_accepted(parameters.defaults(spec) | values, platform or facts(), spec)
     return values
 
 
@@ -96,6 +97,20 @@ def test_a_job_that_its_pool_would_reject_is_refused_with_reason_and_fix(
 ) -> None:
     with pytest.raises(Refused, match=words):
         check(arguments, spec)
+
+
+def test_a_job_outside_of_its_pools_network_is_refused(spec: dict[str, Any]) -> None:
+    access = NetworkAccess(attachment="att")
+    networked = facts(
+        training_pool=pool("recsys-train", GPU).model_copy(update={"network": access}),
+        steps_pool=pool("recsys-steps").model_copy(update={"network": access}),
+    )
+
+    with pytest.raises(Refused, match=r"network = \{\}: the pool of step 'extract' has .*'network_attachment': 'att'"):
+        check([], spec, networked)
+    check([], compile_pipeline(networked), networked)
+    with pytest.raises(Refused, match=r"'network_attachment': 'att'.*: the pool of step 'train' has \{\}"):
+        check([], compile_pipeline(networked))
 
 
 def test_on_demand_any_machine_may_be_asked_for(spec: dict[str, Any]) -> None:
