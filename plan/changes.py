@@ -14,10 +14,6 @@ BUCKET = "gcp:storage/bucket:Bucket"
 DATASET = "gcp:bigquery/dataset:Dataset"
 TABLE = "gcp:bigquery/table:Table"
 ACCOUNT = "gcp:serviceaccount/account:Account"
-KEY_RING = "gcp:kms/keyRing:KeyRing"
-CRYPTO_KEY = "gcp:kms/cryptoKey:CryptoKey"
-CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
-IDENTITY_POOL = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 AUDIT = "gcp:projects/iAMAuditConfig:IAMAuditConfig"
 FIREWALL = "gcp:compute/firewall:Firewall"
 NAT = "gcp:compute/routerNat:RouterNat"
@@ -28,6 +24,10 @@ NETWORKS = (
     "gcp:compute/globalAddress:GlobalAddress",
     "gcp:servicenetworking/connection:Connection",
 )
+KEY_RING = "gcp:kms/keyRing:KeyRing"
+CRYPTO_KEY = "gcp:kms/cryptoKey:CryptoKey"
+CUSTOM_ROLE = "gcp:projects/iAMCustomRole:IAMCustomRole"
+IDENTITY_POOL = "gcp:iam/workloadIdentityPool:WorkloadIdentityPool"
 
 DESTRUCTIVE = ("replace", "delete")
 _LABELS_OF_THE_PROVIDER = {"effectiveLabels", "pulumiLabels"}

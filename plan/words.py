@@ -34,14 +34,14 @@ _RULES: dict[str, Callable[[Change], Note]] = {
     DATASET: data_words.tell_dataset,
     TABLE: data_words.tell_table,
     ACCOUNT: access_words.tell_account,
-    KEY_RING: access_words.tell_key_ring,
-    CRYPTO_KEY: access_words.tell_key,
-    CUSTOM_ROLE: access_words.tell_role,
-    IDENTITY_POOL: access_words.tell_identity_pool,
     AUDIT: access_words.tell_audit,
     FIREWALL: network_words.tell_firewall,
     NAT: network_words.tell_nat,
     **dict.fromkeys(NETWORKS, network_words.tell),
+    KEY_RING: access_words.tell_key_ring,
+    CRYPTO_KEY: access_words.tell_key,
+    CUSTOM_ROLE: access_words.tell_role,
+    IDENTITY_POOL: access_words.tell_identity_pool,
 }
 
 

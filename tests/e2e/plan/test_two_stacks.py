@@ -58,6 +58,7 @@ def test_dev_and_prod_declare_the_same_but_for_people_alerts_and_records(
     )
     named = (
         "audit-records",
+        "RecordsWriter",
         "group-ml-engineers",
         "alerts-no-success",
         "alerts-pool-idle",
