@@ -88,7 +88,7 @@ class Outcome:
 def _costs(outputs: StackOutputs) -> tuple[dict[str, float], str]:
     """What the stack's pools would cost per day at Google, and what is not known of it."""
     costs, unknown = {}, []
-    for pool in (outputs.training_pool, outputs.steps_pool):
+    for pool in (*outputs.training_pools, outputs.steps_pool):
         if not pool.persistent_resource_id:  # hibernated
             continue
         cost = pool_cost_per_day(pool, outputs.region)

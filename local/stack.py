@@ -95,6 +95,7 @@ def _chain(
     outcome.data_description, outcome.oracle = prepared.description, prepared.oracle or {}
     with _step(outcome, "cloud", "Local cloud"):
         address = server.ensure_started(layout)
+        _require_same_place(layout, address)
         images.register(layout, address, _repository(layout))
     with _step(outcome, "stack", f"Stack ({engine} engine)"):
         outcome.engine_result = engines.up(engine, layout, address.environment())
@@ -153,6 +154,13 @@ def _outputs(layout: Layout) -> "StackOutputs":
     return stack_reader.read(STACK)
 
 
+def _require_same_place(layout: Layout, address: "server.Address") -> None:
+    """Raise Refused where the stack's state is of another project than its file, or of another cloud."""
+    from doctor.guard import require_same_place
+
+    require_same_place(layout.root, STACK, {**os.environ, **address.environment()})
+
+
 def _repository(layout: Layout) -> str:
     import yaml
 
@@ -203,6 +211,7 @@ def down(layout: Layout, *, engine: engines.EngineName) -> int:
     try:
         if engines.stack_exists(layout):
             address = server.ensure_started(layout)
+            _require_same_place(layout, address)
             images.register(layout, address, _repository(layout))
             engines.destroy(engine, layout, address.environment())
         server.stop(layout)
