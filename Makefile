@@ -9,6 +9,7 @@ ENGINE ?= embedded
 DATA ?=
 STATE ?=
 PARAMETERS ?=
+POOL ?=
 SAMPLES ?=
 RUNS ?= 20
 KILLS ?= 200
@@ -31,7 +32,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud permissions chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve permissions chaos schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +41,7 @@ up: install ## Bring the stack up, bring DATA in, train and report [STACK=local 
 ifeq ($(STACK),local)
 	@$(PY) -m local.stack up --data "$(DATA)" --engine $(ENGINE) --began $(STARTED) $(PARAMETERS)
 else
+	@$(PY) -m doctor.guard --stack $(STACK)
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi up --stack $(STACK)
 	$(if $(DATA),$(PY) -m pipeline.ingest --stack $(STACK) --data "$(DATA)")
 	$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
@@ -52,6 +54,7 @@ down: install ## Destroy the stack [STACK=local ENGINE=embedded or pulumi]
 ifeq ($(STACK),local)
 	@$(PY) -m local.stack down --engine $(ENGINE)
 else
+	@$(PY) -m doctor.guard --stack $(STACK)
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi destroy --stack $(STACK)
 endif
 
@@ -75,8 +78,11 @@ policy-pack: install ## Make the environment of the policy pack, for `pulumi pre
 	$(PYTHON) -m venv policy/pack/.venv
 	$(VENV)/bin/uv pip install --quiet --python policy/pack/.venv/bin/python -r policy/pack/requirements.txt
 
-submit: install ## Submit one training run from the stack's outputs [STACK=local PARAMETERS="name=value …"]
-	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
+submit: install ## Submit one training run from the stack's outputs [STACK=local POOL=name PARAMETERS="name=value …"]
+	@$(PY) -m pipeline.submit --stack $(STACK) --wait $(if $(POOL),--pool "$(POOL)" )$(PARAMETERS)
+
+status: install ## Hold pools, schedules and runs against what was declared: paused by hand, gone, failed [STACK=local]
+	@$(PY) -m pipeline.status --stack $(STACK)
 
 recommend: install ## Show what the champion recommends to a user [USER=id K=10 STACK=local]
 	@$(PY) -m pipeline.recommend --stack $(STACK) --user "$(USER)" --k $(K)
@@ -129,6 +135,12 @@ permissions: install ## Live through a deployment with IAM enforced and write do
 
 bench-cloud: install ## Measure the local cloud on one core: small reads, memory, lists of objects, queued jobs
 	$(PY) -m tests.bench.cloud
+
+bench-warm: install ## Measure warm start against fresh models over a month of daily increments (10 minutes)
+	@$(PY) -m tests.bench.warm
+
+bench-serve: install ## Measure one request to a serving bundle with a catalog of 100,000 items, on one core
+	@$(PY) -m tests.bench.serve
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)

@@ -63,8 +63,12 @@ class NetworkAccess(_Spec):
 
 
 class PoolSpec(_Spec):
-    """A persistent resource with one resource pool: what is created, and what a job on it must name."""
+    """A persistent resource with one resource pool: what is created, and what a job on it must name.
 
+    `name` is what schedules and submissions call it: the same through all of its generations, and while it sleeps.
+    """
+
+    name: str
     persistent_resource_id: str  # "" while the pool is hibernated: there is none, and jobs run on demand
     pool_id: str
     machine: MachineSpec

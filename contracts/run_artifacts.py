@@ -4,10 +4,14 @@ from pydantic import BaseModel, ConfigDict
 
 TRAINING_FILE = "training.json"
 EVALUATION_FILE = "evaluation.json"
+CARD_FILE = "card.json"
+CARD_PAGE = "card.html"  # the same for a reader
 BUNDLE_MANIFEST = "serving/bundle.json"  # of what serves the model without the code that trained it
 BUNDLE_PROGRAM = "serve.py"  # in the bundle: answers a file of histories
 
 PRIMARY_METRIC = "ndcg@10"
+SHOWN_METRICS = (PRIMARY_METRIC, "hr@10", "auc@10")  # of all that are measured, what a short table holds
+CHAMPION = "champion"
 MOST_POPULAR = "most_popular"
 MARKOV = "markov"
 
@@ -46,6 +50,29 @@ class TrainingSummary(_Artifact):
 class ScoredModel(_Artifact):
     uri: str
     metrics: dict[str, float]
+    intervals: dict[str, tuple[float, float]] = {}  # 95%, by bootstrap over users
+
+
+class Comparison(_Artifact):
+    """How much better the model is than a rival on the same users: the mean difference and its 95% interval."""
+
+    against: str  # champion, or a baseline's name
+    metric: str
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def may_be_chance(self) -> bool:
+        return self.low <= 0 <= self.high
+
+
+class ModelCard(_Artifact):
+    """card.json: whether a model is worth its machine, in words; the first line is the verdict."""
+
+    run_id: str
+    verdict: str
+    words: tuple[str, ...]
 
 
 class EvaluationReport(_Artifact):
@@ -55,7 +82,10 @@ class EvaluationReport(_Artifact):
     model: ScoredModel
     champion: ScoredModel | None  # the registered champion on the same data; None where there is none
     champion_lost: str = ""  # why the registered champion could not be read, and so counts as none
-    baselines: dict[str, dict[str, float]]  # by name: most_popular, markov
+    baselines: dict[str, dict[str, float]]  # by name: most_popular, markov, …
+    baselines_left_out: dict[str, str] = {}  # why the data set is too large for others
+    best_baseline: str = ""
+    comparisons: tuple[Comparison, ...] = ()  # with the champion, Markov counts and the best baseline
     users: int
     items: int
     k: int

@@ -24,6 +24,19 @@ class Endpoints(_Facts):
     access_token_file: str = ""
 
 
+class DeclaredSchedule(_Facts):
+    """A schedule as the stack file has it, to hold the real one against: a plan never sees that it was paused by hand.
+
+    `cron` has its time zone in front, as the API has it: `TZ=Etc/UTC 0 3 * * *`.
+    """
+
+    resource: str  # projects/…/schedules/ID
+    cron: str
+    paused: bool
+    max_concurrent_runs: int
+    allow_queueing: bool
+
+
 class ImageLock(_Facts):
     """The images that jobs run, each as `host/project/repository/name@sha256:…`."""
 
@@ -49,13 +62,19 @@ class PlatformFacts(_Facts):
     feedback_table: str
     drift_table: str
     service_account: str  # the e-mail that jobs and pipelines run as
-    training_pool: PoolSpec
+    training_pool: PoolSpec  # that of whoever names none
+    further_training_pools: tuple[PoolSpec, ...]
     steps_pool: PoolSpec
     images: ImageLock
     kms_key: str  # projects/…/cryptoKeys/KEY of pools, jobs and runs, "" for Google's own
     experiment: str
     model_name: str  # the model's id in Vertex AI's registry
     max_minutes: float  # the training step's time budget
+
+    @property
+    def training_pools(self) -> tuple[PoolSpec, ...]:
+        """Those that training may run on, the usual one first."""
+        return (self.training_pool, *self.further_training_pools)
 
 
 class StackOutputs(PlatformFacts):
@@ -64,6 +83,6 @@ class StackOutputs(PlatformFacts):
     stack: str
     pipeline_spec_uri: str  # gs://…/<digest>.json, the compiled pipeline
     pipeline_spec_digest: str  # sha256 hex of that object
-    schedules: dict[str, str]  # projects/…/schedules/ID by the name in the stack file
+    schedules: dict[str, DeclaredSchedule]  # by the name in the stack file
     repository: str  # host/project/repository of the images
     endpoints: Endpoints = Endpoints()

@@ -1,31 +1,16 @@
 """`python -m doctor`: whether a stack can be brought up, each finding with its fix as a command."""
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
-import yaml
 from google.auth.exceptions import GoogleAuthError
-from pydantic import ValidationError
 
-from contracts.problems import Problem, Refused
+from contracts.problems import Refused
 from doctor.checks import Finding, examine
 from doctor.google import Rest
-from infra.stack_config import StackConfig, config_key
-
-
-def read_config(root: Path, stack: str) -> StackConfig:
-    """The stack's file. Raises Refused where it is none; what its values may be, the plan says."""
-    path = root / f"Pulumi.{stack}.yaml"
-    try:
-        config = yaml.safe_load(path.read_text())["config"]
-        values = {name: config[config_key(name)] for name in StackConfig.model_fields}
-        return StackConfig.model_validate_json(json.dumps(values))
-    except (OSError, KeyError, TypeError, ValidationError) as error:
-        problem = Problem(key="--stack", value=stack, rule=f"{path.name} cannot be read ({error})", fix="Run make plan")
-        raise Refused("The stack", [problem]) from error
+from doctor.stack_file import read_config
 
 
 def main(argv: list[str] | None = None) -> int:

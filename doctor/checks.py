@@ -42,7 +42,7 @@ class Finding:
 def examine(google: Google, config: StackConfig) -> list[Finding]:
     """Every check on a stack, in the order in which its creation would meet them."""
     found = [check(google, config) for check in _CHECKS]
-    for pool in (config.training_pool, config.steps_pool):
+    for pool in config.pools:
         found += [machine_offered(google, config, pool), quota(google, config, pool)]
     return found
 

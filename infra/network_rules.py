@@ -4,7 +4,7 @@ Pure. Ties configuration keys to the IP plan (infra/ip_plan.py) and to the pools
 Checked whether or not the network is switched on, so that switching it on is no surprise.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from contracts.problems import Problem
 from infra import ip_plan, limits
@@ -47,22 +47,30 @@ def _ranges(network: NetworkSettings) -> Iterator[Problem]:
         yield Problem(key=f"{_KEY}.peeringRange", value=network.peering_range, rule=rule, fix="Move one of both")
 
 
-def room_problems(network: NetworkSettings, training: PoolSettings, steps: PoolSettings) -> Iterator[Problem]:
+def room_problems(
+    network: NetworkSettings, training: PoolSettings, further: Sequence[PoolSettings], steps: PoolSettings
+) -> Iterator[Problem]:
     """Every replica has an interface with an address of the subnetwork, those of a retiring pool, too."""
     subnet = ip_plan.range_of(network.subnet_range)
     if subnet is None or not network.psc_interface or ip_plan.interface_rule(subnet):
         return
-    if any(limits.replicas_rule(pool.replicas, pool.min_replicas, pool.max_replicas) for pool in (training, steps)):
+    pools = (training, *further, steps)
+    if any(limits.replicas_rule(pool.replicas, pool.min_replicas, pool.max_replicas) for pool in pools):
         return
-    needed = sum(pool.max_replicas * (2 if pool.retiring_generation else 1) for pool in (training, steps))
+    needed = sum(pool.max_replicas * (2 if pool.retiring_generation else 1) for pool in pools)
     if needed > ip_plan.machines_in(subnet):
         rule = f"has addresses for {ip_plan.machines_in(subnet)} machines, and the pools have up to {needed} replicas"
         fix = "Set a larger range, or lower maxReplicas"
         yield Problem(key=f"{_KEY}.subnetRange", value=network.subnet_range, rule=rule, fix=fix)
 
 
-def accelerator_problems(field: str, network: NetworkSettings, pool: PoolSettings) -> Iterator[Problem]:
+def accelerator_problems(
+    network: NetworkSettings, training: PoolSettings, further: Sequence[PoolSettings], steps: PoolSettings
+) -> Iterator[Problem]:
     """Source: https://cloud.google.com/vertex-ai/docs/training/using-private-ip"""
-    if network.peering_range and pool.accelerator_type in _NO_PEERING:
-        rule = f"Vertex AI peers no machine with {pool.accelerator_type}, which {config_key(field)} has"
-        yield Problem(key=f"{_KEY}.peeringRange", value=network.peering_range, rule=rule, fix=_ONE_WAY)
+    held = [(config_key("training_pool"), training), (config_key("steps_pool"), steps)]
+    held += [(f"{config_key('further_training_pools')}[{index}]", pool) for index, pool in enumerate(further)]
+    for key, pool in held:
+        if network.peering_range and pool.accelerator_type in _NO_PEERING:
+            rule = f"Vertex AI peers no machine with {pool.accelerator_type}, which {key} has"
+            yield Problem(key=f"{_KEY}.peeringRange", value=network.peering_range, rule=rule, fix=_ONE_WAY)

@@ -70,10 +70,12 @@ KEEPER = CustomRole(
         **_each("aiplatform.persistentResources", "get list", "is the pool there, and does it run"),
         **_each("aiplatform.persistentResources", "update", "reboot"),
         **_each("aiplatform.persistentResources", "create delete", "hibernate a pool that nobody needs; bring it back"),
-        **_each("aiplatform.schedules", "get list", "is the schedule as it was declared"),
+        **_each("aiplatform.schedules", "get list", "is the schedule as it was declared: `make status`"),
         **_each("aiplatform.schedules", "update", "pause and resume"),
         **_each("aiplatform.customJobs", "list", "does a job still run on the pool"),
         **_each("aiplatform.pipelineJobs", "list", "does a run still need the pool"),
+        **_each("aiplatform.pipelineJobs", "get", "why did a schedule's last run fail: `make status`"),
+        **_each("aiplatform.models", "get", "which version is the champion: `make status`"),
     },
 )
 

@@ -181,19 +181,25 @@ class Platform:
         )
 
     def _declare_pools(self) -> None:
-        """Two persistent resources, so that a change of the small one never replaces the precious one (ADR 0004)."""
+        """A persistent resource each, so that a change of one never replaces another (ADR 0004)."""
         settings = self._settings
         apis = [self._services.by_api["aiplatform"], self._services.by_api["compute"]]
-        self._training_pool = TrainingPool(
-            "training-pool",
-            spec=settings.training_pool.spec(),
-            retiring=settings.training_pool.retiring_spec(),
-            location=settings.region,
-            protect=settings.protect,
-            key=self._keys.get("aiplatform"),
-            network=self._network,
-            after=apis,
-        )
+        training_pools = {"training-pool": settings.training_pool} | {
+            f"training-pool-{pool.persistent_resource_id}": pool for pool in settings.further_training_pools
+        }
+        self._training_pools = [
+            TrainingPool(
+                name,
+                spec=pool.spec(),
+                retiring=pool.retiring_spec(),
+                location=settings.region,
+                protect=settings.protect,
+                key=self._keys.get("aiplatform"),
+                network=self._network,
+                after=apis,
+            )
+            for name, pool in training_pools.items()
+        ]
         self._steps_pool = TrainingPool(
             "steps-pool",
             spec=settings.steps_pool.spec(),
@@ -223,7 +229,9 @@ class Platform:
             *self._warehouse.grants,
             *self._repository.grants,
         ]
-        pools = [*self._training_pool.persistent_resources, *self._steps_pool.persistent_resources]
+        pools = [
+            resource for pool in (*self._training_pools, self._steps_pool) for resource in pool.persistent_resources
+        ]
         self._schedules = {
             schedule.name: PipelineSchedule(
                 f"schedule-{schedule.name}",
@@ -243,14 +251,21 @@ class Platform:
     def _spec_for(
         self, schedule: ScheduleSettings, spec_json: pulumi.Output[str], compile_pipeline: CompilePipeline
     ) -> pulumi.Output[str]:
-        """A schedule's own time budget is compiled in, since the training job's timeout follows from it."""
+        """A schedule's own time budget is compiled in, since the training job's timeout follows from it; and its pool,
+        since the jobs' machine does."""
+        own: dict[str, Any] = {}
         minutes = schedule.parameters.get("max_minutes")
-        if not isinstance(minutes, int | float) or isinstance(minutes, bool):
+        if isinstance(minutes, int | float) and not isinstance(minutes, bool):
+            own["max_minutes"] = float(minutes)
+        further = [pool.persistent_resource_id for pool in self._settings.further_training_pools]
+        if not own and schedule.run_on not in further:
             return spec_json
 
         def compiled(known: list[Any]) -> str:
-            facts = self._facts(*known).model_copy(update={"max_minutes": float(minutes)})
-            return go_json(compile_pipeline(facts))
+            facts = self._facts(*known)
+            named = {pool.name: pool for pool in facts.further_training_pools}
+            pool = named.get(schedule.run_on, facts.training_pool)
+            return go_json(compile_pipeline(facts.model_copy(update={**own, "training_pool": pool})))
 
         return self._known.apply(compiled)
 
@@ -275,14 +290,14 @@ class Platform:
         return {
             **platform_facts.known(self._settings, self._names),
             **{
-                name: network.apply(lambda access, pool=pool: platform_facts.within(pool, access).model_dump())
-                for name, pool in platform_facts.pools(self._settings).items()
+                name: network.apply(lambda access, held=held: platform_facts.plain(platform_facts.within(held, access)))
+                for name, held in platform_facts.pools(self._settings).items()
             },
             "images": self._images.lock.apply(ImageLock.model_dump),
             "stack": self._settings.stack,
             "pipeline_spec_uri": self._pipeline.path.apply(self._names.gs),
             "pipeline_spec_digest": self._pipeline.digest,
-            "schedules": {name: schedule.resource_name for name, schedule in self._schedules.items()},
+            "schedules": {name: schedule.declared for name, schedule in self._schedules.items()},
             "repository": self._names.repository_url,
             "endpoints": self._settings.endpoints.model_dump(),
         }

@@ -19,12 +19,23 @@ def facts(settings: Settings, names: Names, images: ImageLock, network: NetworkA
     return PlatformFacts(**known(settings, names), **held, images=images)
 
 
-def pools(settings: Settings) -> dict[str, PoolSpec]:
-    return {"training_pool": settings.training_pool.spec(), "steps_pool": settings.steps_pool.spec()}
+def pools(settings: Settings) -> dict[str, PoolSpec | list[PoolSpec]]:
+    return {
+        "training_pool": settings.training_pool.spec(),
+        "further_training_pools": [pool.spec() for pool in settings.further_training_pools],
+        "steps_pool": settings.steps_pool.spec(),
+    }
 
 
-def within(pool: PoolSpec, network: NetworkAccess) -> PoolSpec:
-    return pool.model_copy(update={"network": network})
+def within(held: PoolSpec | list[PoolSpec], network: NetworkAccess) -> Any:
+    if isinstance(held, list):
+        return [within(pool, network) for pool in held]
+    return held.model_copy(update={"network": network})
+
+
+def plain(held: Any) -> Any:
+    """A pool, or some, as a stack output."""
+    return [plain(pool) for pool in held] if isinstance(held, list) else held.model_dump()
 
 
 def known(settings: Settings, names: Names) -> dict[str, Any]:

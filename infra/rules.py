@@ -1,25 +1,25 @@
 """What a stack's configuration must satisfy beyond its types, each rule with the key that breaks it and the way out.
 
-Pure. Ties configuration keys to Google's limits (infra/limits.py, infra/machines.py) and keys to one another. A rule is
-checked where the keys that it needs were readable, so that one broken key hides no problem of another.
+Pure. Ties configuration keys to Google's limits (infra/limits.py) and keys to one another; those of the pools are in
+infra/pool_rules.py. A rule is checked where the keys that it needs were readable, so that one broken key hides no
+problem of another.
 """
 
 import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from pydantic.alias_generators import to_camel
 
 from contracts.problems import Problem
-from infra import limits, machines, naming, network_rules
+from infra import limits, naming, network_rules, pool_rules
+from infra.refusals import broken, named_after, problem
 from infra.stack_config import (
     AuditLogSettings,
     EncryptionSettings,
     FederationSettings,
     OperationsSettings,
-    PoolSettings,
     RegistrySettings,
     RetentionSettings,
     ScheduleSettings,
@@ -27,8 +27,8 @@ from infra.stack_config import (
     config_key,
 )
 
-RUN_ON = ("pool", "on-demand", "spot", "flex-start")
 _FROM_RUN_ON = ("persistent_resource_id", "strategy")
+_FROM_POOL = ("machine_type", "accelerator_type", "accelerator_count", "boot_disk_type", "boot_disk_size_gb")
 _STATE_SCHEMES = ("gs://", "s3://", "azblob://", "https://", "file://")
 _NAME_A_BUCKET = "Name a bucket, such as gs://my-project-pulumi"
 _POOL_LABELS = "changes the labels of every persistent resource, which replaces it and cancels the jobs on it"
@@ -38,10 +38,10 @@ _POOL_LABEL_KEYS = ("gcp:defaultLabels", "gcp:addPulumiAttributionLabel")
 def stack_problems(draft: Mapping[str, Any]) -> list[Problem]:
     """`draft` holds the fields of `StackConfig` that could be read."""
     return [
-        problem
+        found
         for needed, rule in _RULES
         if all(field in draft for field in needed)
-        for problem in rule(*(draft[f] for f in needed))
+        for found in rule(*(draft[f] for f in needed))
     ]
 
 
@@ -53,46 +53,42 @@ def provider_problems(keys: Mapping[str, str]) -> list[Problem]:
 def _provider(keys: Mapping[str, str]) -> Iterator[Problem]:
     for key in _POOL_LABEL_KEYS:
         if key in keys:
-            yield _problem(key, keys[key], _POOL_LABELS, "Remove it")
+            yield problem(key, keys[key], _POOL_LABELS, "Remove it")
     for key in sorted(keys):
         if key.startswith("gcp:") and key.endswith("CustomEndpoint"):
             rule = "endpoints come from the environment, as stack configuration they land in the state"
             fix = "Remove it and export the provider's GOOGLE_…_CUSTOM_ENDPOINT variable"
-            yield _problem(key, keys[key], rule, fix)
+            yield problem(key, keys[key], rule, fix)
 
 
-def _problem(key: str, value: object, rule: str, fix: str) -> Problem:
-    return Problem(key=key, value=value, rule=rule, fix=fix)
-
-
-def _broken(key: str, value: object, rule: str | None, fix: str) -> Iterator[Problem]:
-    if rule is not None:
-        yield _problem(key, value, rule, fix)
+def shared_project(project: str, others: Mapping[str, str]) -> list[Problem]:
+    """`others`: the projects of the other stack files. Every name here follows from the project."""
+    rule = "is the project of {} too, whose bucket, accounts and pools have the same names"
+    return [
+        problem(config_key("project"), project, rule.format(file), "Give each environment a project of its own")
+        for file, taken in others.items()
+        if taken == project
+    ]
 
 
 def _project(project: str, region: str) -> Iterator[Problem]:
     key, fix = config_key("project"), "Use the id that `gcloud projects list` shows"
     rule = limits.name_rule("project", project)
-    yield from _broken(key, project, rule, fix)
+    yield from broken(key, project, rule, fix)
     if rule is None:
         bucket = naming.Names(project=project, region=region).artifact_bucket
-        yield from _broken(key, project, _named_after("bucket", bucket), "Use another project")
-
-
-def _named_after(kind: str, name: str) -> str | None:
-    rule = limits.name_rule(kind, name)
-    return rule and f"names the {kind} {name!r}, which {rule}"
+        yield from broken(key, project, named_after("bucket", bucket), "Use another project")
 
 
 def _region(region: str) -> Iterator[Problem]:
-    yield from _broken(
+    yield from broken(
         config_key("region"), region, limits.region_rule(region), "Choose one where the pools' machines are offered"
     )
 
 
 def _environment(environment: str) -> Iterator[Problem]:
     rule = limits.name_rule("label", environment)
-    yield from _broken(
+    yield from broken(
         config_key("environment"), environment, rule, "It is a label on resources: use a word such as dev or prod"
     )
 
@@ -101,82 +97,24 @@ def _state_backend(url: str, environment: str) -> Iterator[Problem]:
     key = config_key("state_backend")
     scheme, _, place = url.partition("://")
     if not url.startswith(_STATE_SCHEMES):
-        yield _problem(key, url, f"must begin with one of {' '.join(_STATE_SCHEMES)}", _NAME_A_BUCKET)
+        yield problem(key, url, f"must begin with one of {' '.join(_STATE_SCHEMES)}", _NAME_A_BUCKET)
     elif not re.fullmatch(r"[!-~]+", place) or (scheme != "file" and place.startswith("/")):
-        yield _problem(key, url, f"names no place behind {scheme}://", _NAME_A_BUCKET)
+        yield problem(key, url, f"names no place behind {scheme}://", _NAME_A_BUCKET)
     elif scheme == "gs":
         bucket = re.split(r"[/?]", place, maxsplit=1)[0]
-        yield from _broken(key, url, _named_after("bucket", bucket), _NAME_A_BUCKET)
+        yield from broken(key, url, named_after("bucket", bucket), _NAME_A_BUCKET)
     elif scheme == "file" and environment != "local":
         rule = "keeps the state of real resources on one machine"
-        yield _problem(key, url, rule, f"{_NAME_A_BUCKET}, or set environment to local")
-
-
-def _pool(field: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
-    key = config_key(field)
-    name_rule = limits.name_rule("persistent resource", pool.name)
-    yield from _broken(
-        f"{key}.persistentResourceId-generation", pool.name, name_rule, "Shorten or correct the id or the generation"
-    )
-    yield from _retiring(key, pool)
-    yield from _machine(key, pool, region)
-    if pool.boot_disk_size_gb not in limits.DISK_GB:
-        rule = f"a boot disk has {limits.DISK_GB[0]} to {limits.DISK_GB[-1]} GB"
-        yield _problem(f"{key}.bootDiskSizeGb", pool.boot_disk_size_gb, rule, "Set a size in that range")
-    counts = (pool.replicas, pool.min_replicas, pool.max_replicas)
-    yield from _broken(
-        f"{key}.replicas, minReplicas, maxReplicas",
-        counts,
-        limits.replicas_rule(*counts),
-        "Set all three to the same number for a pool of fixed size",
-    )
-
-
-def _retiring(key: str, pool: PoolSettings) -> Iterator[Problem]:
-    key = f"{key}.retiringGeneration"
-    if not pool.retiring_generation:
-        return
-    if pool.retiring_generation == pool.generation:
-        rule = "is the current generation, which jobs run on"
-        yield _problem(key, pool.retiring_generation, rule, 'Name the predecessor, or set it to ""')
-    else:
-        rule = _named_after("persistent resource", pool.retiring_name)
-        yield from _broken(key, pool.retiring_generation, rule, 'Name the predecessor, or set it to ""')
-
-
-def _machine(key: str, pool: PoolSettings, region: str) -> Iterator[Problem]:
-    machine = pool.machine_type
-    unknown = machines.machine_rule(machine)
-    yield from _broken(
-        f"{key}.machineType", machine, unknown, "Choose one, or add what Google offers anew to infra/machines.py"
-    )
-    if unknown:
-        return
-    if region in limits.VERTEX_REGIONS:
-        offered = machines.machine_region_rule(machine, region)
-        yield from _broken(f"{key}.machineType", machine, offered, "Choose another machine or another gcp:region")
-    accelerator = machines.accelerator_rule(machine, pool.accelerator_type, pool.accelerator_count)
-    asked = f"{pool.accelerator_count} x {pool.accelerator_type}"
-    yield from _broken(f"{key}.acceleratorCount x acceleratorType", asked, accelerator, 'Set both ("" and 0 for none)')
-    disk = machines.disk_rule(machine, pool.boot_disk_type)
-    yield from _broken(f"{key}.bootDiskType", pool.boot_disk_type, disk, "Set one of these")
-
-
-def _distinct_pools(training: PoolSettings, steps: PoolSettings) -> Iterator[Problem]:
-    key = f"{config_key('steps_pool')}.persistentResourceId"
-    taken = {training.name: "training pool's", training.retiring_name: "retiring training pool's"}
-    for name in dict.fromkeys((steps.name, steps.retiring_name)):
-        if name and name in taken:
-            yield _problem(key, name, f"is the {taken[name]} name too", "Give the steps a pool of their own")
+        yield problem(key, url, rule, f"{_NAME_A_BUCKET}, or set environment to local")
 
 
 def _schedules(schedules: tuple[ScheduleSettings, ...]) -> Iterator[Problem]:
     names: set[str] = set()
     for index, schedule in enumerate(schedules):
         key = f"{config_key('schedules')}[{index}]"
-        yield from _broken(f"{key}.name", schedule.name, limits.name_rule("schedule", schedule.name), "Rename it")
+        yield from broken(f"{key}.name", schedule.name, limits.name_rule("schedule", schedule.name), "Rename it")
         if schedule.name in names:
-            yield _problem(f"{key}.name", schedule.name, "is the name of another schedule", "Rename one")
+            yield problem(f"{key}.name", schedule.name, "is the name of another schedule", "Rename one")
         names.add(schedule.name)
         yield from _when(key, schedule)
         yield from _runs(key, schedule)
@@ -184,60 +122,40 @@ def _schedules(schedules: tuple[ScheduleSettings, ...]) -> Iterator[Problem]:
 
 def _when(key: str, schedule: ScheduleSettings) -> Iterator[Problem]:
     cron_fix = 'Write it as in "0 3 * * *" (the time zone goes to timeZone)'
-    yield from _broken(f"{key}.cron", schedule.cron, limits.cron_rule(schedule.cron), cron_fix)
+    yield from broken(f"{key}.cron", schedule.cron, limits.cron_rule(schedule.cron), cron_fix)
     zone_fix = "Use a name such as Etc/UTC or Europe/Paris"
-    yield from _broken(f"{key}.timeZone", schedule.time_zone, limits.time_zone_rule(schedule.time_zone), zone_fix)
+    yield from broken(f"{key}.timeZone", schedule.time_zone, limits.time_zone_rule(schedule.time_zone), zone_fix)
     given = {"startTime": schedule.start_time, "endTime": schedule.end_time}
-    broken = False
+    unreadable = False
     for name, moment in given.items():
         rule = limits.moment_rule(moment) if moment else None
-        broken = broken or rule is not None
-        yield from _broken(f"{key}.{name}", moment, rule, 'Correct it, or set it to ""')
-    both = schedule.start_time and schedule.end_time and not broken
+        unreadable = unreadable or rule is not None
+        yield from broken(f"{key}.{name}", moment, rule, 'Correct it, or set it to ""')
+    both = schedule.start_time and schedule.end_time and not unreadable
     if both and datetime.fromisoformat(schedule.end_time) <= datetime.fromisoformat(schedule.start_time):
         rule = f"is not after startTime, {schedule.start_time!r}"
-        yield _problem(f"{key}.endTime", schedule.end_time, rule, 'Correct one, or set it to ""')
+        yield problem(f"{key}.endTime", schedule.end_time, rule, 'Correct one, or set it to ""')
 
 
 def _runs(key: str, schedule: ScheduleSettings) -> Iterator[Problem]:
     if not 0 <= schedule.max_runs <= limits.MAX_RUNS:
         rule = f"must be 0 (no end) to {limits.MAX_RUNS}"
-        yield _problem(f"{key}.maxRuns", schedule.max_runs, rule, "Set how often it runs in all")
+        yield problem(f"{key}.maxRuns", schedule.max_runs, rule, "Set how often it runs in all")
     if not 1 <= schedule.max_concurrent_runs <= limits.MAX_RUNS:
         rule = "a schedule runs at least one at a time"
-        yield _problem(
+        yield problem(
             f"{key}.maxConcurrentRuns", schedule.max_concurrent_runs, rule, "Set it to 1; to stop it set paused: true"
         )
-    if schedule.run_on not in RUN_ON:
-        yield _problem(f"{key}.runOn", schedule.run_on, f"must be one of {', '.join(RUN_ON)}", "Choose one")
     for name, value in schedule.parameters.items():
         if name in _FROM_RUN_ON:
             rule = "follows from runOn: a pool has no Spot and no flex-start capacity"
-            yield _problem(f"{key}.parameters.{name}", value, rule, "Remove it and set runOn")
+            yield problem(f"{key}.parameters.{name}", value, rule, "Remove it and set runOn")
+        elif name in _FROM_POOL and schedule.run_on not in pool_rules.ELSEWHERE:
+            rule = "follows from the pool that runOn names: a job must have its pool's machine and disk"
+            yield problem(f"{key}.parameters.{name}", value, rule, "Remove it, or set runOn to on-demand")
         elif not isinstance(value, str | int | float):
             rule = "must be text, a number, true or false"
-            yield _problem(f"{key}.parameters.{name}", value, rule, "Write the value with its type")
-
-
-def _concurrency(field: str, schedules: tuple[ScheduleSettings, ...], pool: PoolSettings) -> Iterator[Problem]:
-    """Each run holds one replica of each pool at a time: its training job is one replica, its steps follow one
-    another. What runs elsewhere holds none of the training pool's."""
-    if pool.hibernated or pool.max_replicas < 1:
-        return
-    holding = [
-        (index, schedule)
-        for index, schedule in enumerate(schedules)
-        if field == "steps_pool" or schedule.run_on == "pool"
-    ]
-    rule = f"{config_key(field)} has at most {pool.max_replicas} replica(s), one for each run"
-    fix = "Lower it or raise the pool's maxReplicas (which replaces the pool)"
-    for index, schedule in holding:
-        if schedule.max_concurrent_runs > pool.max_replicas:
-            key = f"{config_key('schedules')}[{index}].maxConcurrentRuns"
-            yield _problem(key, schedule.max_concurrent_runs, rule, fix)
-    together = sum(schedule.max_concurrent_runs for _, schedule in holding if not schedule.paused)
-    if together > pool.max_replicas and all(s.max_concurrent_runs <= pool.max_replicas for _, s in holding):
-        yield _problem(f"{config_key('schedules')}: maxConcurrentRuns together", together, rule, fix)
+            yield problem(f"{key}.parameters.{name}", value, rule, "Write the value with its type")
 
 
 def _retention(retention: RetentionSettings) -> Iterator[Problem]:
@@ -246,16 +164,16 @@ def _retention(retention: RetentionSettings) -> Iterator[Problem]:
     soft = retention.soft_delete_days
     if soft and soft not in limits.SOFT_DELETE_DAYS:
         rule = f"a bucket keeps what is deleted {limits.SOFT_DELETE_DAYS[0]} to {limits.SOFT_DELETE_DAYS[-1]} days"
-        yield _problem(f"{key}.softDeleteDays", soft, rule, "Set days in that range, or 0 to keep nothing")
+        yield problem(f"{key}.softDeleteDays", soft, rule, "Set days in that range, or 0 to keep nothing")
     for name, days in retention.model_dump(by_alias=True, exclude={"soft_delete_days"}).items():
         if days <= 0:
-            yield _problem(f"{key}.{name}", days, "must be at least one day", "Set how many days are kept")
+            yield problem(f"{key}.{name}", days, "must be at least one day", "Set how many days are kept")
         elif days > partitioned.get(name, days):
             rule = f"a table has at most {limits.MAX_PARTITIONS} partitions, here {partitioned[name]} days"
-            yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
+            yield problem(f"{key}.{name}", days, rule, "Keep fewer days")
         elif days > limits.MAX_OBJECT_AGE_DAYS:
             rule = f"a bucket's rule has at most {limits.MAX_OBJECT_AGE_DAYS} days"
-            yield _problem(f"{key}.{name}", days, rule, "Keep fewer days")
+            yield problem(f"{key}.{name}", days, rule, "Keep fewer days")
 
 
 def _registry(registry: RegistrySettings) -> Iterator[Problem]:
@@ -263,18 +181,18 @@ def _registry(registry: RegistrySettings) -> Iterator[Problem]:
     for name, number in registry.model_dump(by_alias=True, exclude={"immutable_tags"}).items():
         if not 1 <= number <= limits.MAX_KEPT:
             rule = f"must be 1 to {limits.MAX_KEPT}"
-            yield _problem(f"{key}.{name}", number, rule, "Set how much of the images' past is kept")
+            yield problem(f"{key}.{name}", number, rule, "Set how much of the images' past is kept")
 
 
 def _submitters(submitters: tuple[str, ...]) -> Iterator[Problem]:
     key = config_key("submitters")
     seen: dict[str, str] = {}
     for index, member in enumerate(submitters):
-        yield from _broken(f"{key}[{index}]", member, limits.member_rule(member), "Name people, groups or accounts")
+        yield from broken(f"{key}[{index}]", member, limits.member_rule(member), "Name people, groups or accounts")
         same = limits.same_member(member)
         if same in seen:
             rule = f"is listed twice: IAM takes it for {seen[same]!r} above"
-            yield _problem(f"{key}[{index}]", member, rule, "Remove one")
+            yield problem(f"{key}[{index}]", member, rule, "Remove one")
         seen.setdefault(same, member)
 
 
@@ -285,7 +203,7 @@ def _itself(submitters: tuple[str, ...], project: str, region: str) -> Iterator[
     for index, member in enumerate(submitters):
         if limits.same_member(member) in own:
             rule = "is one of the platform's own accounts, which have what they need"
-            yield _problem(f"{config_key('submitters')}[{index}]", member, rule, "Remove it")
+            yield problem(f"{config_key('submitters')}[{index}]", member, rule, "Remove it")
 
 
 def _federation(federation: FederationSettings) -> Iterator[Problem]:
@@ -293,16 +211,16 @@ def _federation(federation: FederationSettings) -> Iterator[Problem]:
     if federation.github_repository:
         rule = limits.name_rule("GitHub repository", federation.github_repository)
         fix = 'Write owner/name, or "" for no CI without keys'
-        yield from _broken(f"{key}.githubRepository", federation.github_repository, rule, fix)
+        yield from broken(f"{key}.githubRepository", federation.github_repository, rule, fix)
     branch = limits.name_rule("branch", federation.branch)
-    yield from _broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
+    yield from broken(f"{key}.branch", federation.branch, branch, "Name the branch that deploys, such as main")
 
 
 def _encryption(encryption: EncryptionSettings) -> Iterator[Problem]:
     days = encryption.rotation_days
     if days not in limits.ROTATION_DAYS:
         rule = f"a key is turned over after {limits.ROTATION_DAYS[0]} to {limits.ROTATION_DAYS[-1]} days"
-        yield _problem(f"{config_key('encryption')}.rotationDays", days, rule, "Set it to 90, as most do")
+        yield problem(f"{config_key('encryption')}.rotationDays", days, rule, "Set it to 90, as most do")
 
 
 def _audit_logs(audit: AuditLogSettings) -> Iterator[Problem]:
@@ -311,16 +229,16 @@ def _audit_logs(audit: AuditLogSettings) -> Iterator[Problem]:
         days = getattr(audit, name)
         if not 0 <= days <= limits.MAX_RETENTION_DAYS:
             rule = f"a bucket's retention has at most {limits.MAX_RETENTION_DAYS} days"
-            yield _problem(f"{key}.{to_camel(name)}", days, rule, "Set days in that range, or 0 for none")
+            yield problem(f"{key}.{to_camel(name)}", days, rule, "Set days in that range, or 0 for none")
     if 0 <= audit.kept_days < audit.locked_days:
         rule = f"nothing can be deleted before it, and keptDays deletes after {audit.kept_days}"
-        yield _problem(f"{key}.lockedDays", audit.locked_days, rule, "Keep them at least as long")
+        yield problem(f"{key}.lockedDays", audit.locked_days, rule, "Keep them at least as long")
     if audit.locked and audit.locked_days < 1:
         rule = "locks a retention of lockedDays, and there is none"
-        yield _problem(f"{key}.locked", audit.locked, rule, "Set lockedDays, or locked: false")
+        yield problem(f"{key}.locked", audit.locked, rule, "Set lockedDays, or locked: false")
     if audit.kept_days > 0 and not (audit.data_reads or audit.data_writes):
         rule = "keeps what is logged, and nothing is"
-        yield _problem(f"{key}.keptDays", audit.kept_days, rule, "Set dataWrites: true, or keptDays: 0")
+        yield problem(f"{key}.keptDays", audit.kept_days, rule, "Set dataWrites: true, or keptDays: 0")
 
 
 def _operations(operations: OperationsSettings) -> Iterator[Problem]:
@@ -329,34 +247,34 @@ def _operations(operations: OperationsSettings) -> Iterator[Problem]:
         rule = limits.email_rule(address)
         if rule is None and address in operations.emails[:index]:
             rule = "is listed twice"
-        yield from _broken(f"{key}.emails[{index}]", address, rule, "Name each address once")
+        yield from broken(f"{key}.emails[{index}]", address, rule, "Name each address once")
     for name in ("no_success_hours", "idle_pool_hours"):
         hours = getattr(operations, name)
         if not 0 <= hours <= limits.MAX_ALERT_HOURS:
             rule = f"an alert looks back 1 to {limits.MAX_ALERT_HOURS} hours"
-            yield _problem(f"{key}.{to_camel(name)}", hours, rule, "Set it in that range, or 0 for no alert")
+            yield problem(f"{key}.{to_camel(name)}", hours, rule, "Set it in that range, or 0 for no alert")
     if operations.billing_account:
         rule = limits.name_rule("billing account", operations.billing_account)
         fix = 'Use the id that `gcloud billing accounts list` shows, or "" for no budget'
-        yield from _broken(f"{key}.billingAccount", operations.billing_account, rule, fix)
+        yield from broken(f"{key}.billingAccount", operations.billing_account, rule, fix)
     if operations.monthly_budget < 1:
         rule = "must be at least 1, in the billing account's currency"
-        yield _problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
+        yield problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
     elif operations.monthly_budget > limits.MAX_BUDGET:
         rule = f"must be at most {limits.MAX_BUDGET}"
-        yield _problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
+        yield problem(f"{key}.monthlyBudget", operations.monthly_budget, rule, "Set what a month may cost")
 
 
 def _training(training: TrainingSettings) -> Iterator[Problem]:
     key = config_key("training")
     experiment = limits.name_rule("experiment", training.experiment)
-    yield from _broken(f"{key}.experiment", training.experiment, experiment, "Rename it")
-    yield from _broken(
+    yield from broken(f"{key}.experiment", training.experiment, experiment, "Rename it")
+    yield from broken(
         f"{key}.modelName", training.model_name, limits.name_rule("model", training.model_name), "Rename it"
     )
     if not limits.MIN_JOB_MINUTES <= training.max_minutes <= limits.MAX_JOB_MINUTES:
         rule = f"must be at least a second and at most {limits.MAX_JOB_MINUTES} minutes, a custom job's longest time"
-        yield _problem(f"{key}.maxMinutes", training.max_minutes, rule, "Set the minutes that training may take")
+        yield problem(f"{key}.maxMinutes", training.max_minutes, rule, "Set the minutes that training may take")
 
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
@@ -364,12 +282,15 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("region",), _region),
     (("environment",), _environment),
     (("state_backend", "environment"), _state_backend),
-    (("training_pool", "region"), partial(_pool, "training_pool")),
-    (("steps_pool", "region"), partial(_pool, "steps_pool")),
-    (("training_pool", "steps_pool"), _distinct_pools),
+    (("training_pool", "region"), pool_rules.training_pool),
+    (("further_training_pools", "region"), pool_rules.further_training_pools),
+    (("steps_pool", "region"), pool_rules.steps_pool),
+    (("training_pool", "further_training_pools", "steps_pool"), pool_rules.beside_one_another),
+    (("training_pool", "further_training_pools"), pool_rules.ids),
     (("schedules",), _schedules),
-    (("schedules", "training_pool"), partial(_concurrency, "training_pool")),
-    (("schedules", "steps_pool"), partial(_concurrency, "steps_pool")),
+    (("schedules", "training_pool", "further_training_pools"), pool_rules.run_on),
+    (("schedules", "training_pool", "further_training_pools"), pool_rules.training_concurrency),
+    (("schedules", "steps_pool"), pool_rules.steps_concurrency),
     (("retention",), _retention),
     (("registry",), _registry),
     (("submitters",), _submitters),
@@ -377,9 +298,8 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("federation",), _federation),
     (("encryption",), _encryption),
     (("network",), network_rules.network_problems),
-    (("network", "training_pool", "steps_pool"), network_rules.room_problems),
-    (("network", "training_pool"), partial(network_rules.accelerator_problems, "training_pool")),
-    (("network", "steps_pool"), partial(network_rules.accelerator_problems, "steps_pool")),
+    (("network", "training_pool", "further_training_pools", "steps_pool"), network_rules.room_problems),
+    (("network", "training_pool", "further_training_pools", "steps_pool"), network_rules.accelerator_problems),
     (("audit_logs",), _audit_logs),
     (("operations",), _operations),
     (("training",), _training),

@@ -53,9 +53,13 @@ def _mistake(name: str, value: Any, declared: dict[str, Any]) -> str:
     return "" if right else f"{name} = {value!r}: the pipeline's parameter is {kind}. Write it with that type"
 
 
+def _cron(settings: ScheduleSettings) -> str:
+    return f"TZ={settings.time_zone} {settings.cron}"
+
+
 class PipelineSchedule(pulumi.ComponentResource):
     """`spec_json` must be in the form of infra/go_json.py. `after`: pools, grants and the API, so that no run starts
-    without them.
+    without them. `declared`: the fields of contracts' DeclaredSchedule.
     """
 
     def __init__(
@@ -78,7 +82,7 @@ class PipelineSchedule(pulumi.ComponentResource):
             f"{name}-schedule",
             display_name=display_name,
             location=location,
-            cron=f"TZ={settings.time_zone} {settings.cron}",
+            cron=_cron(settings),
             start_time=settings.start_time or None,
             end_time=settings.end_time or None,
             max_run_count=str(settings.max_runs) if settings.max_runs else None,
@@ -106,4 +110,11 @@ class PipelineSchedule(pulumi.ComponentResource):
             opts=ResourceOptions(parent=self, depends_on=[*after, *usable(key)]),
         )
         self.resource_name: Output[str] = self.schedule.id
+        self.declared: dict[str, Any] = {
+            "resource": self.resource_name,
+            "cron": _cron(settings),
+            "paused": settings.paused,
+            "max_concurrent_runs": settings.max_concurrent_runs,
+            "allow_queueing": settings.allow_queueing,
+        }
         self.register_outputs({"schedule": self.resource_name})

@@ -7,11 +7,13 @@ resource is declared. Does not own: the keys (infra/stack_config.py) or what the
 import difflib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args, get_origin, get_type_hints
 
 import pulumi
 import pulumi.runtime.config
+import yaml
 from pydantic import TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
 
@@ -55,6 +57,8 @@ def load() -> Settings:
     draft, problems = _read(raw, f"Pulumi.{stack}.yaml")
     problems += rules.provider_problems(raw)
     problems += rules.stack_problems(draft)
+    if "project" in draft:
+        problems += rules.shared_project(draft["project"], _other_projects(stack))
     if "images_lock" in draft:
         source, more = image_source(draft["images_lock"], PROJECT_ROOT)
         draft["image_source"] = source
@@ -68,6 +72,16 @@ def _raw_config() -> dict[str, str]:
     """All of the stack's configuration; `pulumi.Config` reads keys by name but cannot list them, so a misspelt one
     would pass."""
     return {**pulumi.runtime.config.get_config_env(), **pulumi.runtime.config.CONFIG.get()}
+
+
+def _other_projects(stack: str) -> dict[str, str]:
+    """The projects of the stack files beside this stack's, by file; one that cannot be read is its own stack's care."""
+    found: dict[str, str] = {}
+    for path in sorted(PROJECT_ROOT.glob("Pulumi.*.yaml")):
+        if path.name != f"Pulumi.{stack}.yaml":
+            with suppress(OSError, yaml.YAMLError, KeyError, TypeError):
+                found[path.name] = str(yaml.safe_load(path.read_text())["config"][config_key("project")])
+    return found
 
 
 def _read(raw: Mapping[str, str], file: str) -> tuple[dict[str, Any], list[Problem]]:

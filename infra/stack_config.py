@@ -64,6 +64,7 @@ class PoolSettings(_Section):
     def _spec(self, name: str) -> PoolSpec:
         scales = self.min_replicas < self.max_replicas
         return PoolSpec(
+            name=self.persistent_resource_id,
             persistent_resource_id=name,
             pool_id=naming.RESOURCE_POOL,
             machine=MachineSpec(
@@ -82,7 +83,8 @@ class PoolSettings(_Section):
 class ScheduleSettings(_Section):
     """`start_time` and `end_time` are RFC 3339, "" for now and for never; `max_runs` 0 is without end.
 
-    `run_on`: pool (the training pool), on-demand, spot or flex-start. `parameters` are the pipeline's, typed.
+    `run_on`: pool (the training pool), the persistentResourceId of a further one, on-demand, spot or flex-start.
+    `parameters` are the pipeline's, typed.
     """
 
     name: str
@@ -184,6 +186,7 @@ class StackConfig(BaseModel):
     environment: str
     images_lock: str
     training_pool: PoolSettings
+    further_training_pools: tuple[PoolSettings, ...]
     steps_pool: PoolSettings
     schedules: tuple[ScheduleSettings, ...]
     retention: RetentionSettings
@@ -197,6 +200,11 @@ class StackConfig(BaseModel):
     audit_logs: AuditLogSettings
     operations: OperationsSettings
     training: TrainingSettings
+
+    @property
+    def pools(self) -> tuple[PoolSettings, ...]:
+        """All of them, the steps' last."""
+        return (self.training_pool, *self.further_training_pools, self.steps_pool)
 
 
 def config_key(field: str) -> str:

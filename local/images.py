@@ -72,7 +72,8 @@ def _images(layout: Layout, repository: str) -> dict[str, str]:
 
 def warm(address: Address, outputs: StackOutputs) -> None:
     """Begin each image's warm process on the pool that its jobs run on, so that a first run does not wait for it."""
-    for pool, image in ((outputs.training_pool, outputs.images.trainer), (outputs.steps_pool, outputs.images.steps)):
+    trained_on = [(pool, outputs.images.trainer) for pool in outputs.training_pools]
+    for pool, image in (*trained_on, (outputs.steps_pool, outputs.images.steps)):
         if not pool.persistent_resource_id:  # hibernated
             continue
         where = f"projects/{outputs.project}/locations/{outputs.region}/persistentResources"

@@ -70,3 +70,8 @@ class Layout:
     @property
     def report_html(self) -> Path:
         return self.home / "report.html"
+
+    @property
+    def card_html(self) -> Path:
+        """The model card of the last run, as the evaluation wrote it beside the model."""
+        return self.home / "card.html"

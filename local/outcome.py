@@ -1,4 +1,5 @@
-"""What `make up` leaves behind to be read: `.local/report.json`, `.local/report.html` and the table on the terminal.
+"""What `make up` leaves behind to be read: `.local/report.json`, `.local/report.html`, `.local/card.html` (the model's)
+and the table on the terminal.
 
 Owns: what the local stack adds to a run's own report (resources, seconds, cost, data). Does not own: the run's report
 (pipeline/report.py).
@@ -40,6 +41,7 @@ class Outcome:
         extras = self._extras(outputs)
         _write(layout.report_json, json.dumps(report.to_json(run, extras) | self._around(), indent=1) + "\n")
         _write(layout.report_html, report.to_html(run, extras))
+        self._copy_card(layout, report.card_page(outputs, run))
         Console().print(report.table(run, extras))
         return run.succeeded
 
@@ -52,6 +54,14 @@ class Outcome:
         body |= {"model": None, "failure": [*reason.splitlines(), *self._refusals()]}
         _write(layout.report_json, json.dumps(body, indent=1) + "\n")
         layout.report_html.unlink(missing_ok=True)
+        self._copy_card(layout, None)
+
+    def _copy_card(self, layout: Layout, page: str | None) -> None:
+        """No card of an earlier run may be taken for this one's."""
+        if page is None:
+            layout.card_html.unlink(missing_ok=True)
+        else:
+            _write(layout.card_html, page)
 
     def _around(self) -> dict[str, Any]:
         return {"ingestion": self.ingestion, "earlier_runs": self.earlier_runs}
@@ -78,7 +88,7 @@ class Outcome:
 def _costs(outputs: StackOutputs) -> tuple[dict[str, float], str]:
     """What the stack's pools would cost per day at Google, and what is not known of it."""
     costs, unknown = {}, []
-    for pool in (outputs.training_pool, outputs.steps_pool):
+    for pool in (*outputs.training_pools, outputs.steps_pool):
         if not pool.persistent_resource_id:  # hibernated
             continue
         cost = pool_cost_per_day(pool, outputs.region)

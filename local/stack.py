@@ -53,6 +53,8 @@ def up(layout: Layout, *, data: str, engine: engines.EngineName, began: float, p
         _say(f"\n{told[0]}\nReport: {_shown(layout.report_json)}", error=True)
         return told[1]
     _say(f"\nReport: {_shown(layout.report_html)} and {_shown(layout.report_json)}")
+    if layout.card_html.exists():
+        _say(f"Model card: {_shown(layout.card_html)}")
     _say("The local cloud keeps running (`make stop` ends it and keeps its state, `make down` takes the stack down).")
     return 0 if succeeded else _FAILED
 
@@ -93,6 +95,7 @@ def _chain(
     outcome.data_description, outcome.oracle = prepared.description, prepared.oracle or {}
     with _step(outcome, "cloud", "Local cloud"):
         address = server.ensure_started(layout)
+        _require_same_place(layout, address)
         images.register(layout, address, _repository(layout))
     with _step(outcome, "stack", f"Stack ({engine} engine)"):
         outcome.engine_result = engines.up(engine, layout, address.environment())
@@ -151,6 +154,13 @@ def _outputs(layout: Layout) -> "StackOutputs":
     return stack_reader.read(STACK)
 
 
+def _require_same_place(layout: Layout, address: "server.Address") -> None:
+    """Raise Refused where the stack's state is of another project than its file, or of another cloud."""
+    from doctor.guard import require_same_place
+
+    require_same_place(layout.root, STACK, {**os.environ, **address.environment()})
+
+
 def _repository(layout: Layout) -> str:
     import yaml
 
@@ -201,6 +211,7 @@ def down(layout: Layout, *, engine: engines.EngineName) -> int:
     try:
         if engines.stack_exists(layout):
             address = server.ensure_started(layout)
+            _require_same_place(layout, address)
             images.register(layout, address, _repository(layout))
             engines.destroy(engine, layout, address.environment())
         server.stop(layout)

@@ -22,7 +22,9 @@ from contracts.stack_outputs import Endpoints, StackOutputs
 if TYPE_CHECKING:
     from google.auth.credentials import Credentials
     from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
+    from google.cloud.aiplatform_v1.services.persistent_resource_service import PersistentResourceServiceClient
     from google.cloud.aiplatform_v1.services.pipeline_service import PipelineServiceClient
+    from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
     from google.cloud.bigquery import Client as BigQueryClient
     from google.cloud.storage import Client as StorageClient
 
@@ -64,6 +66,18 @@ class Clients:
         from google.cloud.aiplatform_v1.services.job_service import JobServiceClient
 
         return JobServiceClient(**self._vertex_options())
+
+    @cached_property
+    def pools(self) -> "PersistentResourceServiceClient":
+        from google.cloud.aiplatform_v1.services.persistent_resource_service import PersistentResourceServiceClient
+
+        return PersistentResourceServiceClient(**self._vertex_options())
+
+    @cached_property
+    def schedules(self) -> "ScheduleServiceClient":
+        from google.cloud.aiplatform_v1.services.schedule_service import ScheduleServiceClient
+
+        return ScheduleServiceClient(**self._vertex_options())
 
     @cached_property
     def vertex(self) -> "VertexRest":

@@ -17,6 +17,7 @@ class ExitCode(IntEnum):
     USAGE = 2  # argparse's own
     REFUSED = 3  # bad input, refused before anything was sent or loaded
     REFUSED_BY_GOOGLE = 4  # the service answered with an error
+    DIFFERS = 5  # what is there is not what was declared
     INTERRUPTED = 130
 
 

@@ -11,6 +11,7 @@ from contracts.job_environment import trainer_environment
 from contracts.pool_spec import NetworkAccess, PoolSpec
 from contracts.stack_outputs import PlatformFacts
 
+PIPELINE = "recsys-training"
 STEPS = ("extract", "validate", "train", "evaluate", "gate", "register", "promote")
 RUN_ID = "{{$.pipeline_job_name}}"  # Vertex AI replaces it by the pipeline job's id
 NO_ACCELERATOR = "ACCELERATOR_TYPE_UNSPECIFIED"

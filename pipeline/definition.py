@@ -19,8 +19,6 @@ from pipeline import custom_jobs as jobs
 from pipeline.gate import PROMOTE
 from pipeline.kubeflow import OutputPath, build_serverless_customjob_container_spec, dsl
 
-NAME = "recsys-training"
-
 
 class _Machine(NamedTuple):
     """The parameters, or the values, of the machine that training and evaluation ask for."""
@@ -45,7 +43,7 @@ def _pipeline(facts: PlatformFacts, on_demand: frozenset[str]) -> Any:
     make = _StepComponents(facts, on_demand)
     machine = jobs.machine_defaults(facts.training_pool)
 
-    @dsl.pipeline(name=NAME, description="Continuous training of a recommender on a warm pool")
+    @dsl.pipeline(name=jobs.PIPELINE, description="Continuous training of a recommender on a warm pool")
     def recsys_training(
         machine_type: str = machine["machine_type"],
         accelerator_type: str = machine["accelerator_type"],

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pydantic import BaseModel, ConfigDict
 
 from contracts.problems import Problem, Refused
-from contracts.run_artifacts import MARKOV, MOST_POPULAR, PRIMARY_METRIC, EvaluationReport
+from contracts.run_artifacts import CHAMPION, MARKOV, MOST_POPULAR, PRIMARY_METRIC, Comparison, EvaluationReport
 
 PROMOTE = "promote"
 KEEP = "keep"
@@ -44,13 +44,8 @@ def decide(report: EvaluationReport) -> Decision:
     reasons = [
         _compared(challenger, baselines[MOST_POPULAR], "the most popular items"),
         _against_champion(report, challenger, champion),
+        *_against_baselines(report, challenger, baselines),
     ]
-    if MARKOV in baselines:
-        against = _compared(challenger, baselines[MARKOV], "first-order Markov counts")
-        loses = challenger <= baselines[MARKOV]
-        reasons.append(
-            f"{against}: a table of transitions ranks at least as well, for no training" if loses else against
-        )
     promote = beats_popular and beats_champion
     return Decision(
         decision=PROMOTE if promote else KEEP,
@@ -64,10 +59,37 @@ def decide(report: EvaluationReport) -> Decision:
 
 def _against_champion(report: EvaluationReport, challenger: float, champion: float | None) -> str:
     if champion is not None:
-        return _compared(challenger, champion, "the champion")
+        return _compared(challenger, champion, "the champion") + _surely(report, CHAMPION)
     if report.champion_lost:
         return f"There was no champion to beat, since its files are lost: {report.champion_lost}"
     return "There was no champion to beat"
+
+
+def _against_baselines(report: EvaluationReport, challenger: float, baselines: Mapping[str, float]) -> list[str]:
+    """Markov counts, and what is better than both counts if anything is."""
+    told = []
+    if MARKOV in baselines:
+        against = _compared(challenger, baselines[MARKOV], "first-order Markov counts") + _surely(report, MARKOV)
+        loses = challenger <= baselines[MARKOV]
+        told.append(f"{against}: a table of transitions ranks at least as well, for no training" if loses else against)
+    best = report.best_baseline
+    if best in baselines and best not in (MARKOV, MOST_POPULAR):
+        name = f"{best.replace('_', ' ')}, the best baseline"
+        told.append(_compared(challenger, baselines[best], name) + _surely(report, best))
+    return told
+
+
+def _surely(report: EvaluationReport, rival: str) -> str:
+    """The difference with its interval, where it was measured."""
+    for found in report.comparisons:
+        if (found.against, found.metric) == (rival, PRIMARY_METRIC):
+            return f" ({_interval(found)})"
+    return ""
+
+
+def _interval(found: Comparison) -> str:
+    chance = ", which may be chance" if found.may_be_chance else ""
+    return f"{found.mean:+.4f}, 95% interval {found.low:+.4f} to {found.high:+.4f}{chance}"
 
 
 def _score(metrics: dict[str, float], of: str) -> float:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from contracts.problems import Problem, refuse_if
+from contracts.problems import Problem, Refused, refuse_if
 from contracts.stack_outputs import PlatformFacts
 from pipeline import custom_jobs as jobs
 
@@ -48,6 +48,19 @@ def parse(arguments: Sequence[str], spec: Mapping[str, Any]) -> dict[str, Any]:
             problems += [problem] if problem else []
     refuse_if("Parameters", problems)
     return values
+
+
+def on_pool(name: str, facts: PlatformFacts) -> dict[str, Any]:
+    """The values that send training to the pool of that name, "" for the usual one: on demand on its machine while it
+    sleeps. Raises `Refused` where the stack has none of that name."""
+    if not name:
+        return {}
+    pool = next((pool for pool in facts.training_pools if pool.name == name), None)
+    if pool is None:
+        known = ", ".join(pool.name for pool in facts.training_pools)
+        fix = "Name one of them, or declare it in furtherTrainingPools and bring the stack up"
+        raise Refused("Pool", [Problem(key="--pool", value=name, rule=f"the training pools are {known}", fix=fix)])
+    return jobs.machine_defaults(pool) | {"persistent_resource_id": pool.persistent_resource_id}
 
 
 def for_request(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from contracts.pool_spec import DiskSpec, JobRequest, MachineSpec, NetworkAccess, match_problems
+from contracts.pool_spec import DiskSpec, JobRequest, MachineSpec, NetworkAccess, PoolSpec, match_problems
 from contracts.problems import Problem, refuse_if
 from contracts.stack_outputs import PlatformFacts
 from pipeline.custom_jobs import NO_ACCELERATOR, ON_TRAINING_POOL
@@ -67,7 +67,7 @@ def problems(values: Mapping[str, Any], facts: PlatformFacts) -> list[Problem]:
         persistent_resource_id=values["persistent_resource_id"],
         service_account=values["service_account"],
         strategy=values["strategy"],
-        network=facts.training_pool.network,
+        network=facts.training_pool.network,  # all pools of a stack are in one
     )
     step = JobRequest(
         machine=facts.steps_pool.machine,
@@ -81,7 +81,13 @@ def problems(values: Mapping[str, Any], facts: PlatformFacts) -> list[Problem]:
         for problem in match_problems(step, facts.steps_pool)
         if problem.key == "persistent_resource_id"
     ]
-    return match_problems(training, facts.training_pool) + steps
+    return match_problems(training, _pool_of(training, facts)) + steps
+
+
+def _pool_of(training: JobRequest, facts: PlatformFacts) -> PoolSpec:
+    """The pool that a job names; the usual one where it names none of the stack's."""
+    named = [pool for pool in facts.training_pools if pool.persistent_resource_id == training.persistent_resource_id]
+    return named[0] if named else facts.training_pool
 
 
 def _range_problems(values: Mapping[str, Any]) -> list[Problem]:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from pydantic import BaseModel
 
-from contracts.run_artifacts import EVALUATION_FILE, TRAINING_FILE, EvaluationReport, TrainingSummary
+from contracts.run_artifacts import (
+    CARD_FILE,
+    CARD_PAGE,
+    EVALUATION_FILE,
+    SHOWN_METRICS,
+    TRAINING_FILE,
+    EvaluationReport,
+    ModelCard,
+    TrainingSummary,
+)
 from contracts.stack_outputs import StackOutputs
 from pipeline import clients as cl
 from pipeline import custom_jobs as jobs
@@ -87,11 +96,22 @@ def table(report: RunReport, extras: ReportExtras | None = None) -> "RenderableT
         for name, metrics in rows.items():
             quality.add_row(name, *(_number(metrics.get(metric)) for metric in report.model.metrics))
         lines += [quality, *(Text(reason) for reason in report.model.reasons)]
+        lines += [Text(report.model.card.words[0])] if report.model.card else []
     if report.custom_job is not None:
         job = report.custom_job
         where = f"on {job.persistent_resource_id}" if job.persistent_resource_id else "on demand"
         lines.append(Text(f"training job {where}: first step after {_number(job.seconds_to_first_step, 1)} s"))
     return Group(*lines, *(Text(line) for line in report.failure))
+
+
+def card_page(outputs: StackOutputs, report: RunReport, *, clients: cl.Clients | None = None) -> str | None:
+    """The page of the model's card; None where there is none."""
+    if report.model is None or not report.model.card_uri:
+        return None
+    try:
+        return Objects((clients or cl.for_submission(outputs)).storage).read(report.model.card_uri).decode()
+    except FileNotFoundError:
+        return None
 
 
 class _Files:
@@ -162,21 +182,29 @@ def _model(files: _Files, registry: ModelRegistry, run_id: str) -> ModelReport |
     if evaluation is None:
         return None
     decision = files.model_file(GATE_FILE, Decision)
+    card = files.model_file(CARD_FILE, ModelCard)
     version, champion = registry.version(run_id), registry.champion()
     return ModelReport(
         uri=evaluation.model.uri,
         version=version.name if version else "",
         champion=version is not None and champion is not None and version.id == champion.id,
         champion_version=champion.name if champion else "",
-        metrics=evaluation.model.metrics,
-        baselines=evaluation.baselines,
-        compared_champion=evaluation.champion.metrics if evaluation.champion else None,
+        metrics=_shown(evaluation.model.metrics),
+        baselines={name: _shown(metrics) for name, metrics in evaluation.baselines.items()},
+        compared_champion=_shown(evaluation.champion.metrics) if evaluation.champion else None,
+        comparisons=list(evaluation.comparisons),
+        card=card,
+        card_uri=join(evaluation.model.uri, CARD_PAGE) if card else "",
         decision=decision.decision if decision else "",
         reasons=list(decision.reasons) if decision else [],
         users=evaluation.users,
         items=evaluation.items,
         protocol=evaluation.protocol,
     )
+
+
+def _shown(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: metrics[name] for name in SHOWN_METRICS if name in metrics}
 
 
 def _between(start: Any, end: Any) -> float | None:

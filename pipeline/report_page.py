@@ -47,6 +47,7 @@ def page(report: RunReport, extras: ReportExtras) -> str:
         _curve(report),
         _timeline(report),
         _decision(report),
+        _card(report.model),
         _data(report, extras),
         _resources(extras),
         _cost(extras),
@@ -147,6 +148,14 @@ def _decision(report: RunReport) -> str:
     return _section(f"<h2>Gate: {escape(report.model.decision)}</h2><ul>{reasons}</ul>")
 
 
+def _card(model: ModelReport | None) -> str:
+    if model is None or model.card is None:
+        return ""
+    words = "".join(f"<p>{escape(line)}</p>" for line in model.card.words)
+    page = f'<p class="soft">The whole card: <code>{escape(model.card_uri)}</code></p>'
+    return _section(f"<h2>Model card: {escape(model.card.verdict)}</h2>{words}{page}")
+
+
 def _data(report: RunReport, extras: ReportExtras) -> str:
     rows: list[tuple[str, str]] = [("source", extras.data_description)] if extras.data_description else []
     if report.data is not None:
@@ -187,6 +196,7 @@ def _provenance(report: RunReport) -> str:
             ("model", report.model.uri),
             ("version", report.model.version),
             ("champion", report.model.champion_version),
+            ("model card", report.model.card_uri),
         ]
     if report.training is not None:
         rows.append(("git", report.training.git_sha))

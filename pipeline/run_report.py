@@ -5,7 +5,7 @@ Owns: the fields. Does not own: where they come from (report.py) or how they loo
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.run_artifacts import CurvePoint
+from contracts.run_artifacts import Comparison, CurvePoint, ModelCard
 from pipeline.snapshot import Snapshot
 from pipeline.validation import ValidationReport
 
@@ -57,6 +57,9 @@ class ModelReport(_Part):
     metrics: dict[str, float]
     baselines: dict[str, dict[str, float]]
     compared_champion: dict[str, float] | None
+    comparisons: list[Comparison] = Field(default_factory=list)
+    card: ModelCard | None = None
+    card_uri: str = ""  # of its page
     decision: str
     reasons: list[str]
     users: int

@@ -36,9 +36,12 @@ class Snapshot(BaseModel):
     time_unit: TimeUnit
     cut_off: str  # the last event of the staging file; the log's events are later
     has_items: bool
+    champion_uri: str = ""  # the model to start from and to compare with; "": there is none
 
 
-def take_snapshot(objects: Objects, staging: Staging, log: FeedbackLog, folder: str) -> Snapshot:
+def take_snapshot(
+    objects: Objects, staging: Staging, log: FeedbackLog, folder: str, *, champion_uri: str = ""
+) -> Snapshot:
     """Unite what is staged and what was logged since, in `folder`. Raises `Refused` on unusable staging files."""
     with tempfile.TemporaryDirectory(prefix="recsys-snapshot-") as scratch:
         staged, history = _history(objects, staging, Path(scratch))
@@ -62,6 +65,7 @@ def take_snapshot(objects: Objects, staging: Staging, log: FeedbackLog, folder: 
         time_unit=staged.time_unit,
         cut_off=str(pa.scalar(after[0], pa.timestamp("us", tz="UTC"))),
         has_items=has_items,
+        champion_uri=champion_uri,
     )
     objects.write_json(join(folder, SNAPSHOT_FILE), snapshot.model_dump_json(indent=2))
     return snapshot

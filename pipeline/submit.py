@@ -48,12 +48,21 @@ def new_run_id(now: datetime | None = None) -> str:
 
 
 def submit(
-    outputs: StackOutputs, arguments: Sequence[str] = (), *, clients: cl.Clients | None = None, run_id: str = ""
+    outputs: StackOutputs,
+    arguments: Sequence[str] = (),
+    *,
+    pool: str = "",
+    clients: cl.Clients | None = None,
+    run_id: str = "",
 ) -> str:
-    """Check and create a pipeline job; returns its resource name. Raises `Refused` before anything was sent."""
+    """Check and create a pipeline job; returns its resource name. Raises `Refused` before anything was sent.
+
+    `pool`: the name of the training pool that it trains on, "" for the usual one.
+    """
+    chosen = parameters.on_pool(pool, outputs)
     clients = clients or cl.for_submission(outputs)
     spec = deployed_spec(outputs, Objects(clients.storage))
-    values = parameters.parse(arguments, spec)
+    values = chosen | parameters.parse(arguments, spec)
     preflight.require_accepted(parameters.defaults(spec) | values, outputs, spec)
     run_id = run_id or new_run_id()
     sent = parameters.for_request(values, spec, outputs, run_id)
@@ -95,6 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--stack", required=True, help="the stack's name")
     parser.add_argument("--outputs", type=Path, help="the stack's outputs as JSON; default: from the stack's state")
+    parser.add_argument("--pool", default="", metavar="NAME", help="train on this pool; default: the stack's first")
     parser.add_argument("--wait", action="store_true", help="follow the run; exit 0 only if it succeeds")
     parser.add_argument("--follow", metavar="NAME", help="submit nothing, follow this run")
     parser.add_argument(
@@ -110,7 +120,7 @@ def main() -> ExitCode:
     if arguments.follow:
         name = f"{clients.location}/pipelineJobs/{arguments.follow.rpartition('/')[2]}"
     else:
-        name = submit(outputs, arguments.parameters, clients=clients)
+        name = submit(outputs, arguments.parameters, pool=arguments.pool, clients=clients)
         say(f"Submitted {name}")
     if not (arguments.wait or arguments.follow):
         say(f"Follow it: {_resume_command(arguments, name)}")

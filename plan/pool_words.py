@@ -118,6 +118,7 @@ def pool_spec(inputs: Mapping[str, Any]) -> PoolSpec | None:
     machine, disk, scaling = (pool.get(key) or {} for key in ("machineSpec", "diskSpec", "autoscalingSpec"))
     try:
         return PoolSpec(
+            name=_name(inputs),
             persistent_resource_id=_name(inputs),
             pool_id=str(pool.get("id") or ""),
             machine=MachineSpec(

@@ -1,4 +1,4 @@
-"""Freeze what a run works on: the snapshot of the data, and the champion to compare with."""
+"""Freeze what a run works on: the snapshot of the data, and the champion to start from and to compare with."""
 
 import argparse
 from pathlib import Path
@@ -17,11 +17,12 @@ def extract(arguments: argparse.Namespace, clients: Clients) -> None:
     objects = Objects(clients.storage)
     staging = Staging(objects, arguments.staging_uri)
     log = FeedbackLog(clients, arguments.feedback_table)
-    snapshot = take_snapshot(objects, staging, log, arguments.snapshot_uri)
-    say(snapshot.model_dump_json(indent=2))
     champion = ModelRegistry(clients, arguments.model_name).champion()
+    champion_uri = champion.uri if champion else ""
+    snapshot = take_snapshot(objects, staging, log, arguments.snapshot_uri, champion_uri=champion_uri)
+    say(snapshot.model_dump_json(indent=2))
     say(f"champion: {champion.name if champion else 'none yet'}")
-    write_output(arguments.champion_uri_file, champion.uri if champion else "")
+    write_output(arguments.champion_uri_file, champion_uri)
     write_output(arguments.champion_version_file, champion.name if champion else "")
 
 

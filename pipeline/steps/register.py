@@ -7,6 +7,7 @@ from contracts.run_artifacts import (
     BUNDLE_MANIFEST,
     EVALUATION_FILE,
     PRIMARY_METRIC,
+    SHOWN_METRICS,
     TRAINING_FILE,
     EvaluationReport,
     TrainingSummary,
@@ -21,7 +22,8 @@ from pipeline.steps.step import read_input, run, telling_refusals, write_output
 
 def describe(training: TrainingSummary, evaluation: EvaluationReport) -> str:
     """What a reader of the registry should know of a version without opening its files."""
-    metrics = ", ".join(f"{name} {value:.4f}" for name, value in sorted(evaluation.model.metrics.items()))
+    measured = evaluation.model.metrics
+    metrics = ", ".join(f"{name} {measured[name]:.4f}" for name in SHOWN_METRICS if name in measured)
     baselines = ", ".join(
         f"{name} {values[PRIMARY_METRIC]:.4f}"
         for name, values in sorted(evaluation.baselines.items())

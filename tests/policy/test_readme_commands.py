@@ -57,7 +57,8 @@ def is_refused_as_shown(command: Command, tmp_path: Path, monkeypatch: pytest.Mo
 def calls_pulumi_with_the_stacks_backend(command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run with a `pulumi` that only tells how it was called."""
     pulumi = tmp_path / "pulumi"
-    pulumi.write_text('#!/bin/sh\necho "$PULUMI_BACKEND_URL pulumi $*"\n')
+    no_stack = '[ "$1" = stack ] && { echo "error: no stack named" >&2; exit 255; }'
+    pulumi.write_text(f'#!/bin/sh\n{no_stack}\necho "$PULUMI_BACKEND_URL pulumi $*"\n')
     pulumi.chmod(0o755)
 
     done = by.run(command.text, env=by.environment(PATH=f"{tmp_path}:{by.environment()['PATH']}"))

@@ -1,20 +1,28 @@
-"""Two models without training: most popular, and first-order Markov counts. A network that loses to them is not worth
-its machine.
+"""Models without training by gradient. A network that loses to them is not worth its machine.
 
-Both are fitted on all but the last two events of each user (data.Sequences.is_train_N).
+Owns: which baselines a data set gets, and those that count: most popular, popular at the time, and first-order Markov.
+Does not own: item-kNN and EASE (linear_baselines.py), or who is ranked. All are fitted on all but the last two events
+of each user (data.Sequences.is_train_N); where one has a choice to make, the validation items make it.
 
-Shapes: B users of a batch, V items of the catalog, E distinct transitions.
+Shapes: B users of a batch, V items of the catalog, E distinct transitions, N events, P periods.
 """
+
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 import torch
 
-from train.data import Sequences
-from train.ranking import Histories, Scorer, spans
+from train.data import VALIDATION, Sequences
+from train.linear_baselines import EASE, ITEM_KNN, Ease, ItemNeighbours, too_large_for_ease, too_large_for_neighbours
+from train.metrics import gains
+from train.ranking import Histories, Scorer, held_out_ranks, spans
 from train.successors import transitions
 
 MOST_POPULAR = "most_popular"
+RECENT_POPULAR = "recency_popular"
 MARKOV = "markov"
+_MOST_CHOOSING = 1_000
+_COUNTS_AT_ONCE = 1 << 24
 
 
 class Popularity:
@@ -25,6 +33,29 @@ class Popularity:
 
     def __call__(self, histories: Histories) -> torch.Tensor:
         return self._counts_V.repeat(len(histories.ends_B), 1)
+
+
+class RecentPopularity:
+    """Scores an item by how often it occurred up to the time of the user's last event, older events counting less.
+
+    The calendar is cut into periods with equally many events each, and a count halves every `half_life` of them.
+    """
+
+    def __init__(self, sequences: Sequences, *, half_life: float, periods: int = 64) -> None:
+        size = len(sequences.catalog)
+        periods = max(1, min(periods, _COUNTS_AT_ONCE // size))
+        learned = np.flatnonzero(sequences.is_train_N)
+        times_N = sequences.times_N
+        cuts = np.quantile(times_N[learned], np.arange(1, periods) / periods, method="lower")
+        self._period_N = np.searchsorted(cuts, times_N, side="left")
+        flat = self._period_N[learned] * size + sequences.items_N[learned]
+        counts_PV = np.bincount(flat, minlength=periods * size).reshape(periods, size).astype(np.float32)
+        for period in range(1, periods):
+            counts_PV[period] += counts_PV[period - 1] * np.float32(0.5 ** (1 / half_life))
+        self._counts_PV = torch.from_numpy(counts_PV)
+
+    def __call__(self, histories: Histories) -> torch.Tensor:
+        return self._counts_PV[torch.from_numpy(self._period_N[histories.ends_B - 1])]
 
 
 class Markov:
@@ -50,6 +81,44 @@ class Markov:
         )
 
 
-def baselines(sequences: Sequences) -> dict[str, Scorer]:
-    """The baselines by the name under which reports show them."""
-    return {MOST_POPULAR: Popularity(sequences), MARKOV: Markov(sequences)}
+class Baselines(Mapping[str, Scorer]):
+    """Scorers by the name under which reports show them, each fitted when it is asked for. `left_out` says which the
+    data set is too large for, and why.
+    """
+
+    def __init__(self, makers: dict[str, Callable[[], Scorer]], left_out: dict[str, str]) -> None:
+        self._makers = {name: maker for name, maker in makers.items() if name not in left_out}
+        self.left_out = left_out
+
+    def __getitem__(self, name: str) -> Scorer:
+        return self._makers[name]()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._makers)
+
+    def __len__(self) -> int:
+        return len(self._makers)
+
+
+def baselines(sequences: Sequences) -> Baselines:
+    """Every baseline that the data set is small enough for."""
+    reasons = {ITEM_KNN: too_large_for_neighbours(sequences), EASE: too_large_for_ease(sequences)}
+    return Baselines(
+        {
+            MOST_POPULAR: lambda: Popularity(sequences),
+            RECENT_POPULAR: lambda: _chosen(sequences, [RecentPopularity(sequences, half_life=h) for h in (1, 4, 16)]),
+            MARKOV: lambda: Markov(sequences),
+            ITEM_KNN: lambda: ItemNeighbours(sequences),
+            EASE: lambda: _chosen(sequences, [Ease(sequences, regularisation=r) for r in (30.0, 150.0, 750.0)]),
+        },
+        left_out={name: reason for name, reason in reasons.items() if reason},
+    )
+
+
+def _chosen(sequences: Sequences, candidates: list[Scorer]) -> Scorer:
+    """The best of them on the validation items of some users."""
+    users = sequences.evaluated
+    if len(users) > _MOST_CHOOSING:
+        users = np.sort(np.random.default_rng(0).choice(users, _MOST_CHOOSING, replace=False))
+    ranks = [held_out_ranks(sequences, each, held_out=VALIDATION, users=users) for each in candidates]
+    return candidates[int(np.argmax([gains(ranks_U, k=100).mean() for ranks_U in ranks]))]

@@ -38,12 +38,15 @@ VALIDATION, TEST = 2, 1  # how far from the end of a history the target stands
 
 @dataclass(frozen=True)
 class Sequences:
-    """Every user's history, oldest first: user u's items are items_N[offsets_U1[u] : offsets_U1[u + 1]]."""
+    """Every user's history, oldest first: user u's items are items_N[offsets_U1[u] : offsets_U1[u + 1]], which happened
+    at times_N in the data's unit.
+    """
 
     users: pa.StringArray  # sorted; a user's index is its place
     catalog: pa.StringArray  # sorted; an item's index is its place
     items_N: np.ndarray
     offsets_U1: np.ndarray
+    times_N: np.ndarray
     fingerprint: str
 
     @cached_property
@@ -114,7 +117,7 @@ def sequences(table: pa.Table, *, fingerprint: str, subject: str) -> Sequences:
     order_N = order_N[np.argsort(user_N[order_N], kind="stable")]
     offsets_U1 = np.zeros(len(users) + 1, dtype=np.int64)
     np.cumsum(np.bincount(user_N, minlength=len(users)), out=offsets_U1[1:])
-    return Sequences(users, catalog, item_N[order_N], offsets_U1, fingerprint)
+    return Sequences(users, catalog, item_N[order_N], offsets_U1, time_N[order_N], fingerprint)
 
 
 def _encode(column: pa.ChunkedArray) -> tuple[pa.StringArray, np.ndarray]:

@@ -71,7 +71,9 @@ class Progress(BaseModel):
 
 
 class TrainingLoop:
-    """One training run of a model on one data set. `seconds` is the time that it may take, its evaluations included."""
+    """One training run of a model on one data set. `seconds` is the time that it may take, its evaluations included.
+    `learned`: the part of the data to learn from (default: all).
+    """
 
     def __init__(
         self,
@@ -79,6 +81,7 @@ class TrainingLoop:
         sequences: Sequences,
         settings: Settings,
         *,
+        learned: Sequences | None = None,
         log: Log,
         seconds: float = math.inf,
         save: Callable[[dict[str, Any], int], None] = lambda _state, _step: None,
@@ -91,7 +94,9 @@ class TrainingLoop:
         self._log, self._seconds, self._save, self._save_every = log, seconds, save, save_every_seconds
         self._interrupted, self._now, self._clock = interrupted, now, clock
         self._device = model.item_bias.device
-        self._batches = Batches(sequences, window=settings.window, tokens=settings.batch_tokens, seed=settings.seed)
+        self._batches = Batches(
+            learned or sequences, window=settings.window, tokens=settings.batch_tokens, seed=settings.seed
+        )
         self._learner = learner_of(model, settings, counts_V=sequences.train_counts_V)
         self._average = WeightAverage(model, decay=settings.average_decay, as_they_are=self._learner.not_averaged)
         self._best = [value.clone() for value in self._average.values]
@@ -104,6 +109,10 @@ class TrainingLoop:
         self.progress = Progress(
             total_steps=settings.max_epochs * max(1, len(self._epoch)), next_evaluation=self._evaluate_every
         )
+
+    def judge_the_start(self) -> None:
+        """Makes the weights that a run starts with the first to be evaluated: those of a champion may stay the best."""
+        self.progress.next_evaluation = 0
 
     def run(self) -> Progress:
         """Trains until the model stops improving or a limit is reached; the model then holds the best average.
@@ -235,7 +244,7 @@ class TrainingLoop:
         ended = self._clock()
         progress.seconds = ended - started
         progress.evaluation_seconds = ended - begun
-        losses = {"train_loss": loss, "validation_loss": validation_loss}
+        losses = {"train_loss": loss if progress.step else validation_loss, "validation_loss": validation_loss}
         point = {"step": progress.step, "seconds": round(progress.seconds, 3), **losses, "metrics": metrics}
         progress.curve.append(point)
         for name, value in losses.items():

@@ -12,11 +12,13 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
 
 from train import environment as job_environment
+from train import warm_start
 from train.artifacts import write_model
 from train.checkpoint import Checkpoints
 from train.data import Sequences, read_bigquery, read_folder
@@ -98,12 +100,13 @@ def parser() -> argparse.ArgumentParser:
         default=True,
         help="store a serving bundle beside the model (default: yes)",
     )
+    warm_start.add_flags(result)
     add_flags(result)
     return result
 
 
 def _flag_problems(flags: argparse.Namespace) -> list[Problem]:
-    problems = []
+    problems = warm_start.flag_problems(flags)
     if flags.max_minutes is not None and not 0 < flags.max_minutes <= 60 * 24 * 30:
         problems.append(
             Problem(
@@ -160,9 +163,11 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    asked = {name: getattr(run.flags, name) for name in Settings.model_fields}
-    settings = resolve(data, asked, core_seconds=_core_seconds(run.flags))
+    resolved = partial(resolve, data, core_seconds=_core_seconds(run.flags))
+    start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
+    settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
+    run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
     run.log.info(
         "settings",
         settings=settings.model_dump(),
@@ -175,7 +180,7 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})
     state = "FAILED"
     try:
-        _fit_and_store(run, sequences, settings, told_to_stop)
+        _fit_and_store(run, sequences, settings, start, told_to_stop)
         state = "COMPLETE"
     except Interrupted:
         run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
@@ -224,11 +229,13 @@ def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]
     return [Problem("data", source, rule, "Read a longer history")]
 
 
-def _fit_and_store(run: Run, sequences: Sequences, settings: Settings, told_to_stop: list[int]) -> None:
-    model = _new_model(sequences, settings, _device(run.flags.device))
-    progress = _fit(run, model, sequences, settings, told_to_stop)
+def _fit_and_store(
+    run: Run, sequences: Sequences, settings: Settings, start: warm_start.Start, told_to_stop: list[int]
+) -> None:
+    model = _new_model(sequences, settings, start).to(_device(run.flags.device))
+    progress = _fit(run, model, sequences, settings, start, told_to_stop)
     metrics = evaluate(sequences, model.scores)
-    training = _summary(run, sequences, settings, progress, metrics)
+    training = _summary(run, sequences, settings, progress, metrics) | {"start": start.described()}
     uri = join(run.environment.model_dir, run.environment.run_id)
     write_model(
         open_folder(uri), model=model, catalog=sequences.catalog, counts_V=sequences.train_counts_V, training=training
@@ -256,16 +263,25 @@ def _export(run: Run, model: NextItemModel, sequences: Sequences, uri: str) -> N
         run.log.warning(f"the model has no serving bundle ({type(error).__name__}: {error}). {fix}")
 
 
-def _new_model(sequences: Sequences, settings: Settings, device: torch.device) -> NextItemModel:
+def _new_model(sequences: Sequences, settings: Settings, start: warm_start.Start) -> NextItemModel:
     torch.manual_seed(settings.seed)
     shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
     model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
     model.start_from_popularity(sequences.train_counts_V)
     model.successors.fit(sequences)
-    return model.to(device)
+    if start.champion:
+        warm_start.carry_over(model, start.champion, sequences)
+    return model
 
 
-def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Settings, told_to_stop: list[int]) -> Progress:
+def _fit(
+    run: Run,
+    model: NextItemModel,
+    sequences: Sequences,
+    settings: Settings,
+    start: warm_start.Start,
+    told_to_stop: list[int],
+) -> Progress:
     checkpoints = Checkpoints(
         open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)), warn=run.log.warning
     )
@@ -273,11 +289,18 @@ def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Setting
     if run.flags.max_minutes is not None:
         storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
         limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing)
-    identity = {"fingerprint": sequences.fingerprint, "settings": settings.model_dump(exclude={"max_epochs"})}
+    share = warm_start.newest_share(start, run.flags)
+    learned = {"learned": share} if share < 1 else {}
+    identity = {
+        "fingerprint": sequences.fingerprint,
+        "settings": settings.model_dump(exclude={"max_epochs"}),
+        **learned,
+    }
     loop = TrainingLoop(
         model,
         sequences,
         settings,
+        learned=warm_start.newest(sequences, share, context=settings.window),
         log=run.log,
         save=lambda state, step: checkpoints.save(state, step=step, identity=identity),
         save_every_seconds=run.flags.checkpoint_seconds,
@@ -289,6 +312,8 @@ def _fit(run: Run, model: NextItemModel, sequences: Sequences, settings: Setting
     if state is not None:
         loop.restore(state)
         run.log.info("resumed", step=loop.progress.step)
+    elif start.champion:
+        loop.judge_the_start()
     try:
         return loop.run()
     except Interrupted as interrupted:
@@ -311,6 +336,7 @@ def _summary(
         "started": run.started,
         "first_step": progress.first_step,
         "seconds": round(time.monotonic() - run.begun, 3),
+        "cpu_minutes": _cpu_minutes(run, progress),
         "steps": progress.step,
         "stopped_by": progress.stopped_by,
         "data_fingerprint": sequences.fingerprint,
@@ -332,6 +358,12 @@ def _core_seconds(flags: argparse.Namespace) -> float:
         return math.inf
     cores = _CORES_OF_A_GPU if _device(flags.device).type == "cuda" else flags.threads
     return flags.max_minutes * 60 * cores
+
+
+def _cpu_minutes(run: Run, progress: Progress) -> float:
+    """What the run cost so far: this process's, and the seconds that earlier ones of the same run trained."""
+    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun))
+    return round((time.process_time() + earlier) / 60, 3)
 
 
 def _device(asked: str) -> torch.device:

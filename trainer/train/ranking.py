@@ -42,14 +42,22 @@ class Scorer(Protocol):
 
 
 def held_out_ranks(
-    sequences: Sequences, scorer: Scorer, *, held_out: int = TEST, users: np.ndarray | None = None
+    sequences: Sequences,
+    scorer: Scorer,
+    *,
+    held_out: int = TEST,
+    users: np.ndarray | None = None,
+    watch: Callable[[torch.Tensor], None] = lambda _scores_BV: None,
 ) -> np.ndarray:
     """Rank (0 is best) of each user's validation or test item, in the order of `users` (default: all who can be
     evaluated).
 
-    Raises FloatingPointError on a non-finite score.
+    `watch` sees each batch's scores_BV as they are ranked: -inf for what is filtered. Raises FloatingPointError on a
+    non-finite score.
     """
-    (ranks_U,) = variant_ranks(sequences, lambda histories: [scorer(histories)], held_out=held_out, users=users)
+    (ranks_U,) = variant_ranks(
+        sequences, lambda histories: [scorer(histories)], held_out=held_out, users=users, watch=watch
+    )
     return ranks_U
 
 
@@ -61,6 +69,7 @@ def variant_ranks(
     held_out: int,
     users: np.ndarray | None = None,
     interrupt: Callable[[], None] = lambda: None,
+    watch: Callable[[torch.Tensor], None] = lambda _scores_BV: None,
 ) -> np.ndarray:
     """ranks_SU of S variants of a model that share most of their work; each scores_BV may be overwritten once it was
     yielded.
@@ -79,13 +88,13 @@ def variant_ranks(
         interrupt()
         batch = by_length[first : first + batch_size]
         histories = Histories(sequences.items_N, starts_U[batch], ends_U[batch])
-        found.append(np.stack([_batch_ranks(scores_BV, histories) for scores_BV in variants(histories)]))
+        found.append(np.stack([_batch_ranks(scores_BV, histories, watch) for scores_BV in variants(histories)]))
     ranks_SU = np.concatenate(found, axis=1)
     ranks_SU[:, by_length] = ranks_SU.copy()
     return ranks_SU
 
 
-def _batch_ranks(scores_BV: torch.Tensor, histories: Histories) -> np.ndarray:
+def _batch_ranks(scores_BV: torch.Tensor, histories: Histories, watch: Callable[[torch.Tensor], None]) -> np.ndarray:
     if scores_BV.numel():
         low, high = torch.aminmax(scores_BV)
         if not (torch.isfinite(low) and torch.isfinite(high)):
@@ -97,6 +106,7 @@ def _batch_ranks(scores_BV: torch.Tensor, histories: Histories) -> np.ndarray:
     seen_N = torch.from_numpy(histories.items_N[place_N]).to(device)
     scores_BV.index_put_((torch.from_numpy(row_N).to(device), seen_N), scores_BV.new_tensor(-torch.inf))
     scores_BV.scatter_(1, targets_B1, target_scores_B1)
+    watch(scores_BV)
     greater_B = (scores_BV > target_scores_B1).sum(1)
     equal_B = (scores_BV == target_scores_B1).sum(1) - 1
     return rank_from_counts(greater_B.cpu().numpy(), equal_B.cpu().numpy())

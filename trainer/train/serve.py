@@ -173,6 +173,8 @@ def server(bundle: Bundle, *, host: str, port: int, health_route: str, predict_r
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # an answer leaves as a whole
+        disable_nagle_algorithm = True
 
         def do_GET(self) -> None:
             known = self.path == health_route

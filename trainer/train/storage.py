@@ -10,6 +10,7 @@ from train.environment import storage_emulator
 from train.problems import Problem, Refused
 
 _PROBE = "probe"
+_KINDS = {".json": "application/json", ".html": "text/html; charset=utf-8"}
 
 
 class Folder(Protocol):
@@ -107,7 +108,7 @@ class BucketFolder:
     def write(self, name: str, content: bytes) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY
 
-        kind = "application/json" if name.endswith(".json") else "application/octet-stream"
+        kind = _KINDS.get(Path(name).suffix, "application/octet-stream")
         self._bucket.blob(self._prefix + name).upload_from_string(content, content_type=kind, retry=DEFAULT_RETRY)
 
     def names(self) -> list[str]:

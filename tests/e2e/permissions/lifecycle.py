@@ -99,20 +99,24 @@ class Lifecycle:
         return (self._checkout.local / "cloud" / "operator-token").read_text().strip()
 
     def _submit(self) -> None:
-        """From a copy of the outputs that names the submitter's token in place of the operator's."""
+        outputs = self._outputs("submitter")
+        self._python("-m", "pipeline.submit", "--stack", "local", "--outputs", outputs, "--wait", "max_minutes=0.05")
+
+    def _outputs(self, account: str) -> str:
+        """A copy of the outputs that names the account's token in place of the operator's."""
         from pipeline import stack_reader
 
-        token_file = self._checkout.local / "submitter-token"
-        token_file.write_text(self._token("submitter"))
+        token_file = self._checkout.local / f"{account}-token"
+        token_file.write_text(self._token(account))
         outputs = stack_reader.read("local", root=self._checkout.root)
         endpoints = outputs.endpoints.model_copy(update={"access_token_file": str(token_file)})
-        file = self._checkout.local / "outputs.json"
+        file = self._checkout.local / f"{account}-outputs.json"
         file.write_text(outputs.model_copy(update={"endpoints": endpoints}).model_dump_json())
-        submit = ["-m", "pipeline.submit", "--stack", "local", "--outputs", str(file), "--wait", "max_minutes=0.05"]
-        self._python(*submit)
+        return str(file)
 
     def _keep(self) -> None:
         """Reboot, hibernate, wake, pause and resume, after looking whether anything runs."""
+        self._python("-m", "pipeline.status", "--stack", "local", "--outputs", self._outputs("keeper"))
         token = self._token("keeper")
         for collection in ("persistentResources", "schedules", "customJobs", "pipelineJobs"):
             self._call("GET", f"{LOCATION}/{collection}", None, token)

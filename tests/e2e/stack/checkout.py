@@ -67,10 +67,17 @@ class Checkout:
 
     def get(self, path: str) -> dict[str, Any]:
         """An answer of the cloud to its operator."""
+        return self._call("GET", path)
+
+    def post(self, path: str) -> dict[str, Any]:
+        return self._call("POST", path)
+
+    def _call(self, method: str, path: str) -> dict[str, Any]:
         token = (self.local / "cloud" / "operator-token").read_text().strip()
         with requests.Session() as session:
             session.trust_env = False
-            answer = session.get(self.url + path, headers={"authorization": f"Bearer {token}"}, timeout=30)
+            headers = {"authorization": f"Bearer {token}"}
+            answer = session.request(method, self.url + path, headers=headers, timeout=30)
         assert answer.ok, answer.text
         return answer.json()
 

@@ -69,7 +69,9 @@ def test_the_model_learns_the_pattern_and_becomes_the_champion(first: First) -> 
     model = first.report["model"]
     assert model["champion"] is True
     assert model["uri"].startswith("gs://recsys-local-artifacts/models/recsys/")
-    assert set(model["baselines"]) == {"most_popular", "markov"}
+    assert {"most_popular", "recency_popular", "markov", "item_knn"} <= set(model["baselines"])
+    assert model["card"]["words"][0].startswith("This model is ")
+    assert "Model card: " in first.output
     for metrics in (model["metrics"], *model["baselines"].values()):
         assert {"ndcg@10", "hr@10", "auc@10"} <= set(metrics)
     assert model["metrics"]["ndcg@10"] > model["baselines"]["most_popular"]["ndcg@10"]
@@ -162,6 +164,39 @@ def test_a_job_that_does_not_fit_its_pool_is_refused_before_it_is_sent_from_any_
     assert "n1-standard-4" in refused.stderr
     assert "Traceback" not in refused.stderr
     assert len(checkout.get(f"{LOCATION}/pipelineJobs?pageSize=100")["pipelineJobs"]) == runs
+
+
+def test_status_says_that_all_is_as_declared_until_somebody_resumes_a_schedule_by_hand(
+    checkout: Checkout, first: First
+) -> None:
+    as_declared = checkout.python("pipeline.status", "--stack", "local")
+    assert as_declared.returncode == 0, as_declared.stdout + as_declared.stderr
+    assert "as declared  champion: recsys version" in as_declared.stdout
+    listed = checkout.get(f"{LOCATION}/schedules")["schedules"]
+    (schedule,) = (each for each in listed if each["displayName"].endswith("nightly"))
+    checkout.post(f"/v1/{schedule['name']}:resume")
+
+    told = checkout.python("pipeline.status", "--stack", "local")
+    assert told.returncode == 5
+    assert "DIFFERS      schedule nightly: ACTIVE since 20" in told.stdout
+    checkout.post(f"/v1/{schedule['name']}:pause")
+
+
+@pytest.mark.parametrize("engine", ["embedded", "pulumi"])
+def test_down_and_up_are_refused_where_the_stack_file_names_another_project(
+    checkout: Checkout, first: First, data: Path, engine: str
+) -> None:
+    """Before either engine is started, so that it needs no real one."""
+    file = checkout.root / "Pulumi.local.yaml"
+    before = file.read_text()
+    file.write_text(before.replace("gcp:project: recsys-local", "gcp:project: recsys-other"))
+    try:
+        for verb in ("down", "up"):
+            refused = checkout.make(verb, f"ENGINE={engine}", f"DATA={data}")
+            assert refused.returncode == 2  # make's, for 3
+            assert "gcp:project = 'recsys-other': the stack's state is of project 'recsys-local'" in refused.stderr
+    finally:
+        file.write_text(before)
 
 
 def _null_ids(folder: Path, whole: pa.Table) -> Path:

@@ -167,7 +167,10 @@ def test_a_run_and_its_evaluation_on_buckets_leave_model_report_and_experiment(
     lines_after(evaluated)
     assert evaluated.returncode == 0
     report = cloud.json("GET", "/storage/v1/b/trainer-e2e/o/models%2Frun-1%2Fevaluation.json?alt=media")
-    assert report["model"]["metrics"] == pytest.approx({line["metric"]: line["value"] for line in lines[-3:]})
+    told = {line["metric"]: line["value"] for line in lines[-3:]}
+    assert {name: report["model"]["metrics"][name] for name in told} == pytest.approx(told)
+    card = cloud.json("GET", "/storage/v1/b/trainer-e2e/o/models%2Frun-1%2Fcard.json?alt=media")
+    assert "its machine" in card["verdict"]
     assert "gs://" in report["model"]["uri"]
 
     store = "/v1/projects/my-project/locations/us-central1/metadataStores/default/contexts"

@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from doctor import checks
-from doctor.__main__ import main, read_config
+from doctor.__main__ import main
 from doctor.google import NoAnswerError
+from doctor.stack_file import read_config
 
 ROOT = Path(__file__).parents[3]
 DEV = read_config(ROOT, "dev")

@@ -7,6 +7,7 @@ from infra.prices import pool_cost_per_day, query_usd_per_tib
 
 def pool(machine: MachineSpec, *, disk: str = "pd-ssd", replicas: int = 1, most: int = 1) -> PoolSpec:
     return PoolSpec(
+        name="p",
         persistent_resource_id="p",
         pool_id="workers",
         machine=machine,

@@ -123,11 +123,15 @@ def test_a_parameter_that_the_pipeline_lacks_or_types_otherwise_is_refused(
             "schedules[0].endTime = '2027-01-01T00:00:00Z': is not after startTime",
         ),
         ({"maxRuns": -1}, "schedules[0].maxRuns = -1: must be 0 (no end) to"),
-        ({"runOn": "warm"}, "schedules[0].runOn = 'warm': must be one of pool, on-demand, spot, flex-start"),
+        ({"runOn": "warm"}, "runOn = 'warm': must be one of pool, recsys-train, on-demand, spot, flex-start"),
         ({"parameters": {"strategy": "SPOT"}}, "schedules[0].parameters.strategy = 'SPOT': follows from runOn: a pool"),
         (
             {"parameters": {"persistent_resource_id": "p"}},
             "parameters.persistent_resource_id = 'p': follows from runOn",
+        ),
+        (
+            {"parameters": {"machine_type": "n1-standard-8"}},
+            "parameters.machine_type = 'n1-standard-8': follows from the pool that runOn names",
         ),
         ({"parameters": {"days": [7]}}, "schedules[0].parameters.days = [7]: must be text, a number, true or false"),
         ({"crom": "0 3 * * *"}, "schedules[0].crom = '0 3 * * *': is no key of this program. Rename it to"),

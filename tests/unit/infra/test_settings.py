@@ -31,6 +31,7 @@ def refusal(stack: str = "dev", **changes: Any) -> str:
 
 
 REFUSED = [
+    ("gcp:project", "acme-recsys-prod", "'acme-recsys-prod': is the project of Pulumi.prod.yaml too"),
     # key, value, what the message says of it
     ("gcp:project", "Acme", "'Acme': is no project name (6-30"),
     ("gcp:project", "my-google-project", "'my-google-project-artifacts'"),

@@ -27,6 +27,9 @@ WRONG: dict[Any, list[Any]] = {
 }
 
 
+FURTHER = stack_config("dev", {})["recsys-training:trainingPool"] | {"persistentResourceId": "recsys-large"}
+
+
 def leaves(section: type[BaseModel] = StackConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Each key with its type; sections are keys, too."""
     for name, kind in get_type_hints(section).items():
@@ -51,6 +54,7 @@ RIGHT = {
     "recsys-training:stepsPool.acceleratorType": "",
     "recsys-training:trainingPool.retiringGeneration": "",
     "recsys-training:stepsPool.retiringGeneration": "",
+    "recsys-training:furtherTrainingPools.retiringGeneration": "",
     "recsys-training:federation.githubRepository": "",
     "recsys-training:schedules.startTime": "",
     "recsys-training:schedules.endTime": "",
@@ -72,7 +76,7 @@ def raw(key: str, value: Any) -> dict[str, str]:
     """The changed configuration as the language host gets it."""
     top, _, inner = key.partition(".")
     if inner:
-        held = stack_config("dev", {})[top]
+        held = stack_config("dev", {})[top] or [FURTHER]  # no stack file has a further pool
         changed = [{**held[0], inner: value}] if isinstance(held, list) else {**held, inner: value}
         return {top: json.dumps(changed)}
     return {top: value if isinstance(value, str) else json.dumps(value)}

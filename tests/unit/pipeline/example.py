@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from contracts.pool_spec import DiskSpec, MachineSpec, PoolSpec
-from contracts.stack_outputs import Endpoints, ImageLock, PlatformFacts, StackOutputs
+from contracts.stack_outputs import DeclaredSchedule, Endpoints, ImageLock, PlatformFacts, StackOutputs
 from pipeline.custom_jobs import snapshot_uri
 
 TRAINER = "us-docker.pkg.dev/acme/recsys/recsys-train@sha256:" + "a" * 64
@@ -19,7 +19,12 @@ DISK = DiskSpec(boot_disk_type="pd-standard", boot_disk_size_gb=200)
 
 def pool(name: str, machine: MachineSpec = CPU, *, replica_count: int = 1) -> PoolSpec:
     return PoolSpec(
-        persistent_resource_id=name, pool_id=f"{name}-pool", machine=machine, disk=DISK, replica_count=replica_count
+        name=name,
+        persistent_resource_id=name,
+        pool_id=f"{name}-pool",
+        machine=machine,
+        disk=DISK,
+        replica_count=replica_count,
     )
 
 
@@ -41,6 +46,7 @@ def facts(**changes: Any) -> PlatformFacts:
         "drift_table": "drift.hourly",
         "service_account": "sa-pipeline@acme.iam.gserviceaccount.com",
         "training_pool": pool("recsys-train", GPU),
+        "further_training_pools": (),
         "steps_pool": pool("recsys-steps"),
         "images": ImageLock(trainer=TRAINER, steps=STEPS),
         "kms_key": "",
@@ -57,7 +63,15 @@ def outputs(**changes: Any) -> StackOutputs:
         "stack": "dev",
         "pipeline_spec_uri": "gs://acme-artifacts/pipelines/spec.json",
         "pipeline_spec_digest": "0" * 64,
-        "schedules": {"nightly": "projects/acme/locations/europe-west4/schedules/1"},
+        "schedules": {
+            "nightly": DeclaredSchedule(
+                resource="projects/acme/locations/europe-west4/schedules/1",
+                cron="TZ=Etc/UTC 0 3 * * *",
+                paused=False,
+                max_concurrent_runs=1,
+                allow_queueing=False,
+            )
+        },
         "repository": "us-docker.pkg.dev/acme/recsys",
         "endpoints": Endpoints(),
     }

@@ -65,6 +65,30 @@ def test_beating_markov_counts_is_said_without_a_warning() -> None:
     assert told == "The model beats first-order Markov counts: ndcg@10 0.1000 against 0.0700"
 
 
+def test_differences_are_told_with_their_intervals_and_the_best_baseline_by_name() -> None:
+    def against(name: str, low: float, high: float) -> dict[str, Any]:
+        return {"against": name, "metric": "ndcg@10", "mean": (low + high) / 2, "low": low, "high": high}
+
+    decision = decide(
+        evaluation(
+            0.1,
+            0.05,
+            champion=0.09,
+            markov=0.07,
+            baselines={name: {"ndcg@10": value} for name, value in (("most_popular", 0.05), ("ease", 0.11))},
+            best_baseline="ease",
+            comparisons=[against("champion", -0.001, 0.021), against("ease", -0.015, -0.005)],
+        )
+    )
+    assert decision.promote
+    assert decision.reasons[1:3] == (
+        "The model beats the champion: ndcg@10 0.1000 against 0.0900"
+        " (+0.0100, 95% interval -0.0010 to +0.0210, which may be chance)",
+        "The model loses to ease, the best baseline: ndcg@10 0.1000 against 0.1100"
+        " (-0.0100, 95% interval -0.0150 to -0.0050)",
+    )
+
+
 def test_a_refused_first_model_leaves_no_champion() -> None:
     assert decide(evaluation(0.01, 0.05)).reasons[-1] == "It is registered, and there is still no champion"
 

@@ -201,5 +201,17 @@ def test_the_table_sets_the_model_against_its_rivals() -> None:
     assert "training job on recsys-train: first step after 1.2 s" in told
 
 
+def test_the_model_card_s_verdict_stands_in_page_and_table() -> None:
+    report = run_report()
+    assert report.model is not None
+    card = {"run_id": "recsys-1", "verdict": "worth its machine", "words": ["It is <worth> it", "It beats all"]}
+    described = report.model.model_dump() | {"card": card, "card_uri": "gs://acme/models/recsys/recsys-1/card.html"}
+    report = run_report(model=described)
+    text = read(to_html(report, EXTRAS)).text
+    for words in ("Model card: worth its machine", "It is <worth> it", "It beats all", "recsys-1/card.html"):
+        assert words in text
+    assert "It is <worth> it" in printed(report)
+
+
 def test_the_table_of_a_failed_run_says_why() -> None:
     assert "validate failed: null_ids" in printed(run_report(model=None, failure=["validate failed: null_ids"]))

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from contracts.pool_spec import NetworkAccess
+from contracts.pool_spec import MachineSpec, NetworkAccess
 from contracts.problems import Refused
 from contracts.stack_outputs import PlatformFacts
 from pipeline import parameters, preflight
@@ -155,3 +155,38 @@ def test_more_replicas_become_a_second_worker_pool_like_the_first() -> None:
 
 def test_one_replica_needs_no_second_worker_pool(spec: dict[str, Any]) -> None:
     assert parameters.for_request({"replica_count": 1}, spec, facts(), "recsys-1") == {}
+
+
+LARGE = pool("recsys-large-blue", replica_count=2).model_copy(
+    update={"name": "recsys-large", "machine": MachineSpec(machine_type="n1-standard-16")}
+)
+
+
+def test_a_submission_that_names_a_further_pool_asks_for_its_machine_and_is_checked_against_it(
+    spec: dict[str, Any],
+) -> None:
+    platform = facts(further_training_pools=(LARGE,))
+    chosen = parameters.on_pool("recsys-large", platform)
+    preflight.require_accepted(parameters.defaults(spec) | chosen, platform, spec)
+
+    assert chosen["persistent_resource_id"] == "recsys-large-blue"
+    assert chosen["machine_type"] == "n1-standard-16"
+    with pytest.raises(Refused, match=r"boot_disk_size_gb = 100: a job on pool 'recsys-large-blue' must have"):
+        preflight.require_accepted(parameters.defaults(spec) | chosen | {"boot_disk_size_gb": 100}, platform, spec)
+
+
+def test_a_further_pools_id_without_its_machine_is_refused_by_that_pools_own(spec: dict[str, Any]) -> None:
+    words = r"machine_type = 'g2-standard-8': a job on pool 'recsys-large-blue' must have .* 'n1-standard-16'"
+    with pytest.raises(Refused, match=words):
+        check(["persistent_resource_id=recsys-large-blue"], spec, facts(further_training_pools=(LARGE,)))
+
+
+def test_a_sleeping_pools_name_means_its_machine_on_demand(spec: dict[str, Any]) -> None:
+    asleep = LARGE.model_copy(update={"persistent_resource_id": ""})
+    chosen = parameters.on_pool("recsys-large", facts(further_training_pools=(asleep,)))
+    assert (chosen["persistent_resource_id"], chosen["machine_type"]) == ("", "n1-standard-16")
+
+
+def test_a_pool_that_the_stack_has_not_is_refused_by_its_name() -> None:
+    with pytest.raises(Refused, match=r"--pool = 'recsys-huge': the training pools are recsys-train, recsys-large"):
+        parameters.on_pool("recsys-huge", facts(further_training_pools=(LARGE,)))

@@ -1,6 +1,7 @@
 """The names that the trainer repeats are the ones that the rest of the platform uses."""
 
-from train import artifacts, baselines, data, environment, log, metrics, serve
+import numpy as np
+from train import artifacts, baselines, card, data, environment, judge, log, metrics, serve
 
 from contracts import job_environment, log_fields, run_artifacts, table_schemas
 
@@ -17,9 +18,12 @@ def test_the_log_fields_are_the_contracts() -> None:
 def test_the_files_metrics_and_baselines_are_the_contracts() -> None:
     assert artifacts.TRAINING_FILE == run_artifacts.TRAINING_FILE
     assert artifacts.EVALUATION_FILE == run_artifacts.EVALUATION_FILE
+    assert (card.CARD_FILE, card.CARD_PAGE) == (run_artifacts.CARD_FILE, run_artifacts.CARD_PAGE)
     assert f"{serve.BUNDLE_FOLDER}/{serve.MANIFEST_FILE}" == run_artifacts.BUNDLE_MANIFEST
     assert serve.__file__.endswith(f"/{run_artifacts.BUNDLE_PROGRAM}")
     assert metrics.PRIMARY == run_artifacts.PRIMARY_METRIC
+    assert set(run_artifacts.SHOWN_METRICS) == set(metrics.metrics_of(np.zeros(1), catalog_size=9))
+    assert judge.CHAMPION == run_artifacts.CHAMPION
     assert (baselines.MOST_POPULAR, baselines.MARKOV) == (run_artifacts.MOST_POPULAR, run_artifacts.MARKOV)
 
 

@@ -15,14 +15,23 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from train.data import Sequences
+from train.data import Sequences, read_folder
 from train.export import main, write_bundle
 from train.model import NextItemModel
 from train.ranking import Histories
 from train.serve import Bundle, WrongRequest, fetch, server
 from train.storage import open_folder
+from train.synthetic_shop import ShopSize, make_shop
 
 from .examples import small_config
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Sequences:
+    """A shop of 1,000 users and 240 items."""
+    folder = tmp_path_factory.mktemp("shop")
+    make_shop(folder, seed=1, size=ShopSize(users=1_000, items=240, events=12_000))
+    return read_folder(open_folder(str(folder)))
 
 
 def example_model(shop: Sequences) -> NextItemModel:
@@ -56,26 +65,38 @@ def history(shop: Sequences, user: int) -> list[str]:
     return [shop.catalog[int(item)].as_py() for item in shop.items_N[first:last]]
 
 
-def trainers_ranking(model: NextItemModel, shop: Sequences, user: int, *, exclude_seen: bool) -> list[str]:
+def trainers_scores(model: NextItemModel, shop: Sequences, user: int, *, exclude_seen: bool) -> torch.Tensor:
     starts_B, ends_B = np.array([shop.offsets_U1[user]]), np.array([shop.offsets_U1[user + 1]])
     with torch.no_grad():
         scores_V = model.scores(Histories(shop.items_N, starts_B, ends_B))[0].clone()
     if exclude_seen:
         scores_V[torch.from_numpy(np.unique(shop.items_N[starts_B[0] : ends_B[0]]))] = -torch.inf
+    return scores_V
+
+
+def trainers_ranking(model: NextItemModel, shop: Sequences, user: int, *, exclude_seen: bool) -> list[str]:
+    scores_V = trainers_scores(model, shop, user, exclude_seen=exclude_seen)
     order = torch.argsort(scores_V, descending=True, stable=True)
     return [shop.catalog[int(item)].as_py() for item in order if scores_V[item] > -torch.inf]
 
 
 @pytest.mark.parametrize("exclude_seen", [True, False])
-def test_every_user_is_ranked_as_by_the_trainer(
+def test_each_of_a_thousand_users_is_ranked_as_by_the_trainer(
     shop: Sequences, made: tuple[NextItemModel, Path], bundle: Bundle, *, exclude_seen: bool
 ) -> None:
-    users = range(len(shop.users))
+    users, tied = range(1_000), 0
     asked = [{"history": history(shop, user), "k": 50, "exclude_seen": exclude_seen} for user in users]
     answers = bundle.recommend([bundle.wanted(each) for each in asked])
     for user, answer in zip(users, answers, strict=True):
-        assert answer["items"] == trainers_ranking(made[0], shop, user, exclude_seen=exclude_seen)[:50]
+        wanted = trainers_ranking(made[0], shop, user, exclude_seen=exclude_seen)[:50]
+        if answer["items"] != wanted:  # two items whose scores differ by a rounding may change places
+            score_of = trainers_scores(made[0], shop, user, exclude_seen=exclude_seen)
+            place = {item: number for number, item in enumerate(shop.catalog.to_pylist())}
+            pairs = zip(answer["items"], wanted, strict=True)
+            assert max(abs(float(score_of[place[one]] - score_of[place[other]])) for one, other in pairs) < 1e-5
+            tied += 1
         assert answer["scores"] == sorted(answer["scores"], reverse=True)
+    assert tied < 5
 
 
 def test_one_history_of_any_length_gives_what_a_batch_gives(shop: Sequences, bundle: Bundle) -> None:

@@ -16,7 +16,7 @@ from train.health import HealthServer
 from train.log import LOG_FIELDS, Log
 from train.loop import TrainingLoop
 
-from contracts.run_artifacts import EvaluationReport, TrainingSummary
+from contracts.run_artifacts import SHOWN_METRICS, EvaluationReport, ModelCard, TrainingSummary
 from pipeline.artifacts import refusal_file
 from tests.unit.train.examples import job_environment, table_of
 
@@ -65,13 +65,25 @@ def test_the_evaluation_is_the_contracts_report_with_baselines(job: Path, capsys
         assert (line["run_id"], line["request_id"], line["experiment"]) == ("run-1", "request-7", "recsys-test")
     report = EvaluationReport.model_validate_json((job / "models" / "run-1" / "evaluation.json").read_bytes())
     assert EvaluationReport.model_validate_json(copy.read_bytes()) == report
-    assert report.model.metrics == pytest.approx(summary["metrics"])
+    shown = {name: report.model.metrics[name] for name in SHOWN_METRICS}
+    assert shown == pytest.approx(summary["metrics"])
     assert report.champion is None
-    assert set(report.baselines) == {"most_popular", "markov"}
+    assert set(report.baselines) == {"most_popular", "recency_popular", "markov", "item_knn", "ease"}
+    for name, value in shown.items():
+        low, high = report.model.intervals[name]
+        assert low < value < high
+    best = max(report.baselines, key=lambda name: report.baselines[name]["ndcg@10"])
+    assert [found.against for found in report.comparisons] == list(dict.fromkeys(["markov", best]))
     assert report.data_fingerprint == summary["data_fingerprint"]
+    card = ModelCard.model_validate_json((job / "models" / "run-1" / "card.json").read_bytes())
+    assert card.words[0].startswith(f"This model is {card.verdict}: on {report.users:,} held-out items")
+    assert f"{summary['cpu_minutes']:.1f} CPU-minutes" in card.words[0]
+    assert (job / "models" / "run-1" / "card.html").read_text().startswith("<!doctype html>")
     assert evaluate.main(["--model-uri", model, "--data-uri", data, "--champion-uri", model]) == 0
     again = json.loads((job / "models" / "run-1" / "evaluation.json").read_text())
     assert again["champion"]["metrics"] == pytest.approx(again["model"]["metrics"])
+    assert again["comparisons"][0]["against"] == "champion"
+    assert [again["comparisons"][0][end] for end in ("mean", "low", "high")] == [0.0, 0.0, 0.0]
 
 
 def test_a_champion_whose_files_are_gone_counts_as_none_and_that_is_said(
@@ -235,6 +247,19 @@ def test_bad_flags_of_the_evaluation_are_refused_before_anything_is_read(
     uris = ["--model-uri", str(job / "nowhere"), "--data-uri", str(job / "staging")]
     assert evaluate.main([*uris, "--threads", "0", "--output-file", str(job / "file" / "out.json")]) == 2
     assert [line["message"].split(" = ")[0] for line in lines_of(capsys)] == ["--threads", "--output-file"]
+
+
+def test_metrics_over_sampled_negatives_are_refused_with_the_reason(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    uris = ["--model-uri", str(job / "nowhere"), "--data-uri", str(job / "staging")]
+    assert evaluate.main([*uris, "--negatives", "100"]) == 2
+    said = lines_of(capsys)[0]["message"]
+    assert "--negatives = 100" in said
+    assert "Krichene and Rendle" in said
+    assert evaluate.main([*uris, "--k", "5", "0", "--most-users", "0"]) == 2
+    told = [line["message"] for line in lines_of(capsys)]
+    assert [line.split(": ")[0] for line in told] == ["--k = [0]", "--k = [5, 0]", "--most-users = 0"]
 
 
 @pytest.mark.parametrize(("length", "said"), [(1, "no user has three events"), (3, "no user has four events")])
