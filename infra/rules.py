@@ -61,14 +61,12 @@ def _provider(keys: Mapping[str, str]) -> Iterator[Problem]:
             yield problem(key, keys[key], rule, fix)
 
 
-def shared_project(project: str, others: Mapping[str, str]) -> list[Problem]:
+def shared_project(project: str, others: Mapping[str, str]) -> Iterator[Problem]:
     """`others`: the projects of the other stack files. Every name here follows from the project."""
-    rule = "is the project of {} too, whose bucket, accounts and pools have the same names"
-    return [
-        problem(config_key("project"), project, rule.format(file), "Give each environment a project of its own")
-        for file, taken in others.items()
-        if taken == project
-    ]
+    for file, taken in others.items():
+        if taken == project:
+            rule = f"is the project of {file} too, whose bucket, accounts and pools have the same names"
+            yield problem(config_key("project"), project, rule, "Give each environment a project of its own")
 
 
 def _project(project: str, region: str) -> Iterator[Problem]:

@@ -37,7 +37,7 @@ LISTS = frozenset(_LISTS.split())
 _UNLABELLED = ("gcp.vertex.AiPersistentResource",)  # a label replaces it
 _ORDER = "after"  # the one guard among the arguments of our own components: what must be there before
 _RULE = "_rule"  # how functions end that answer with the broken rule, or None
-_TOLD = ("_problem", "_broken")  # by what a rule of the settings tells what it refuses
+_TOLD = ("problem", "broken")  # by what a rule of the settings tells what it refuses
 _GRANTS_CONDITION = 2  # its place among the arguments of a Grant
 
 

@@ -32,6 +32,7 @@ UNUSED: dict[str, str] = {
     "aiplatform.customJobs.list": "only one run was submitted",
     "aiplatform.models": "there was one version; `list` shows the others",
     "aiplatform.pipelineJobs.list": "only one run was submitted",
+    "aiplatform.pipelineJobs.get": "no schedule had started a run",
     "aiplatform.pipelineJobs.cancel": "no run was cancelled",
     "aiplatform.persistentResources": "asked for before a submission to a pool in doubt; this one ran",
     "aiplatform.operations": "operations here were done when they were answered",

@@ -29,7 +29,7 @@ def name_rule(name):
     return None if name else "is no name"
 
 def _named(key, name):
-    yield from _broken(key, name, name_rule(name), "Name it")
+    yield from broken(key, name, name_rule(name), "Name it")
 """
 
 
@@ -54,7 +54,7 @@ def test_every_guard_of_a_file_is_removed_alone(tmp_path: Path) -> None:
         "staying without labels: gcp.vertex.AiPersistentResource",
         "the condition of Grant(ROLE, who, only_here)",
         "what name_rule refuses: None if name else 'is no name'",
-        "yield from _broken(key, name, name_rule(name), 'Name it')",
+        "yield from broken(key, name, name_rule(name), 'Name it')",
     }
     for what, source in sources.items():
         assert source != whole, what
@@ -70,7 +70,7 @@ def test_what_a_guard_that_is_no_argument_and_no_element_becomes(tmp_path: Path)
         ("staying without labels: gcp.vertex.AiPersistentResource", "('w', labels={'team': 'ranking'})"),
         ("the condition of Grant(ROLE, who, only_here)", "return Grant(ROLE, who)"),
         ("what name_rule refuses: None if name else 'is no name'", "def name_rule(name):\n    return None\n"),
-        ("yield from _broken(key, name, name_rule(name), 'Name it')", "def _named(key, name):\n    yield from ()"),
+        ("yield from broken(key, name, name_rule(name), 'Name it')", "def _named(key, name):\n    yield from ()"),
     ):
         assert becomes in sources[what]
 
@@ -87,7 +87,8 @@ def test_the_guards_that_the_platform_lives_by_are_among_them() -> None:
     for file, part in (
         ("access.py", "without who.deployer"),  # who may act as the pipeline
         ("access.py", "the condition of Grant(permissions.OBJECT_WRITER"),
-        ("rules.py", "_broken"),
+        ("rules.py", "yield from broken("),
+        ("pool_rules.py", "yield from broken("),
         ("limits.py", "what replicas_rule refuses"),
         ("training_pool.py", "staying without labels"),
         ("storage.py", "public_access_prevention="),
