@@ -26,6 +26,7 @@ CONFIG_FILE = "config.json"
 VOCABULARY_FILE = "vocabulary.parquet"
 MANIFEST_FILE = "manifest.json"
 _FORMAT, _KIND = 2, "next_item_attention"
+_BEFORE_MEMBERS = 1  # the format of models that are one network
 
 
 def write_model(
@@ -69,8 +70,11 @@ def read_model(folder: Folder) -> tuple[NextItemModel, pa.StringArray]:
     contents = {name: _checked(folder, name, entry["sha256"]) for name, entry in manifest["files"].items()}
     described = json.loads(contents[CONFIG_FILE])
     refuse_if("model", _other_format(folder, described))
+    weights = torch.load(io.BytesIO(contents[WEIGHTS_FILE]), weights_only=True)
+    if described["format"] == _BEFORE_MEMBERS:
+        described, weights = _as_one_member(described, weights)
     model = NextItemModel(ModelConfig.model_validate(described["model"]))
-    model.load_state_dict(torch.load(io.BytesIO(contents[WEIGHTS_FILE]), weights_only=True))
+    model.load_state_dict(weights)
     catalog = pq.read_table(pa.BufferReader(contents[VOCABULARY_FILE]), columns=["item_id"])["item_id"].combine_chunks()
     return model.eval(), catalog
 
@@ -100,10 +104,20 @@ def _checked(folder: Folder, name: str, sha256: str) -> bytes:
 
 def _other_format(folder: Folder, described: dict[str, Any]) -> list[Problem]:
     held = (described.get("format"), described.get("kind"))
-    if held == (_FORMAT, _KIND):
+    if held in ((_FORMAT, _KIND), (_BEFORE_MEMBERS, _KIND)):
         return []
-    rule = f"holds a model of format and kind {held}, and this image reads {(_FORMAT, _KIND)}"
+    rule = f"holds a model of format and kind {held}, and this image reads {(_FORMAT, _KIND)} and older ones"
     return [Problem("--model-uri", folder.uri, rule, "Read it with the image that made it, or train it again")]
+
+
+def _as_one_member(
+    described: dict[str, Any], weights: dict[str, torch.Tensor]
+) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """A model of the first format as what it is in this one, so that an older champion can be beaten, or started from."""
+    moved = {
+        f"members.0.{name}" if name.startswith(("blocks.", "norm.")) else name: value for name, value in weights.items()
+    }
+    return {**described, "model": {**described["model"], "members": 1}}, moved
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -143,7 +143,7 @@ def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
         read_model(folder)
 
 
-@pytest.mark.parametrize("changed", [{"format": 1}, {"kind": "table"}])
+@pytest.mark.parametrize("changed", [{"format": 9}, {"kind": "table"}])
 def test_a_model_of_another_format_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
 ) -> None:
@@ -155,6 +155,26 @@ def test_a_model_of_another_format_is_refused(
     monkeypatch.undo()
     with pytest.raises(Refused, match=f"{next(iter(changed.values()))!r}.*and this image reads"):
         read_model(folder)
+
+
+def test_a_model_of_the_first_format_is_one_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the trainer wrote it before models had members: its blocks and norm stood beside the embedding."""
+    model = small_model(3)
+    held = model.state_dict()
+    before = {name.removeprefix("members.0."): value for name, value in held.items()}
+    assert before.keys() != held.keys()
+    first_shape = {name: value for name, value in model.config.model_dump().items() if name != "members"}
+    monkeypatch.setattr(artifacts, "_FORMAT", 1)
+    monkeypatch.setattr(type(model), "state_dict", lambda _model: before)
+    monkeypatch.setattr(type(model.config), "model_dump", lambda _config: first_shape)
+    folder, training = open_folder(str(tmp_path)), {"run_id": "r", "git_sha": ""}
+    counts_V, catalog = np.array([1, 2, 3]), pa.array(["a", "b", "c"])
+    write_model(folder, model=model, catalog=catalog, counts_V=counts_V, training=training)
+    monkeypatch.undo()
+    again, _ = read_model(folder)
+    histories = Histories(np.array([0, 1, 2]), np.array([0]), np.array([3]))
+    assert again.config == model.config
+    assert torch.equal(again.scores(histories), model.scores(histories))
 
 
 def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
