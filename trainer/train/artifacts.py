@@ -113,7 +113,7 @@ def _other_format(folder: Folder, described: dict[str, Any]) -> list[Problem]:
 def _as_one_member(
     described: dict[str, Any], weights: dict[str, torch.Tensor]
 ) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """A model of the first format as what it is in this one, so that an older champion can be beaten, or started from."""
+    """A model of the first format as what it is in this one, so that an older champion can be beaten."""
     moved = {
         f"members.0.{name}" if name.startswith(("blocks.", "norm.")) else name: value for name, value in weights.items()
     }

@@ -51,7 +51,7 @@ def check_job(body: dict[str, Any], *, at: str = "jobSpec") -> None:
 
 def _check_worker_pool(found: Violations, pool: dict[str, Any], at: str, *, first: bool) -> None:
     check_machine(found, pool.get("machineSpec"), f"{at}.machineSpec")
-    check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec")
+    check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec", (pool.get("machineSpec") or {}).get("machineType") or "")
     replicas = as_int(pool.get("replicaCount", 1)) or 0
     if first:
         found.unless(

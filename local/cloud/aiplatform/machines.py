@@ -1,7 +1,9 @@
 """The machines, accelerators and disks that Vertex AI trains on.
 
 Owns: the tables of https://cloud.google.com/vertex-ai/docs/training/configure-compute as read on 2026-11-22, and the
-checks of `MachineSpec` and `DiskSpec` against them. Regional availability is not checked.
+checks of `MachineSpec` and `DiskSpec` against them; of which boot disks a series takes, those of
+https://cloud.google.com/compute/docs/disks#machine_type_support as read on 2026-11-24. Regional availability is
+not checked.
 """
 
 from typing import Any
@@ -10,6 +12,11 @@ from local.cloud.jobs.spec import MachineSize
 from local.cloud.validation import Violations, as_int
 
 DISK_TYPES = ("pd-standard", "pd-ssd", "hyperdisk-balanced")
+_DISKS_OF = {
+    **dict.fromkeys(("n1", "n2", "e2", "c2", "a2"), ("pd-standard", "pd-ssd")),
+    "g2": ("pd-ssd",),
+    "a3": ("pd-ssd", "hyperdisk-balanced"),
+}
 DEFAULT_DISK = {"bootDiskType": "pd-ssd", "bootDiskSizeGb": 100}
 
 _CPU_SIZES = {
@@ -101,12 +108,16 @@ def check_machine(found: Violations, spec: dict[str, Any] | None, at: str) -> No
         found.add(f"{at}.tpuTopology", f"machine type {machine} needs a TPU topology")
 
 
-def check_disk(found: Violations, spec: dict[str, Any] | None, at: str) -> None:
-    """Note what is wrong with a `DiskSpec`; none at all is the default disk."""
+def check_disk(found: Violations, spec: dict[str, Any] | None, at: str, machine: str = "") -> None:
+    """Note what is wrong with a `DiskSpec`, also for the machine type; none at all is the default disk."""
     if not spec:
         return
-    if spec.get("bootDiskType"):
-        found.one_of(DISK_TYPES, spec["bootDiskType"], f"{at}.bootDiskType")
+    disk = spec.get("bootDiskType")
+    if disk:
+        found.one_of(DISK_TYPES, disk, f"{at}.bootDiskType")
+        taken = _DISKS_OF.get(machine.partition("-")[0], DISK_TYPES)
+        if disk in DISK_TYPES and disk not in taken:
+            found.add(f"{at}.bootDiskType", f"{disk!r} does not go with {machine}, which takes {' or '.join(taken)}")
     if spec.get("bootDiskSizeGb"):
         found.within(100, 64000, spec["bootDiskSizeGb"], f"{at}.bootDiskSizeGb")
 

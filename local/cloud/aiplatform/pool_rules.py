@@ -41,7 +41,7 @@ def check(body: Resource, short: str) -> None:
 
 def _check_pool(found: Violations, pool: Resource, at: str) -> None:
     check_machine(found, pool.get("machineSpec"), f"{at}.machineSpec")
-    check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec")
+    check_disk(found, pool.get("diskSpec"), f"{at}.diskSpec", (pool.get("machineSpec") or {}).get("machineType") or "")
     scaling = pool.get("autoscalingSpec")
     count = as_int(pool.get("replicaCount"))
     if scaling is None:
