@@ -6,6 +6,7 @@ and forgotten here. Owns: that comparison. Does not own: whether the stack could
 """
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -88,14 +89,18 @@ def place_of(state: Mapping[str, Any]) -> Place | None:
 
 
 def _state(root: Path, stack: str, config: StackConfig, environment: Mapping[str, str]) -> dict[str, Any]:
-    """The deployment that the stack's backend holds; nothing where there is no such stack yet."""
+    """The deployment that the stack's backend holds; nothing where there is no such stack yet, nor of a damaged file,
+    which the engines refuse with the way back.
+    """
     if config.state_backend.startswith("file://"):
         name = yaml.safe_load((root / "Pulumi.yaml").read_text())["name"]
         folder = root / Path(config.state_backend.removeprefix("file://")).expanduser()
         path = folder / ".pulumi" / "stacks" / name / f"{stack}.json"
         if not path.is_file():
             return {}
-        return (json.loads(path.read_text()).get("checkpoint") or {}).get("latest") or {}
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            return json.loads(path.read_text())["checkpoint"]["latest"] or {}
+        return {}
     return _exported(root, stack, config.state_backend, environment)
 
 

@@ -48,7 +48,8 @@ def test_a_pool_shows_its_replicas_age_and_list_price(reader: Reader) -> None:
     assert "n1-standard-8 · 100 GB pd-ssd 0 of 2 replicas busy" in told
     spec = PoolSpec.model_validate(
         {
-            **{"persistent_resource_id": "main", "pool_id": "main", "replica_count": 2, "autoscaling": None},
+            **{"name": "main", "persistent_resource_id": "main", "pool_id": "main"},
+            **{"replica_count": 2, "autoscaling": None},
             "machine": {"machine_type": "n1-standard-8", "accelerator_type": "", "accelerator_count": 0},
             "disk": {"boot_disk_type": "pd-ssd", "boot_disk_size_gb": 100},
         }

@@ -64,6 +64,7 @@ def test_a_link_changes_one_thing_and_keeps_the_rest() -> None:
         *(("n1-standard-4", "", 0, "pd-standard", 100), ("n1-standard-96", "", 0, "pd-ssd", 500)),
         *(("g2-standard-8", "NVIDIA_L4", 1, "pd-ssd", 100), ("g2-standard-96", "NVIDIA_L4", 8, "pd-ssd", 200)),
         *(("n2-standard-8", "", 0, "pd-ssd", 100), ("n1-standard-8", "NVIDIA_TESLA_T4", 1, "pd-ssd", 100)),
+        *(("e2-highmem-4", "", 0, "pd-ssd", 100), ("n1-highcpu-16", "NVIDIA_TESLA_V100", 2, "pd-ssd", 100)),
     ],
 )
 def test_the_price_of_a_replica_is_the_platforms_own(
@@ -76,7 +77,7 @@ def test_the_price_of_a_replica_is_the_platforms_own(
     }
     spec = PoolSpec.model_validate(
         {
-            **{"persistent_resource_id": "p", "pool_id": "w", "replica_count": 1, "autoscaling": None},
+            **{"name": "p", "persistent_resource_id": "p", "pool_id": "w", "replica_count": 1, "autoscaling": None},
             "machine": {"machine_type": machine, "accelerator_type": accelerator, "accelerator_count": count},
             "disk": {"boot_disk_type": disk, "boot_disk_size_gb": gigabytes},
         }
