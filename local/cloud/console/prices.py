@@ -15,7 +15,8 @@ _HOURS_PER_MONTH = 730
 _PARTS = {"n1": (0.031611, 0.004237), "n2": (0.031611, 0.004237), "e2": (0.02181159, 0.00292353)}
 _GB = {
     "n1": {"standard": 3.75, "highmem": 6.5, "highcpu": 0.9},
-    **dict.fromkeys(("n2", "e2"), {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0}),
+    "n2": {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0},
+    "e2": {"standard": 4.0, "highmem": 8.0, "highcpu": 1.0},
 }
 _VCPU_HOUR = {
     f"{series}-{kind}": vcpu + gigabyte * _GB[series][kind]

@@ -109,7 +109,7 @@ class Shop:
         roles = ("roles/aiplatform.user", "roles/iam.serviceAccountUser", "roles/storage.objectAdmin")
         cloud.grant(PROJECT, dict.fromkeys(roles, members))
         self.pool("main", MACHINE, 2)
-        self.pool("odd", {"machineType": "n2-highmem-8"}, 1)
+        self.pool("odd", {"machineType": "c2-standard-8"}, 1)
         self.job = self.submit(HARM, _METRICS, pool="main")
         self.run = self.start_run("shop-1", text=HARM)
         self.schedule = cloud.json("POST", f"/v1/{PARENT}/schedules", _schedule())["name"]
