@@ -40,7 +40,9 @@ class Place:
 
 
 def require_same_place(root: Path, stack: str, environment: Mapping[str, str]) -> None:
-    """Raise Refused where the stack file's project, or the cloud and account that answer, are not the state's."""
+    """Raise Refused where the stack file's project is not the state's, or where the account that is logged in does not
+    see that project, or sees another of its name.
+    """
     config = read_config(root, stack)
     place = place_of(_state(root, stack, config, environment))
     if place is None:

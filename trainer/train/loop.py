@@ -301,16 +301,21 @@ class TrainingLoop:
     def _plan_early(self) -> None:
         """The first plan comes as soon as the speed is known, not only at the first evaluation."""
         progress = self.progress
-        if progress.step in (10, 30, 100) and not progress.curve:
+        if progress.step in (10, 30, 100) and (not progress.curve or self._only_judged()):
             self._plan()
+
+    def _only_judged(self) -> bool:
+        """Whether the weights that the run started with are all that was evaluated."""
+        return bool(self.progress.curve) and self.progress.curve[-1]["step"] == 0
 
     def _plan(self) -> None:
         """Fits the learning rate's course to the time that is left, so that it ends where the time does."""
         progress = self.progress
-        if math.isinf(self._seconds):
+        if math.isinf(self._seconds) or progress.step == 0:
             return
         left = self._seconds - progress.seconds
-        speed = progress.step / max(1e-9, progress.seconds)
+        before_the_first_step = progress.evaluation_seconds if self._only_judged() else 0.0
+        speed = progress.step / max(1e-9, progress.seconds - before_the_first_step)
         most = self._settings.max_epochs * max(1, len(self._epoch))
         progress.total_steps = max(progress.step + 1, min(most, progress.step + int(left * speed)))
 

@@ -120,11 +120,14 @@ def plan(flags: argparse.Namespace, sequences: Sequences, data_folder: Folder, r
     folder = open_folder(uri)
     try:
         model, catalog = read_model(folder)
-    except Refused as unreadable:
+        champion = Champion(uri, model, catalog, int(read_counts(folder).sum()))
+    except Exception as unreadable:  # whatever it is, a run without it is better than none
         if flags.start != AUTO:
             raise
-        return Start(FRESH, f"the model to start from cannot be read: {unreadable.problems[0]}")
-    champion = Champion(uri, model, catalog, int(read_counts(folder).sum()))
+        why = (
+            unreadable.problems[0] if isinstance(unreadable, Refused) else f"{type(unreadable).__name__}: {unreadable}"
+        )
+        return Start(FRESH, f"the model to start from cannot be read: {why}")
     if flags.start != AUTO:
         return Start(flags.start, "it was asked for", champion)
     mode, reason = choose(champion, sequences, resolved(asked_settings(flags)))

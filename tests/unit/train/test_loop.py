@@ -170,6 +170,24 @@ def test_the_time_budget_stops_training_before_it_is_over(shop: Sequences) -> No
     assert math.isfinite(progress.best)
 
 
+def test_weights_that_are_judged_first_are_trained_at_the_rate_of_any_others(shop: Sequences) -> None:
+    """The evaluation before the first step says nothing of how long a step takes."""
+    planned: list[int] = []
+
+    def watched() -> bool:
+        if loop.progress.step:
+            planned.append(loop.progress.total_steps)
+        return False
+
+    settings = QUICK.model_copy(update={"max_epochs": 10_000})
+    loop, _ = loop_of(shop, settings, clock=ticking(0.01), seconds=3.0, interrupted=watched)
+    loop.judge_the_start()
+    progress = loop.run()
+    assert progress.curve[0]["step"] == 0
+    assert len(progress.curve) > 1
+    assert min(planned) > 20
+
+
 def test_training_stops_early_when_nothing_improves(shop: Sequences) -> None:
     settings = QUICK.model_copy(update={"max_epochs": 500, "patience_epochs": 2.0, "learning_rate": 1e-7})
     loop, _ = loop_of(shop, settings)
