@@ -67,7 +67,7 @@ def examine(outputs: StackOutputs, clients: Clients, *, now: datetime) -> list[F
 def pools(outputs: StackOutputs, clients: Clients, *, now: datetime) -> Iterator[Finding]:
     listed = clients.pools.list_persistent_resources(parent=clients.location, timeout=_TIMEOUT)
     there = {_id(pool.name): pool for pool in listed}
-    refresh = f"pulumi refresh --stack {outputs.stack}, then `up`"
+    refresh = _refresh(outputs)
     for declared in (*outputs.training_pools, outputs.steps_pool):
         about = f"pool {declared.persistent_resource_id or declared.name}"
         real = there.pop(declared.persistent_resource_id, None)
@@ -132,7 +132,7 @@ def schedules(outputs: StackOutputs, clients: Clients) -> Iterator[Finding]:
         try:
             real = clients.schedules.get_schedule(name=declared.resource, timeout=_TIMEOUT)
         except NotFound:
-            yield Finding(about, "DIFFERS", "it is gone", f"pulumi refresh --stack {outputs.stack}, then `up`")
+            yield Finding(about, "DIFFERS", "it is gone", _refresh(outputs))
             continue
         yield _running(about, declared, real)
         yield from _timing(about, declared, real, outputs)
@@ -162,7 +162,7 @@ def _timing(about: str, declared: DeclaredSchedule, real: "Schedule", outputs: S
     for key, value in found.items():
         if value != (wanted := getattr(declared, key)):
             told = f"its {key} is {value!r}, declared is {wanted!r}"
-            yield Finding(about, "DIFFERS", told, f"pulumi refresh --stack {outputs.stack}, then `up`")
+            yield Finding(about, "DIFFERS", told, _refresh(outputs))
 
 
 def _last_run(about: str, real: "Schedule", outputs: StackOutputs, clients: Clients) -> Iterator[Finding]:
@@ -225,6 +225,10 @@ def champion(outputs: StackOutputs, clients: Clients) -> Iterator[Finding]:
     else:
         about = found.description or "without a description"
         yield Finding("champion", "as declared", f"{outputs.model_name} version {found.id}: {about}, {found.uri}")
+
+
+def _refresh(outputs: StackOutputs) -> str:
+    return f"pulumi refresh --stack {outputs.stack}, then `up`"
 
 
 def _id(name: str) -> str:

@@ -15,7 +15,7 @@ import torch
 from train.data import VALIDATION, Sequences
 from train.linear_baselines import EASE, ITEM_KNN, Ease, ItemNeighbours, too_large_for_ease, too_large_for_neighbours
 from train.metrics import gains
-from train.ranking import Histories, Scorer, held_out_ranks, spans
+from train.ranking import Histories, Scorer, drawn_users, held_out_ranks, spans
 from train.successors import transitions
 
 MOST_POPULAR = "most_popular"
@@ -117,8 +117,6 @@ def baselines(sequences: Sequences) -> Baselines:
 
 def _chosen(sequences: Sequences, candidates: list[Scorer]) -> Scorer:
     """The best of them on the validation items of some users."""
-    users = sequences.evaluated
-    if len(users) > _MOST_CHOOSING:
-        users = np.sort(np.random.default_rng(0).choice(users, _MOST_CHOOSING, replace=False))
+    users = drawn_users(sequences.evaluated, _MOST_CHOOSING)
     ranks = [held_out_ranks(sequences, each, held_out=VALIDATION, users=users) for each in candidates]
     return candidates[int(np.argmax([gains(ranks_U, k=100).mean() for ranks_U in ranks]))]

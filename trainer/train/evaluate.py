@@ -24,13 +24,13 @@ from train.card_page import page
 from train.champion import TranslatedModel
 from train.data import Sequences, read_folder
 from train.intervals import interval_of
-from train.judge import MOST_USERS, Judge, best_of, some_users
+from train.judge import MOST_USERS, Judge, best_of
 from train.log import Log
 from train.metrics import KS, PRIMARY, K, metrics_of
 from train.model import NextItemModel
 from train.presets import MOST_THREADS
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
-from train.ranking import PROTOCOL, Scorer, held_out_ranks
+from train.ranking import PROTOCOL, Scorer, drawn_users, held_out_ranks
 from train.storage import join, open_folder
 
 REFUSAL_FILE = "refusal-evaluate.json"
@@ -51,7 +51,7 @@ def report(
     training = read_json(folder, TRAINING_FILE) or {}
     sequences = read_folder(open_folder(data_uri))
     refuse_if("data", _nothing_to_evaluate(sequences, data_uri))
-    judge = Judge(sequences, users=some_users(sequences, most_users), ks=ks)
+    judge = Judge(sequences, users=drawn_users(sequences.evaluated, most_users), ks=ks)
     judged = judge.rank(_scorer(model, catalog, sequences))
     old, champion_scorer, lost = _champion(champion_uri, sequences)
     champion = judge.rank(champion_scorer) if champion_scorer else None

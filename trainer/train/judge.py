@@ -34,12 +34,6 @@ class Judged(NamedTuple):
     seconds: float
 
 
-def some_users(sequences: Sequences, most: int) -> np.ndarray:
-    """The users to evaluate: all who can be, or a sample that is always the same."""
-    users = sequences.evaluated
-    return users if len(users) <= most else np.sort(np.random.default_rng(0).choice(users, most, replace=False))
-
-
 def best_of(ranked: Mapping[str, Judged]) -> str:
     """The name of the best by the primary metric."""
     return max(ranked, key=lambda name: ranked[name].values[PRIMARY].mean())

@@ -26,7 +26,7 @@ from train.metrics import PRIMARY, K, metrics_of, worth
 from train.model import NextItemModel
 from train.optimise import WeightAverage, learning_rate_share
 from train.presets import Settings
-from train.ranking import Histories, variant_ranks
+from train.ranking import Histories, drawn_users, variant_ranks
 from train.successors import STRENGTHS, strengths_around
 
 # An evaluation may cost about this share of the time between two of them. Young models are looked at more closely than
@@ -362,8 +362,4 @@ class TrainingLoop:
 
 def validation_users(sequences: Sequences, settings: Settings) -> np.ndarray:
     """The users whose validation item is ranked while training: all, or as many as the settings allow."""
-    users = sequences.evaluated
-    if len(users) <= settings.validation_users:
-        return users
-    random = np.random.default_rng((settings.seed, 2**32 - 1))
-    return np.sort(random.choice(users, settings.validation_users, replace=False))
+    return drawn_users(sequences.evaluated, settings.validation_users, seed=(settings.seed, 2**32 - 1))

@@ -38,10 +38,7 @@ from train.trackers import trackers
 EXIT_TERMINATED = 128 + signal.SIGTERM
 _STORING_SECONDS = 2.0
 _EXPORT_SECONDS = 3.0
-
-
-# Small models leave most of a GPU idle; this is what is left of it.
-_CORES_OF_A_GPU = 20
+_CORES_OF_A_GPU = 20  # small models leave most of one idle; this is what is left of it
 
 
 class StateLost(Exception):

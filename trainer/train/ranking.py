@@ -25,6 +25,13 @@ _SCORES_AT_ONCE = 1 << 22
 _MAX_USERS_AT_ONCE = 512
 
 
+def drawn_users(users: np.ndarray, most: int, *, seed: int | tuple[int, ...] = 0) -> np.ndarray:
+    """All of them or, of more than `most`, a sample in their order that is the same for a seed."""
+    if len(users) <= most:
+        return users
+    return np.sort(np.random.default_rng(seed).choice(users, most, replace=False))
+
+
 class Histories(NamedTuple):
     """What a batch of users did before the events to predict: user b's items are items_N[starts_B[b] : ends_B[b]]."""
 

@@ -231,8 +231,10 @@ def carry_over(model: NextItemModel, champion: Champion, sequences: Sequences) -
     bias_V[~known_V] += moved
     rows_VE, given_OE = held["item_embedding.weight"], given["item_embedding.weight"]
     rows_VE[known_V] = given_OE[old_V[known_V]]
-    _start_new_rows(rows_VE, known_V, sequences)
-    return int((~known_V).sum())
+    unknown = int((~known_V).sum())
+    if unknown:
+        _start_new_rows(rows_VE, known_V, sequences)
+    return unknown
 
 
 def _start_new_rows(rows_VE: torch.Tensor, known_V: torch.Tensor, sequences: Sequences) -> None:

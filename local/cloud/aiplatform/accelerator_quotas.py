@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from local.cloud.errors import ApiError
+from local.cloud.jobs.spec import FINAL_STATES
 from local.cloud.quota_limits import UNLIMITED, effective, metric_of
 from local.cloud.store import Store
-
-_FINAL = frozenset(f"JOB_STATE_{end}" for end in ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"))
 
 
 def refuse_beyond_quota(store: Store, location: str, pools: Iterable[dict[str, Any]]) -> None:
@@ -20,11 +19,12 @@ def refuse_beyond_quota(store: Store, location: str, pools: Iterable[dict[str, A
     RESOURCE_EXHAUSTED where they and what is there already hold more accelerators than the quota allows.
     """
     _, project, _, region = location.split("/")
-    beyond = []
-    for metric, wanted in accelerators(pools).items():
-        limit = effective(store, project, metric, region)
-        if limit != UNLIMITED and _in_use(store, location)[metric] + wanted > limit:
-            beyond.append(metric)
+    wanted = accelerators(pools)
+    limits = {metric: effective(store, project, metric, region) for metric in wanted}
+    if set(limits.values()) <= {UNLIMITED}:
+        return
+    held = _in_use(store, location) + wanted
+    beyond = [metric for metric, limit in limits.items() if limit != UNLIMITED and held[metric] > limit]
     if beyond:
         raise ApiError(429, f"The following quota metrics exceed quota limits: {', '.join(sorted(beyond))}")
 
@@ -48,6 +48,6 @@ def _in_use(store: Store, location: str) -> Counter[str]:
         used += accelerators(resource["resourcePools"])
     for _, job in store.list("aiplatform.CustomJob", location):
         spec = job["jobSpec"]
-        if job["state"] not in _FINAL and not spec.get("persistentResourceId"):
+        if job["state"] not in FINAL_STATES and not spec.get("persistentResourceId"):
             used += accelerators(spec["workerPoolSpecs"])
     return used

@@ -38,6 +38,7 @@ from local.cloud.jobs.runner import JobRunner
 from local.cloud.jobs.spec import (
     DEFAULT_TIMEOUT_SECONDS,
     DEFAULT_WAIT_SECONDS,
+    FINAL_STATES,
     Job,
     JobState,
     JobUpdate,
@@ -56,7 +57,6 @@ if TYPE_CHECKING:
 _RUN = "aiplatform.CustomJob.run"
 _MOST_RESTARTS = 3
 _INTERNAL = 13
-_FINAL = frozenset(state.value for state in JobState if state.final)
 
 Listener = Callable[[Resource], None]
 
@@ -105,7 +105,7 @@ class CustomJobs(Collection):
     def cancel(self, name: str) -> None:
         """Ask a job to end. One that has ended stays as it is."""
         job = self.get(name)
-        if job["state"] not in _FINAL:
+        if job["state"] not in FINAL_STATES:
             self._runner.cancel(job["name"])
 
     def report(self, name: str, update: JobUpdate) -> None:
@@ -147,7 +147,7 @@ class CustomJobs(Collection):
     def recover(self) -> None:
         """At start: what ran when the cloud died starts again, as on a machine that was lost, up to three times."""
         for job in self.all():
-            if job["state"] not in _FINAL:
+            if job["state"] not in FINAL_STATES:
                 self.cloud.identity.revoke(job["name"])
                 self._recover(job)
 
@@ -218,7 +218,7 @@ class CustomJobs(Collection):
 
     def _delete(self, call: Call) -> dict[str, Any]:
         job = self.get(call.params["name"])
-        if job["state"] not in _FINAL:
+        if job["state"] not in FINAL_STATES:
             raise failed_precondition(f"CustomJob {job['name']} is {job['state']}: cancel it before it is deleted.")
         self.remove(job["name"])
         self.cloud.store.delete(_RUN, job["name"])

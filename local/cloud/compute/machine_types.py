@@ -6,13 +6,12 @@ Sources: https://cloud.google.com/compute/docs/reference/rest/v1/machineTypes an
 https://cloud.google.com/compute/docs/machine-resource as read on 2026-11-24
 """
 
-import hashlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from local.cloud import filters
 from local.cloud.call import Call
-from local.cloud.compute.names import HOST, path_of
+from local.cloud.compute.names import HOST, number_of, path_of
 from local.cloud.errors import ApiError
 from local.cloud.locations import REGIONS
 from local.cloud.paging import page_of
@@ -127,7 +126,7 @@ def _type(base: str, zone: str, name: str, cpus: int, mib: int, gpus: "list[tupl
     held = [{"guestAcceleratorType": gpu, "guestAcceleratorCount": count} for gpu, count in gpus]
     return {
         "kind": "compute#machineType",
-        "id": _number(name),
+        "id": number_of(name),
         "creationTimestamp": "1969-12-31T16:00:00.000-08:00",
         "name": name,
         "description": f"{cpus} vCPUs {mib / 1024:g} GB RAM",
@@ -147,7 +146,7 @@ def _zone(base: str, name: str) -> dict[str, Any]:
     link = f"{base}/zones/{name}"
     region = f"{base}/regions/{ZONES[name]}"
     return {
-        **{"kind": "compute#zone", "id": _number(name), "name": name, "status": "UP", "region": region},
+        **{"kind": "compute#zone", "id": number_of(name), "name": name, "status": "UP", "region": region},
         "selfLink": link,
     }
 
@@ -156,10 +155,6 @@ def _list(call: Call, kind: str, link: str, items: "list[tuple[str, dict[str, An
     selects = filters.compiled(call.query.get("filter", ""))
     shown = sorted((pair for pair in items if selects(pair[1])), key=lambda pair: pair[0])
     return {"kind": kind, "id": link, "selfLink": link, **page_of(call, "items", shown, default=500, most=500)}
-
-
-def _number(name: str) -> str:
-    return str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))
 
 
 def _unknown(name: str) -> ApiError:

@@ -4,6 +4,7 @@ A reference may be a full URL, `projects/P/global/networks/N` or anything that e
 the version that was called.
 """
 
+import hashlib
 import re
 
 from local.cloud.call import Call
@@ -17,6 +18,11 @@ def path_of(call: Call) -> str:
     """`/compute/beta`, as the call wrote it."""
     found = _PATH.match(call.path)
     return found.group() if found else "/compute/v1"
+
+
+def number_of(name: str) -> str:
+    """The id of what nobody makes, such as a region: always the same."""
+    return str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))
 
 
 def partial(reference: object, *, project: str) -> str:

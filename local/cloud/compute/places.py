@@ -3,11 +3,10 @@
 Sources: https://cloud.google.com/compute/docs/reference/rest/v1/projects/get and …/regions
 """
 
-import hashlib
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call
-from local.cloud.compute.names import HOST, path_of
+from local.cloud.compute.names import HOST, number_of, path_of
 from local.cloud.errors import ApiError
 from local.cloud.locations import REGIONS
 from local.cloud.paging import page_of
@@ -50,5 +49,4 @@ def place_routes(cloud: "Cloud") -> list[Route]:
 
 def _region(call: Call, name: str) -> dict[str, Any]:
     link = f"{HOST}{path_of(call)}/projects/{call.params['project']}/regions/{name}"
-    number = str(int.from_bytes(hashlib.sha256(name.encode()).digest()[:4], "big"))
-    return {"kind": "compute#region", "id": number, "name": name, "status": "UP", "selfLink": link}
+    return {"kind": "compute#region", "id": number_of(name), "name": name, "status": "UP", "selfLink": link}

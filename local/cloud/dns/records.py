@@ -11,6 +11,7 @@ from local.cloud.call import Call
 from local.cloud.errors import ApiError
 from local.cloud.paging import page_of
 from local.cloud.routing import Route
+from local.cloud.store import Store
 from local.cloud.validation import Violations
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 RECORDS = "dns.resourceRecordSets"
 CHANGES = "dns.changes"
-_ZONES = "dns.managedZones"
+ZONES = "dns.managedZones"
 _TYPES = (
     *("A", "AAAA", "ALIAS", "CAA", "CNAME", "DNSKEY", "DS", "HTTPS", "IPSECKEY", "MX", "NAPTR", "NS", "PTR", "SOA"),
     *("SPF", "SRV", "SSHFP", "SVCB", "TLSA", "TXT"),
@@ -49,6 +50,15 @@ def first_records(zone: dict[str, Any]) -> list[dict[str, Any]]:
     return [_record(name, "NS", 21_600, servers), _record(name, "SOA", 21_600, [authority])]
 
 
+def zone_of(store: Store, name: str) -> dict[str, Any]:
+    """Raises NOT_FOUND where there is no such zone."""
+    zone = store.get(ZONES, name)
+    if zone is None:
+        message = f"The 'parameters.managedZone' resource named '{name.rpartition('/')[2]}' does not exist."
+        raise ApiError(404, message, reason="notFound")
+    return zone
+
+
 def _record(name: str, kind: str, ttl: int, rrdatas: list[str]) -> dict[str, Any]:
     return {"kind": "dns#resourceRecordSet", "name": name, "type": kind, "ttl": ttl, "rrdatas": rrdatas}
 
@@ -64,14 +74,14 @@ class _Records:
         record = self._store.get(RECORDS, name)
         if record is None:
             zone, _, what = name.partition("/rrsets/")
-            self._zone(zone)
+            zone_of(self._store, zone)
             message = f"The 'parameters.name' resource named '{what.replace('/', ' (')})' does not exist."
             raise ApiError(404, message, reason="notFound")
         return record
 
     def list(self, call: Call) -> dict[str, Any]:
         zone, wanted = call.params["parent"], (call.query.get("name"), call.query.get("type"))
-        self._zone(zone)
+        zone_of(self._store, zone)
         shown = [
             (name, record)
             for name, record in self._store.list(RECORDS, zone)
@@ -106,7 +116,7 @@ class _Records:
 
     def changes(self, call: Call) -> dict[str, Any]:
         zone = call.params["parent"]
-        self._zone(zone)
+        zone_of(self._store, zone)
         held = self._store.list(CHANGES, zone)
         return {"kind": "dns#changesListResponse", "changes": [], **page_of(call, "changes", held)}
 
@@ -118,13 +128,6 @@ class _Records:
             raise ApiError(404, message, reason="notFound")
         return change
 
-    def _zone(self, name: str) -> dict[str, Any]:
-        zone = self._store.get(_ZONES, name)
-        if zone is None:
-            message = f"The 'parameters.managedZone' resource named '{name.rpartition('/')[2]}' does not exist."
-            raise ApiError(404, message, reason="notFound")
-        return zone
-
     def _apply(
         self,
         zone_name: str,
@@ -134,7 +137,7 @@ class _Records:
     ) -> dict[str, Any]:
         """Deletions first, so that one change replaces a record set."""
         with self._store.transaction():
-            zone = self._zone(zone_name)
+            zone = zone_of(self._store, zone_name)
             _check(zone, additions)
             added = [_record(each["name"], each["type"], int(each["ttl"]), each["rrdatas"]) for each in additions]
             for index, each in enumerate(deletions):

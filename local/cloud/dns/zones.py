@@ -8,7 +8,7 @@ import secrets
 from typing import TYPE_CHECKING, Any
 
 from local.cloud.call import Call, Response, no_content
-from local.cloud.dns.records import CHANGES, RECORDS, first_records
+from local.cloud.dns.records import CHANGES, RECORDS, ZONES, first_records, zone_of
 from local.cloud.errors import ApiError
 from local.cloud.masks import merge_patch
 from local.cloud.paging import page_of
@@ -19,7 +19,6 @@ from local.cloud.validation import Violations
 if TYPE_CHECKING:
     from local.cloud.app import Cloud
 
-KIND = "dns.managedZones"
 _NAME = r"[a-z]([-a-z0-9]{0,61}[a-z0-9])?"
 _DNS_NAME = r"([A-Za-z0-9_*]([A-Za-z0-9_-]{0,61}[A-Za-z0-9])?\.)+"
 _VISIBILITIES = ("public", "private")
@@ -33,16 +32,16 @@ def zone_routes(cloud: "Cloud") -> list[Route]:
     api = _Zones(cloud)
     parent, name = "/v1/{parent=projects/*}/managedZones", "/v1/{name=projects/*/managedZones/*}"
     return [
-        Route("POST", parent, api.create, f"{KIND}.create"),
-        Route("GET", parent, api.list, f"{KIND}.list"),
-        Route("GET", name, lambda call: api.get(call.params["name"]), f"{KIND}.get"),
-        Route("PATCH", name, api.patch, f"{KIND}.update"),
-        Route("PUT", name, api.put, f"{KIND}.update"),
-        Route("DELETE", name, api.delete, f"{KIND}.delete"),
+        Route("POST", parent, api.create, f"{ZONES}.create"),
+        Route("GET", parent, api.list, f"{ZONES}.list"),
+        Route("GET", name, lambda call: zone_of(cloud.store, call.params["name"]), f"{ZONES}.get"),
+        Route("PATCH", name, api.patch, f"{ZONES}.update"),
+        Route("PUT", name, api.put, f"{ZONES}.update"),
+        Route("DELETE", name, api.delete, f"{ZONES}.delete"),
         *policy_routes(
             "/v1/{resource=projects/*/managedZones/*}",
             api.named,
-            permission=KIND,
+            permission=ZONES,
             get_method="POST",
         ),
     ]
@@ -53,17 +52,14 @@ class _Zones:
         self._cloud = cloud
         self._store = cloud.store
 
-    def get(self, name: str) -> dict[str, Any]:
-        return zone_of(self._cloud, name)
-
     def named(self, call: Call) -> str:
         """The name of the zone that a call for its policy means."""
-        self.get(call.params["resource"])
+        zone_of(self._store, call.params["resource"])
         return call.params["resource"]
 
     def list(self, call: Call) -> dict[str, Any]:
         wanted = call.query.get("dnsName")
-        held = self._store.list(KIND, call.params["parent"])
+        held = self._store.list(ZONES, call.params["parent"])
         shown = [(name, zone) for name, zone in held if wanted in (None, "", zone["dnsName"])]
         return {"kind": "dns#managedZonesListResponse", "managedZones": [], **page_of(call, "managedZones", shown)}
 
@@ -86,12 +82,12 @@ class _Zones:
             "creationTime": self._cloud.clock.timestamp(),
         }
         with self._store.transaction():
-            if self._store.get(KIND, name):
+            if self._store.get(ZONES, name):
                 message = f"The resource 'entity.managedZone' named '{body['name']}' already exists"
                 raise ApiError(409, message, reason="alreadyExists")
             for each in first_records(zone):
                 self._store.put(RECORDS, f"{name}/rrsets/{each['name']}/{each['type']}", each, parent=name)
-            return self._store.put(KIND, name, zone, parent=parent)
+            return self._store.put(ZONES, name, zone, parent=parent)
 
     def patch(self, call: Call) -> dict[str, Any]:
         return self._changed(call, merge_patch)
@@ -104,14 +100,14 @@ class _Zones:
         name = call.params["name"]
         given = {key: value for key, value in call.object().items() if key not in _OWN}
         with self._store.transaction():
-            old = self.get(name)
+            old = zone_of(self._store, name)
             for key in _FIXED:
                 if given.get(key) not in (None, "", old.get(key)):
                     message = f"Invalid value for 'entity.managedZone.{key}': {given[key]!r}: it cannot be changed"
                     raise ApiError(400, message, reason="invalid")
             new = changed(old, {key: value for key, value in given.items() if key not in _FIXED})
             self._check(call, new)
-            self._store.put(KIND, name, new, parent=name.rpartition("/managedZones/")[0])
+            self._store.put(ZONES, name, new, parent=name.rpartition("/managedZones/")[0])
         return {
             "kind": "dns#operation",
             "id": secrets.token_hex(8),
@@ -125,14 +121,14 @@ class _Zones:
     def delete(self, call: Call) -> Response:
         name = call.params["name"]
         with self._store.transaction():
-            zone = self.get(name)
+            zone = zone_of(self._store, name)
             held = [record for _, record in self._store.list(RECORDS, name)]
             if [record for record in held if record not in first_records(zone)]:
                 message = f"The resource named '{zone['name']}' cannot be deleted because it is not empty"
                 raise ApiError(400, message, "FAILED_PRECONDITION", reason="containerNotEmpty")
             for kind in (RECORDS, CHANGES):
                 self._store.delete_under(kind, f"{name}/")
-            self._store.delete(KIND, name)
+            self._store.delete(ZONES, name)
             self._cloud.policies.delete(name)
         return no_content()
 
@@ -160,11 +156,3 @@ class _Zones:
         call.require(_BIND, "/".join(network.split("/")[:2]))
         known = self._store.get("compute.networks", network)
         found.unless(known, f"{at}.networkUrl", f"there is no network {network}")
-
-
-def zone_of(cloud: "Cloud", name: str) -> dict[str, Any]:
-    zone = cloud.store.get(KIND, name)
-    if zone is None:
-        message = f"The 'parameters.managedZone' resource named '{name.rpartition('/')[2]}' does not exist."
-        raise ApiError(404, message, reason="notFound")
-    return zone

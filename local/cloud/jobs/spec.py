@@ -41,6 +41,9 @@ class JobState(StrEnum):
         return self in {JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED}
 
 
+FINAL_STATES = frozenset(state.value for state in JobState if state.final)
+
+
 @dataclass(frozen=True)
 class JobError:
     """A `google.rpc.Status`: the code's number and a text."""

@@ -16,7 +16,7 @@ from engine.run import preview, up
 from tests.contract.cloud_process import CloudProcess
 from tests.contract.provider_replay import PROJECT
 from tests.e2e.independent.engines import Stack, real_pair_missing
-from tests.e2e.independent.test_recovery import POOL, POOLS, pools, start
+from tests.e2e.independent.test_recovery import POOL, POOLS, mini, pools, start
 
 EACH = "*/persistentResources*"
 ENGINES = [
@@ -81,12 +81,9 @@ def _alone(cloud: CloudProcess) -> Iterator[None]:
 @pytest.fixture
 def stack(cloud: CloudProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
     monkeypatch.setattr("engine.gcp.api._RETRY_SECONDS", 0.5)
-    folder = tmp_path / "mini"
-    folder.mkdir()
-    (folder / "Pulumi.yaml").write_text("name: mini\nruntime: python\n")
-    (folder / "Pulumi.dev.yaml").write_text("config:\n  gcp:project: acme-recsys\n  gcp:region: europe-west1\n")
-    (folder / "__main__.py").write_text(POOL.format(name="warm"))
-    return Stack(folder, cloud)
+    made = mini(cloud, tmp_path / "mini")
+    (made.folder / "__main__.py").write_text(POOL.format(name="warm"))
+    return made
 
 
 @pytest.fixture(params=ENGINES)

@@ -27,14 +27,18 @@ gcp.vertex.AiPersistentResource(
 POOLS = "/v1beta1/projects/acme-recsys/locations/europe-west1/persistentResources"
 
 
-@pytest.fixture
-def stack(cloud: CloudProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    monkeypatch.setattr("engine.gcp.api._RETRY_SECONDS", 0.5)
-    folder = tmp_path / "mini"
+def mini(cloud: CloudProcess, folder: Path) -> Stack:
+    """A stack without a program."""
     folder.mkdir()
     (folder / "Pulumi.yaml").write_text("name: mini\nruntime: python\n")
     (folder / "Pulumi.dev.yaml").write_text("config:\n  gcp:project: acme-recsys\n  gcp:region: europe-west1\n")
     return Stack(folder, cloud)
+
+
+@pytest.fixture
+def stack(cloud: CloudProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Stack:
+    monkeypatch.setattr("engine.gcp.api._RETRY_SECONDS", 0.5)
+    return mini(cloud, tmp_path / "mini")
 
 
 def pools(cloud: CloudProcess) -> dict[str, Any]:

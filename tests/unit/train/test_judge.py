@@ -12,10 +12,10 @@ from train.baselines import EASE, ITEM_KNN, MARKOV, MOST_POPULAR, RECENT_POPULAR
 from train.data import TEST, Sequences
 from train.exposure import Exposure
 from train.intervals import difference_of, interval_of
-from train.judge import Judge, some_users
+from train.judge import Judge
 from train.linear_baselines import Ease, ItemNeighbours
 from train.metrics import values_of
-from train.ranking import Histories, held_out_ranks
+from train.ranking import Histories, drawn_users, held_out_ranks
 from train.slices import by_activity, by_popularity, popularity_groups
 
 from tests.unit.train.examples import random_sequences, sequences_of
@@ -233,10 +233,10 @@ def test_a_catalog_too_large_leaves_the_dense_baselines_out_and_says_why(monkeyp
 
 def test_a_sample_of_users_is_always_the_same_and_ranks_as_among_all() -> None:
     sequences = random_sequences(users=90)
-    some = some_users(sequences, 20)
+    some = drawn_users(sequences.evaluated, 20)
     assert len(some) == 20
-    assert np.array_equal(some, some_users(sequences, 20))
-    assert np.array_equal(some_users(sequences, 10_000), sequences.evaluated)
+    assert np.array_equal(some, drawn_users(sequences.evaluated, 20))
+    assert np.array_equal(drawn_users(sequences.evaluated, 10_000), sequences.evaluated)
     scorer = FixedScores(sequences, distinct_scores(sequences))
     whole = dict(zip(sequences.evaluated.tolist(), held_out_ranks(sequences, scorer), strict=True))
     judged = Judge(sequences, users=some).rank(scorer)
