@@ -200,14 +200,15 @@ def test_the_last_run_of_a_schedule_that_failed_is_told(operated: Operated) -> N
     spec = small_pipeline(operated.platform.outputs)
     for executor in spec["deploymentSpec"]["executors"].values():
         executor["container"]["image"] = "no.such.host/image@sha256:" + "0" * 64
-    body = operated.scheduled() | {"cron": "* * * * *"}
+    soon = datetime.now(UTC) + timedelta(minutes=2)
+    body = operated.scheduled() | {"cron": f"TZ=Etc/UTC {soon.minute} {soon.hour} * * *"}
     body["createPipelineJobRequest"]["pipelineJob"]["pipelineSpec"] = spec
     operated.by_hand("PATCH", f"{operated.schedule}?updateMask=createPipelineJobRequest,cron", body)
     operated.by_hand("POST", f"{operated.schedule}:pause", {})
     operated.by_hand("POST", f"{operated.schedule}:resume", {})
-    operated.pass_time(seconds=61)
+    operated.pass_time(seconds=121)
 
-    told = wait_until(lambda: differences(operated), lambda found: "failed: " in str(found))
+    told = wait_until(lambda: differences(operated), lambda found: "failed: " in str(found), seconds=120)
     assert "its last run, of 20" in str(told)
     assert "The failed tasks are: [train]" in str(told)
 
