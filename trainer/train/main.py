@@ -25,11 +25,12 @@ from train.data import Sequences, read_bigquery, read_folder
 from train.environment import Environment
 from train.evaluate import evaluate
 from train.export import write_bundle
+from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
 from train.log import Log, now
 from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
 from train.model import ModelConfig, NextItemModel
-from train.presets import MOST_THREADS, Settings, add_flags, resolve, statistics
+from train.presets import Settings, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.serve import BUNDLE_FOLDER
 from train.storage import join, open_folder, probe
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
     try:
         environment = job_environment.load()
-        refuse_if("flags", _flag_problems(flags))
+        refuse_if("flags", flag_problems(flags))
         log = Log(run_id=environment.run_id, request_id=environment.request_id, experiment=environment.experiment_name)
         return _run(Run(environment, flags, log, started, begun))
     except Refused as refused:
@@ -79,53 +80,8 @@ def parser() -> argparse.ArgumentParser:
         prog="python -m train.main",
         description="Train a next-item recommender. The environment names data, model and checkpoint folders.",
     )
-    result.add_argument(
-        "--max-minutes", type=float, help="time budget of the whole run, evaluation included (default: none)"
-    )
-    result.add_argument(
-        "--source", choices=("parquet", "bigquery"), default="parquet", help="read STAGING_PREFIX or FEEDBACK_TABLE"
-    )
-    result.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    result.add_argument("--threads", type=int, default=1, help="CPU threads; one is the fastest for small models")
-    result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="time between checkpoints")
-    result.add_argument(
-        "--health-port", type=int, help="serve /healthz and /metrics (default: HEALTH_PORT, else nothing)"
-    )
-    result.add_argument(
-        "--export",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="store a serving bundle beside the model (default: yes)",
-    )
-    warm_start.add_flags(result)
-    add_flags(result)
+    add_run_flags(result)
     return result
-
-
-def _flag_problems(flags: argparse.Namespace) -> list[Problem]:
-    problems = warm_start.flag_problems(flags)
-    if flags.max_minutes is not None and not 0 < flags.max_minutes <= 60 * 24 * 30:
-        problems.append(
-            Problem(
-                "--max-minutes", flags.max_minutes, "must be above 0 and at most 30 days", "Leave it out for no limit"
-            )
-        )
-    if flags.device not in ("auto", "cpu", "cuda"):
-        problems.append(Problem("--device", flags.device, "must be auto, cpu or cuda", "Leave it out for auto"))
-    if flags.device == "cuda" and not torch.cuda.is_available():
-        problems.append(
-            Problem("--device", flags.device, "no CUDA device is available here", "Leave it out, or ask for cpu")
-        )
-    if not 1 <= flags.threads <= MOST_THREADS:
-        problems.append(Problem("--threads", flags.threads, f"must be between 1 and {MOST_THREADS}", "Leave it out"))
-    if not 0 < flags.checkpoint_seconds <= 60 * 60 * 24 * 30:
-        rule = "must be above 0 and at most 30 days"
-        problems.append(Problem("--checkpoint-seconds", flags.checkpoint_seconds, rule, "Leave it out"))
-    if flags.health_port is not None and not 0 < flags.health_port < 65536:
-        problems.append(
-            Problem("--health-port", flags.health_port, "must be a port between 1 and 65535", "Leave it out")
-        )
-    return problems
 
 
 def _run(run: Run) -> int:
