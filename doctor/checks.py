@@ -207,11 +207,14 @@ def quota(google: Google, config: StackConfig, pool: PoolSettings) -> Finding:
 
 
 _UNLIMITED = -1
+_MEMORY_UNNAMED = ("h100_80gb", "h100_mega_80gb", "h200_141gb")  # an A100's is named
 
 
 def quota_metric(accelerator_type: str) -> str:
     """`NVIDIA_TESLA_T4` is counted by `custom_model_training_nvidia_t4_gpus`."""
-    name = accelerator_type.lower().replace("_tesla", "").replace("h100_80gb", "h100")
+    name = accelerator_type.lower().replace("_tesla", "")
+    for memory in _MEMORY_UNNAMED:
+        name = name.replace(memory, memory.rpartition("_")[0])
     return f"custom_model_training_{name}_gpus"
 
 

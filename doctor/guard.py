@@ -22,8 +22,8 @@ from google.auth.exceptions import GoogleAuthError
 
 from contracts.problems import Problem, Refused, refuse_if
 from doctor.google import Google, NoAnswerError, Rest
-from doctor.stack_file import read_config
-from infra.stack_config import StackConfig, config_key
+from doctor.stack_file import StackPlace, read_place
+from infra.stack_config import config_key
 
 _STACK = "pulumi:pulumi:Stack"
 _PROVIDER = "pulumi:providers:gcp"
@@ -43,7 +43,7 @@ def require_same_place(root: Path, stack: str, environment: Mapping[str, str]) -
     """Raise Refused where the stack file's project is not the state's, or where the account that is logged in does not
     see that project, or sees another of its name.
     """
-    config = read_config(root, stack)
+    config = read_place(root, stack)
     place = place_of(_state(root, stack, config, environment))
     if place is None:
         return
@@ -90,7 +90,7 @@ def place_of(state: Mapping[str, Any]) -> Place | None:
     return Place(projects[0], numbers[0] if numbers else "")
 
 
-def _state(root: Path, stack: str, config: StackConfig, environment: Mapping[str, str]) -> dict[str, Any]:
+def _state(root: Path, stack: str, config: StackPlace, environment: Mapping[str, str]) -> dict[str, Any]:
     """The deployment that the stack's backend holds; nothing where there is no such stack yet, nor of a damaged file,
     which the engines refuse with the way back.
     """

@@ -66,7 +66,7 @@ class PrivateNetwork(pulumi.ComponentResource):
         opts: ResourceOptions | None = None,
     ) -> None:
         super().__init__("recsys:infra:PrivateNetwork", name, None, opts)
-        self._names, self._settings, self._protect = names, settings, protect
+        self._names, self._settings, self._guarded = names, settings, protect
         self._network = gcp.compute.Network(
             f"{name}-network",
             name=naming.NETWORK,
@@ -102,7 +102,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             )
             if percent
             else None,
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            opts=ResourceOptions(parent=self, protect=self._guarded),
         )
 
     def _declare_ways_out(self) -> list[gcp.compute.Firewall]:
@@ -161,7 +161,7 @@ class PrivateNetwork(pulumi.ComponentResource):
             description="Where Vertex AI's machines join",
             connection_preference="ACCEPT_MANUAL",
             subnetworks=[self._subnetwork.id],
-            opts=ResourceOptions(parent=self, protect=self._protect, ignore_changes=_KEPT_BY_VERTEX),
+            opts=ResourceOptions(parent=self, protect=self._guarded, ignore_changes=_KEPT_BY_VERTEX),
         )
         known = Output.from_input(NetworkAccess(attachment=naming.NETWORK))
         return Attached(known, None, naming.NETWORK, (attachment, *agents.grants))
@@ -175,14 +175,14 @@ class PrivateNetwork(pulumi.ComponentResource):
             address=self._settings.peering_range.partition("/")[0],
             prefix_length=int(self._settings.peering_range.partition("/")[2]),
             network=self._network.id,
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            opts=ResourceOptions(parent=self, protect=self._guarded),
         )
         connection = gcp.servicenetworking.Connection(
             f"{self.pulumi_resource_name}-peering",
             network=self._network.id,
             service=_PRODUCER,
             reserved_peering_ranges=[peering.name],
-            opts=ResourceOptions(parent=self, protect=self._protect),
+            opts=ResourceOptions(parent=self, protect=self._guarded),
         )
         network = agents.project_number.apply(naming.numbered_network)
         return Attached(network.apply(lambda each: NetworkAccess(network=each)), network, "", (connection,))

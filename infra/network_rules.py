@@ -12,6 +12,7 @@ from infra.stack_config import NetworkSettings, PoolSettings, config_key
 
 GOOGLE_APIS = ("private", "restricted")
 _KEY = config_key("network")
+_OFF = "; the network is off, and checked for the day when it is not"
 _ONE_WAY = 'Set pscInterface: true and peeringRange: "", or pscInterface: false and a peeringRange'
 _NO_PEERING = ("NVIDIA_H100_MEGA_80GB", "NVIDIA_H200_141GB", "NVIDIA_B200")
 
@@ -60,7 +61,7 @@ def room_problems(
     needed = sum(pool.max_replicas * (2 if pool.retiring_generation else 1) for pool in pools)
     if needed > ip_plan.machines_in(subnet):
         rule = f"has addresses for {ip_plan.machines_in(subnet)} machines, and the pools have up to {needed} replicas"
-        fix = "Set a larger range, or lower maxReplicas"
+        fix = "Set a larger range, or lower maxReplicas" + _OFF * (not network.enabled)
         yield Problem(key=f"{_KEY}.subnetRange", value=network.subnet_range, rule=rule, fix=fix)
 
 

@@ -30,6 +30,7 @@ _ACTIVE_JOBS = ("JOB_STATE_QUEUED", "JOB_STATE_PENDING", "JOB_STATE_RUNNING")
 _ACTIVE_RUNS = ("PIPELINE_STATE_QUEUED", "PIPELINE_STATE_PENDING", "PIPELINE_STATE_RUNNING")
 _COUNTS = ("used_replica_count", "replica_count")
 _MASK = {"paths": ["name", "state", "create_time", "end_time"]}
+_LATER = "let the next one start in its time; where runs overlap, raise maxConcurrentRuns or set allowQueueing"
 _ROTATE = "give it another generation with this one as retiringGeneration, and `up`"
 
 
@@ -171,7 +172,7 @@ def _last_run(about: str, real: "Schedule", outputs: StackOutputs, clients: Clie
         return
     when = _told(answer.scheduled_run_time)
     if "/pipelineJobs/" not in answer.run_response:
-        yield Finding(about, "DIFFERS", f"the run of {when} did not start: {answer.run_response}")
+        yield Finding(about, "DIFFERS", f"the run of {when} did not start: {answer.run_response}", _LATER)
         return
     try:
         run = clients.pipelines.get_pipeline_job(name=answer.run_response, timeout=_TIMEOUT)
@@ -228,7 +229,7 @@ def champion(outputs: StackOutputs, clients: Clients) -> Iterator[Finding]:
 
 
 def _refresh(outputs: StackOutputs) -> str:
-    return f"pulumi refresh --stack {outputs.stack}, then `up`"
+    return f"refresh stack {outputs.stack} (`pulumi refresh`, or `python -m engine refresh`), then `up`"
 
 
 def _id(name: str) -> str:

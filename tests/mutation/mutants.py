@@ -25,7 +25,8 @@ _GUARDS = """
     cleanup_policies resource_runtime_spec enable_custom_service_account max_concurrent_run_count allow_queueing
     desired_state service_account condition attribute_condition expiration_ms matches_prefixes with_state
     require_partition_filter autoscaling_spec disk_spec labels encryption encryption_spec kms_key_name
-    default_encryption_configuration rotation_period destroy_scheduled_duration
+    default_encryption_configuration rotation_period destroy_scheduled_duration retention_policy
+    private_ip_google_access auto_create_subnetworks connection_preference log_config
 """
 GUARDS = frozenset(_GUARDS.split())
 # Lists of which every element guards something: rules, grants, paths. Functions that return one, names that hold one.

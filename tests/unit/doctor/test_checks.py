@@ -144,6 +144,8 @@ def test_quota_counts_the_most_replicas_and_tells_what_a_rotation_needs() -> Non
         ("NVIDIA_TESLA_T4", "custom_model_training_nvidia_t4_gpus"),
         ("NVIDIA_A100_80GB", "custom_model_training_nvidia_a100_80gb_gpus"),
         ("NVIDIA_H100_80GB", "custom_model_training_nvidia_h100_gpus"),
+        ("NVIDIA_H100_MEGA_80GB", "custom_model_training_nvidia_h100_mega_gpus"),
+        ("NVIDIA_H200_141GB", "custom_model_training_nvidia_h200_gpus"),
     ],
 )
 def test_quotas_have_names_of_their_own(accelerator: str, metric: str) -> None:

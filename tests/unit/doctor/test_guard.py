@@ -95,6 +95,17 @@ def test_a_stack_that_is_not_there_yet_may_come_up_anywhere(folder: Path) -> Non
     guard.require_same_place(folder, "dev", {})
 
 
+def test_a_stack_file_that_is_older_than_the_program_still_tells_where_the_stack_is(folder: Path) -> None:
+    keys = {"gcp:project": "acme-recsys-dev", "recsys-training:stateBackend": "file://state"}
+    (folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": keys}))
+    guard.require_same_place(folder, "dev", {})
+
+    (folder / "Pulumi.dev.yaml").write_text(json.dumps({"config": {"gcp:region": "us-central1"}}))
+    words = r"Pulumi.dev.yaml has no gcp:project, recsys-training:stateBackend. .*make plan STACK=dev"
+    with pytest.raises(Refused, match=words):
+        guard.require_same_place(folder, "dev", {})
+
+
 def pulumi(folder: Path, script: str) -> dict[str, str]:
     """An environment whose pulumi command is a script."""
     command = folder / "pulumi"

@@ -28,6 +28,10 @@ NETWORK, TRAINING = "recsys-training:network", "recsys-training:trainingPool"
             "'10.10.0.0/29': a subnetwork for Private Service Connect interfaces has /8 ",
         ),
         (
+            {"subnetRange": "10.10.0.0/30", "pscInterface": False, "peeringRange": "10.32.0.0/16"},
+            "'10.10.0.0/30': a subnetwork has /8 to /29",
+        ),
+        (
             {"pscInterface": False, "peeringRange": "10.32.0.0/17"},
             "peeringRange = '10.32.0.0/17': a range to peer with Vertex AI's training has /8 to /16",
         ),
@@ -49,6 +53,8 @@ def test_a_subnetwork_has_an_address_for_each_replica() -> None:
     pool = {"replicas": 12, "minReplicas": 12, "maxReplicas": 12}
     told = refusal(**{NETWORK: {"subnetRange": "10.10.0.0/28"}, TRAINING: pool})
     assert "subnetRange = '10.10.0.0/28': has addresses for 12 machines, and the pools have up to 13 replicas" in told
+
+    assert ("the network is off" in told) is (not load().network.enabled)
 
     eleven = {"replicas": 11, "minReplicas": 11, "maxReplicas": 11}
     load(**{NETWORK: {"subnetRange": "10.10.0.0/28"}, TRAINING: eleven})

@@ -77,8 +77,14 @@ def test_a_change_of_a_fixed_count_is_seen() -> None:
 def test_accelerators_are_waited_for_longer_than_the_providers_20_minutes() -> None:
     deployment = deploy()
 
-    assert deployment.one("AiPersistentResource", "training-pool-recsys-train-blue").timeouts["create"] == "60m"
-    assert deployment.one("AiPersistentResource", "steps-pool-recsys-steps-blue").timeouts["create"] == "30m"
+    assert deployment.one("AiPersistentResource", "training-pool-recsys-train-blue").timeouts == {
+        "create": "60m",
+        "delete": "30m",
+    }
+    assert deployment.one("AiPersistentResource", "steps-pool-recsys-steps-blue").timeouts == {
+        "create": "30m",
+        "delete": "30m",
+    }
 
 
 def test_prod_refuses_to_lose_the_training_pool() -> None:
