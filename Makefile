@@ -43,6 +43,7 @@ ifeq ($(STACK),local)
 else
 	@$(PY) -m doctor.guard --stack $(STACK)
 	PULUMI_BACKEND_URL=$$($(BACKEND)) pulumi up --stack $(STACK)
+	@$(PY) -m doctor.grants --stack $(STACK)
 	$(if $(DATA),$(PY) -m pipeline.ingest --stack $(STACK) --data "$(DATA)")
 	$(PY) -m pipeline.submit --stack $(STACK) --wait $(PARAMETERS)
 endif

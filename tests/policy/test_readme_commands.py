@@ -120,7 +120,9 @@ EXERCISES: dict[str, by.Exercise] = {
     "gcloud auth configure-docker": names_the_registry,
     # `pulumi up` is exercised by its offline plan.
     "make plan STACK=dev": by.runs("gcp:vertex:AiPersistentResource", "gcp:colab:Schedule", "to create"),
-    "make up STACK=dev DATA=my-data": by.expands_to("pulumi up --stack dev", '--data "my-data"', "--stack dev --wait"),
+    "make up STACK=dev DATA=my-data": by.expands_to(
+        "pulumi up --stack dev", "doctor.grants --stack dev", '--data "my-data"', "--stack dev --wait"
+    ),
     "make submit STACK=dev": by.expands_to("pipeline.submit --stack dev --wait"),
     "make down STACK=dev": calls_pulumi_with_the_stacks_backend,
     "python -m train.import_ratings --help": by.runs("usage: python -m train.import_ratings"),
