@@ -52,6 +52,7 @@ def test_nothing_leaves_the_network_but_for_googles_apis(apis: str, range_: str)
     assert (denied["denies"], denied["destinationRanges"]) == ([{"protocol": "all"}], ["0.0.0.0/0"])
     assert (allowed["allows"], allowed["destinationRanges"]) == ([{"protocol": "tcp", "ports": ["443"]}], [range_])
     assert allowed["priority"] < denied["priority"]
+    assert (denied["logConfig"], "logConfig" in allowed) == ({"metadata": "INCLUDE_ALL_METADATA"}, False)
 
 
 def test_nat_opens_https_and_is_off_unless_the_file_says_so() -> None:
