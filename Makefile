@@ -32,7 +32,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve permissions chaos schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve permissions chaos chaos-train schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -145,6 +145,10 @@ bench-serve: install ## Measure one request to a serving bundle with a catalog o
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
+
+chaos-train: KILLS = 100
+chaos-train: install ## Kill the trainer, seeded; it ends with the bits of a run that nobody touched [KILLS=100 SEED=1]
+	$(PY) -m tests.chaos.training --kills $(KILLS) --seed $(SEED)
 
 schema: install ## Write Pulumi.schema.json, by which editors complete and check the stack files
 	$(PY) -m infra.stack_schema > Pulumi.schema.json

@@ -29,11 +29,16 @@ _STEP_FILE = re.compile(r"step-\d{9,}\.pt")
 
 
 class Checkpoints:
-    """The checkpoints of one run. Uploads happen in a thread of their own; `flush` waits for them."""
+    """The checkpoints of one run. Uploads happen in a thread of their own; `flush` waits for them, and `stored` hears
+    of each step whose state is safe.
+    """
 
-    def __init__(self, folder: Folder, *, warn: Callable[[str], None]) -> None:
+    def __init__(
+        self, folder: Folder, *, warn: Callable[[str], None], stored: Callable[[int], None] = lambda _step: None
+    ) -> None:
         self._folder = folder
         self._warn = warn
+        self._stored = stored
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._pending: Future[None] | None = None
         self._is_stored = False
@@ -131,6 +136,7 @@ class Checkpoints:
         entries = [entry, *(other for other in self._entries() if other["file"] != name)]
         self._folder.write(name, content)
         self._folder.write(LATEST_FILE, json.dumps({"checkpoints": entries[:_KEPT]}).encode())
+        self._stored(step)
         for old in entries[_KEPT:]:
             self._folder.delete(old["file"])
 

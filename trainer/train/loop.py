@@ -103,11 +103,12 @@ class TrainingLoop:
         self._loss_sum = torch.zeros((), device=self._device)
         self._validation = validation_users(sequences, settings)
         self._epoch = self._batches.epoch(0)
+        self._steps_an_epoch = max(1, len(self._epoch))  # about: each epoch cuts its windows elsewhere
         self._evaluation_steps = self._steps_an_evaluation_costs()
-        steps = min(_LONGEST_BETWEEN_EPOCHS * len(self._epoch), self._evaluation_steps / _EVALUATION_SHARE)
+        steps = min(_LONGEST_BETWEEN_EPOCHS * self._steps_an_epoch, self._evaluation_steps / _EVALUATION_SHARE)
         self._evaluate_every = max(1, round(steps))
         self.progress = Progress(
-            total_steps=settings.max_epochs * max(1, len(self._epoch)), next_evaluation=self._evaluate_every
+            total_steps=settings.max_epochs * self._steps_an_epoch, next_evaluation=self._evaluate_every
         )
 
     def judge_the_start(self) -> None:
@@ -187,7 +188,7 @@ class TrainingLoop:
     def _use_a_larger_budget(self) -> None:
         """A run that ended at a limit goes on where the limit is a higher one now."""
         progress = self.progress
-        total_steps = self._settings.max_epochs * max(1, len(self._epoch))
+        total_steps = self._settings.max_epochs * self._steps_an_epoch
         if math.isinf(self._seconds):
             progress.total_steps = total_steps
         has_epochs = progress.batch < len(self._epoch) or progress.epoch + 1 < self._settings.max_epochs
@@ -255,7 +256,7 @@ class TrainingLoop:
             self._evaluate_every, round(progress.step * _LONGEST_BETWEEN_SHARE)
         )
         self._plan()
-        patience_steps = self._settings.patience_epochs * max(1, len(self._epoch))
+        patience_steps = self._settings.patience_epochs * self._steps_an_epoch
         if progress.step - progress.improved_step > patience_steps and not progress.stopped_by:
             progress.stopped_by = "early_stopping"
 
@@ -316,7 +317,7 @@ class TrainingLoop:
         left = self._seconds - progress.seconds
         before_the_first_step = progress.evaluation_seconds if self._only_judged() else 0.0
         speed = progress.step / max(1e-9, progress.seconds - before_the_first_step)
-        most = self._settings.max_epochs * max(1, len(self._epoch))
+        most = self._settings.max_epochs * self._steps_an_epoch
         progress.total_steps = max(progress.step + 1, min(most, progress.step + int(left * speed)))
 
     def _out_of_time(self) -> bool:
@@ -357,7 +358,7 @@ class TrainingLoop:
         size, window = len(self._sequences.catalog), self._settings.window
         ranking = len(self._validation) * (size * 2.0 * (1 + len(STRENGTHS)) + window * 3_000.0)
         epoch = self._batches.targets * self._settings.members * (size * 4.0 + 10_000.0)
-        return len(self._epoch) * ranking / max(1.0, epoch)
+        return self._steps_an_epoch * ranking / max(1.0, epoch)
 
 
 def validation_users(sequences: Sequences, settings: Settings) -> np.ndarray:

@@ -236,7 +236,9 @@ def _fit(
     told_to_stop: list[int],
 ) -> Progress:
     checkpoints = Checkpoints(
-        open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)), warn=run.log.warning
+        open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)),
+        warn=run.log.warning,
+        stored=lambda step: run.log.info("checkpoint stored", step=step),
     )
     limit = {}
     if run.flags.max_minutes is not None:

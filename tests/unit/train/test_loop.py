@@ -50,6 +50,22 @@ def ticking(seconds: float) -> Callable[[], float]:
     return clock
 
 
+def test_epochs_of_another_number_of_steps_do_not_change_the_learning_rates_course(shop: Sequences) -> None:
+    """Windows are cut elsewhere in each epoch, and so are batches: a run that continues in a longer one planned anew."""
+    settings = QUICK.model_copy(update={"window": 5, "batch_tokens": 64, "max_epochs": 4})
+    whole, _ = loop_of(shop, settings)
+    lengths = {number: len(whole._batches.epoch(number)) for number in range(settings.max_epochs)}
+    longer = next(number for number, length in lengths.items() if length != lengths[0])
+    planned = whole.progress.total_steps
+
+    state = whole.state()
+    state["progress"] = whole.progress.model_copy(update={"epoch": longer, "step": 1}).model_dump_json()
+    resumed, _ = loop_of(shop, settings)
+    resumed.restore(state)
+
+    assert resumed.progress.total_steps == planned
+
+
 def equal_states(one: Any, other: Any) -> bool:
     if isinstance(one, torch.Tensor):
         return torch.equal(one, other)
