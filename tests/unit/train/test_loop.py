@@ -51,7 +51,7 @@ def ticking(seconds: float) -> Callable[[], float]:
 
 
 def test_epochs_of_another_number_of_steps_do_not_change_the_learning_rates_course(shop: Sequences) -> None:
-    """Windows are cut elsewhere in each epoch, and so are batches: a run that continues in a longer one planned anew."""
+    """Windows are cut elsewhere in each epoch, and so are batches: a run that went on in a longer one planned anew."""
     settings = QUICK.model_copy(update={"window": 5, "batch_tokens": 64, "max_epochs": 4})
     whole, _ = loop_of(shop, settings)
     lengths = {number: len(whole._batches.epoch(number)) for number in range(settings.max_epochs)}
