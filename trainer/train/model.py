@@ -24,8 +24,12 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 from torch.nn import functional as F
 
+from train.item_tags import Tags
 from train.ranking import Histories
 from train.successors import SuccessorCounts
+
+
+_ROW_SCALE = 0.02
 
 
 class ModelConfig(BaseModel):
@@ -51,16 +55,23 @@ SHAPES = tuple(name for name in ModelConfig.model_fields if name not in ("items"
 class NextItemModel(nn.Module):
     """Scores the catalog for the item that comes after each place of a history."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, tags: Tags | None = None) -> None:
         super().__init__()
         self.config = config
         self.item_embedding = nn.Embedding(config.items, config.members * config.width)
+        self.tag_embedding: nn.Embedding | None = None
         self.item_bias = nn.Parameter(torch.zeros(config.items))
         self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
         self.successors = SuccessorCounts(config.items, feature_sizes=config.feature_sizes)
         self.mask_HLL: torch.Tensor
         self.register_buffer("mask_HLL", recency_mask(config), persistent=False)
-        nn.init.normal_(self.item_embedding.weight, std=0.02)
+        nn.init.normal_(self.item_embedding.weight, std=_ROW_SCALE)
+        if tags is not None:
+            self.tags_VK: torch.Tensor
+            self.register_buffer("tags_VK", torch.from_numpy(tags.tags_VK), persistent=False)
+            self.tag_embedding = nn.Embedding(tags.size + 1, config.members * config.width, padding_idx=tags.size)
+            with torch.no_grad():
+                self.tag_embedding.weight[:-1].normal_(std=_ROW_SCALE)
 
     def start_from_popularity(self, counts_V: np.ndarray) -> None:
         """Sets the item bias to log popularity, so that the first steps need not learn it."""
@@ -70,7 +81,24 @@ class NextItemModel(nn.Module):
 
     def forward(self, items_BL: torch.Tensor) -> torch.Tensor:
         """hidden_BLE: at each place, what each member knows after its item."""
-        return self.encode(self.item_embedding(items_BL))
+        return self.encode(F.embedding(items_BL, self.item_rows()))
+
+    def item_rows(self) -> torch.Tensor:
+        """rows_VE by which items are read and ranked: their own and those of their tags."""
+        return self.item_embedding.weight + self.tag_rows() if self.tag_embedding else self.item_embedding.weight
+
+    def tag_rows(self, items_R: torch.Tensor | None = None) -> torch.Tensor:
+        """The sum of the rows of each item's tags; of all items by default."""
+        table = self.tag_embedding
+        tags_RK = self.tags_VK if items_R is None else self.tags_VK[items_R]
+        return F.embedding_bag(tags_RK, table.weight, mode="sum", padding_idx=table.padding_idx)
+
+    @torch.no_grad()
+    def fold_tags(self) -> None:
+        """Makes what the tags add a part of the items' own rows: scores stay, and the tags are no longer needed."""
+        if self.tag_embedding:
+            self.item_embedding.weight.copy_(self.item_rows())
+            self.tag_embedding = None
 
     def encode(self, embedded_BLE: torch.Tensor) -> torch.Tensor:
         """hidden_BLE of items whose embeddings are given."""
@@ -86,7 +114,7 @@ class NextItemModel(nn.Module):
 
     def logits(self, hidden_BE: torch.Tensor) -> torch.Tensor:
         """logits_BV of the network alone, the members' mean."""
-        return torch.addmm(self.item_bias, hidden_BE, self.item_embedding.weight.T, alpha=1 / self.config.members)
+        return torch.addmm(self.item_bias, hidden_BE, self.item_rows().T, alpha=1 / self.config.members)
 
     def read(self, histories: Histories) -> tuple[torch.Tensor, torch.Tensor]:
         """items_BL and lengths_B of the newest items of each history, as many as the window holds."""
