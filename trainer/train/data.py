@@ -1,8 +1,8 @@
 """The event log as sequences: columns in, one flat array of items ordered by user and time out.
 
 Owns: reading interactions (parquet or BigQuery), their checks, vocabularies, order, and the leave-one-out split. Does
-not own: batches (batches.py), what items are (item_features.py, item_tags.py), or what a snapshot contains (the pipeline extracts
-it).
+not own: batches (batches.py), what items are (item_features.py, item_tags.py), or what a snapshot contains (the
+pipeline extracts it).
 
 Order is (timestamp, row order), stable: ties in time are common, and the file's order decides them. Shapes: N events, U
 users.

@@ -60,21 +60,18 @@ def tags_of(table: pa.Table, catalog: pa.StringArray, *, id_column: str) -> Tags
 
 def _pairs(values: pa.Array) -> tuple[np.ndarray, np.ndarray] | None:
     """Items and their tags in a column in the catalog's order; None of kinds that hold no tags."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
     kind = values.type
-    if pa.types.is_dictionary(kind):
-        return _pairs(values.cast(kind.value_type))
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
-        if not _is_tag(kind.value_type):
-            return None
-        return _encoded(pc.list_parent_indices(values), pc.list_flatten(values))
     if _is_measure(kind, values):
         return _bucketed(values.cast(pa.float64()))
-    if not _is_tag(kind):
-        return None
     if _is_text(kind) and _names_items(values):
-        words = pc.split_pattern_regex(pc.utf8_lower(values.cast(pa.string())), r"[^\pL\pN]+")
-        return _encoded(pc.list_parent_indices(words), pc.list_flatten(words))
-    return _encoded(pa.array(np.arange(len(values))), values)
+        values = pc.split_pattern_regex(pc.utf8_lower(values.cast(pa.string())), r"[^\pL\pN]+")
+    if pa.types.is_list(values.type) or pa.types.is_large_list(values.type):
+        flat, parents = pc.list_flatten(values), pc.list_parent_indices(values)
+    else:
+        flat, parents = values, pa.array(np.arange(len(values)))
+    return _encoded(parents, flat) if _is_tag(flat.type) else None
 
 
 def _is_tag(kind: pa.DataType) -> bool:

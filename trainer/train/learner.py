@@ -99,7 +99,7 @@ class SampledLearner:
         rows_RE, bias_R = (
             part.detach()[drawn.rows_R].requires_grad_() for part in (model.item_embedding.weight, model.item_bias)
         )
-        read_RE = rows_RE + model.tag_rows(drawn.rows_R) if model.tag_embedding else rows_RE
+        read_RE = model.with_tags(rows_RE, drawn.rows_R)
         hidden_TE = model.encode(F.embedding(drawn.items_BL, read_RE)).flatten(0, 1).index_select(0, batch.places_T)
         parts = zip(model.by_member(hidden_TE), model.by_member(read_RE[drawn.candidates_S]), strict=True)
         losses = [

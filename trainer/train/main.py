@@ -188,6 +188,7 @@ def _fit_and_store(
 ) -> None:
     model = _new_model(sequences, settings, start).to(_device(run.flags.device))
     progress = _fit(run, model, sequences, settings, start, told_to_stop)
+    model.fold_tags()
     metrics = evaluate(sequences, model.scores)
     training = _summary(run, sequences, settings, progress, metrics) | {"start": start.described()}
     uri = join(run.environment.model_dir, run.environment.run_id)
@@ -220,7 +221,8 @@ def _export(run: Run, model: NextItemModel, sequences: Sequences, uri: str) -> N
 def _new_model(sequences: Sequences, settings: Settings, start: warm_start.Start) -> NextItemModel:
     torch.manual_seed(settings.seed)
     shape = {name: getattr(settings, name) for name in SHAPES}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
+    config = ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape)
+    model = NextItemModel(config, sequences.tags)
     model.start_from_popularity(sequences.train_counts_V)
     model.successors.fit(sequences)
     if start.champion:
@@ -250,6 +252,7 @@ def _fit(
     identity = {
         "fingerprint": sequences.fingerprint,
         "settings": settings.model_dump(exclude={"max_epochs"}),
+        "tags": sequences.tags.fingerprint if sequences.tags else "",
         **learned,
     }
     loop = TrainingLoop(
