@@ -32,7 +32,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve permissions chaos chaos-train schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve bench-checkpoint permissions chaos chaos-train schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -142,6 +142,9 @@ bench-warm: install ## Measure warm start against fresh models over a month of d
 
 bench-serve: install ## Measure one request to a serving bundle with a catalog of 100,000 items, on one core
 	@$(PY) -m tests.bench.serve
+
+bench-checkpoint: install ## Measure what checkpoints cost a training, and what it costs to continue from one
+	@$(PY) -m tests.bench.checkpoint
 
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)

@@ -31,8 +31,8 @@ from train.storage import Folder, LocalFolder
 
 # Enough that one of them is from before a loss that is seen to diverge.
 KEPT = 3
-# Copies may pause training for this share of the time.
-_PAUSE_SHARE = 0.01
+# Checkpoints may take this share of one core, whichever thread works for them.
+_SHARE = 0.015
 _NICE = 5
 
 
@@ -69,6 +69,7 @@ class Checkpoints:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint", initializer=_step_back)
         self._pending: Future[None] | None = None
         self._is_stored = False
+        self.written_in = 0.0  # CPU seconds, of the newest
         self._copy: Any = None
         self._serial = 0
         self._lineage = ""
@@ -79,12 +80,16 @@ class Checkpoints:
 
         `identity` says what the state belongs to: data, settings.
         """
-        if not wait and self._pending is not None and not self._pending.done():
+        if not wait and self.is_writing:
             return False
         self.flush()
         self._copy = _copied(state, self._copy, {})
         self._pending = self._thread.submit(self._write, step, json.dumps(identity))
         return True
+
+    @property
+    def is_writing(self) -> bool:
+        return self._pending is not None and not self._pending.done()
 
     def flush(self) -> bool:
         """Waits for the write under way; whether the newest state is stored. A failed one warns: training is worth more
@@ -146,7 +151,7 @@ class Checkpoints:
 
     def _write(self, step: int, identity: str) -> None:
         """In the thread: the copy to this machine's disk, then to the bucket. Each is committed by its index."""
-        begun = time.monotonic()
+        begun, begun_cpu = time.monotonic(), time.thread_time()
         if not _is_finite(self._copy):
             raise NotFinite(f"the state after step {step} is not finite")
         self._join()
@@ -159,31 +164,40 @@ class Checkpoints:
         self._near.commit(entry, lineage=self._lineage, file=None)
         if self._far is not None:
             self._far.commit(entry, lineage=self._lineage, file=file)
+        self.written_in = time.thread_time() - begun_cpu
         self._stored(step, time.monotonic() - begun)
 
 
 class Cadence:
-    """When a checkpoint is due: after so many seconds or steps. Where copying a state takes long, the seconds are
-    stretched, so that training is not held up for more than a hundredth of its time.
+    """When a checkpoint is due: after so many seconds or steps. The seconds are stretched where copying a state, which
+    training waits for, and writing it, which may want its core, would take more than a share of them. `written_in`: the
+    CPU seconds that the newest was written in.
     """
 
-    def __init__(self, *, seconds: float, steps: int, step: int, clock: Callable[[], float]) -> None:
-        self._seconds, self._steps, self._clock = seconds, steps, clock
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        steps: int,
+        step: int,
+        clock: Callable[[], float],
+        written_in: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._seconds, self._steps, self._clock, self._written_in = seconds, steps, clock, written_in
         self._step = step
-        self._due = clock() + seconds
+        self._ended, self._paused = clock(), 0.0
 
     def is_due(self, step: int) -> bool:
         if self._steps and step - self._step >= self._steps:
             return True
-        return self._clock() >= self._due
+        return self._clock() >= self._ended + max(self._seconds, (self._paused + self._written_in()) / _SHARE)
 
     def run(self, save: Callable[[], object], step: int) -> None:
-        """Saves, and sets the next time."""
+        """Saves, and counts from there."""
         begun = self._clock()
         save()
-        ended = self._clock()
-        self._step = step
-        self._due = ended + max(self._seconds, (ended - begun) / _PAUSE_SHARE)
+        self._ended = self._clock()
+        self._paused, self._step = self._ended - begun, step
 
 
 def _copied(value: Any, into: Any, copies: dict[tuple[Any, ...], torch.Tensor]) -> Any:

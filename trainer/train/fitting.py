@@ -98,6 +98,7 @@ def _loop(run: Run, model: NextItemModel, sequences: Sequences, terms: Terms, ch
         save=save,
         save_every_seconds=run.flags.checkpoint_seconds,
         save_every_steps=run.flags.checkpoint_steps,
+        saved_in=lambda: checkpoints.written_in,
         rewind=rewind,
         interrupted=lambda: bool(run.told_to_stop),
         now=now,

@@ -38,7 +38,8 @@ class Interrupted(Exception):
 
 class TrainingLoop:
     """One training run of a model on one data set. `seconds` is the time that it may take, its evaluations included.
-    `learned`: the part of the data to learn from (default: all). `rewind`: the newest saved state up to a step.
+    `learned`: the part of the data to learn from (default: all). `rewind`: the newest saved state up to a step;
+    `saved_in`: the CPU seconds that the newest took behind training's back.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TrainingLoop:
         save: Callable[[dict[str, Any], int], None] = lambda _state, _step: None,
         save_every_seconds: float = math.inf,
         save_every_steps: int = 0,
+        saved_in: Callable[[], float] = lambda: 0.0,
         rewind: Callable[[int], dict[str, Any] | None] = lambda _step: None,
         interrupted: Callable[[], bool] = lambda: False,
         now: Callable[[], str] = lambda: "",
@@ -60,7 +62,11 @@ class TrainingLoop:
     ) -> None:
         self._model, self._settings, self._log = model, settings, log
         self._save, self._rewind = save, rewind
-        self._save_every_seconds, self._save_every_steps = save_every_seconds, save_every_steps
+        self._save_every_seconds, self._save_every_steps, self._saved_in = (
+            save_every_seconds,
+            save_every_steps,
+            saved_in,
+        )
         self._interrupted, self._now, self._clock = interrupted, now, clock
         self._device = model.item_bias.device
         self._batches = Batches(
@@ -145,6 +151,7 @@ class TrainingLoop:
             steps=self._save_every_steps,
             step=self.progress.step,
             clock=self._clock,
+            written_in=self._saved_in,
         )
         while not self.progress.stopped_by:
             self._stop_if_interrupted()

@@ -2,13 +2,13 @@
 
 import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
 from train.checkpoint import Cadence, Checkpoints
 from train.checkpoint_folder import LATEST_FILE
-from train.storage import LocalFolder
+from train.storage import Folder, LocalFolder
 
 IDENTITY = {"fingerprint": "f00d"}
 
@@ -43,7 +43,7 @@ class Place:
     def process(self) -> Checkpoints:
         """What a new process of the run opens."""
         return Checkpoints(
-            self.bucket,
+            cast(Folder, self.bucket),
             warn=self.warnings.append,
             stored=lambda step, _seconds: self.stored.append(step),
             scratch=str(self.near),
@@ -153,21 +153,26 @@ def test_the_newest_is_what_was_written_last_and_an_older_step_can_be_asked_for(
     assert loaded_step(checkpoints, at_most_step=9) is None
 
 
-def test_a_checkpoint_is_due_after_seconds_or_steps_and_long_copies_stretch_the_time() -> None:
-    time = [0.0]
+def test_a_checkpoint_is_due_after_seconds_or_steps_and_long_copies_and_writes_stretch_the_time() -> None:
+    time, written_in = [0.0], [0.0]
 
     def takes(seconds: float) -> None:
         time[0] += seconds
 
-    cadence = Cadence(seconds=30, steps=100, step=0, clock=lambda: time[0])
+    cadence = Cadence(seconds=30, steps=100, step=0, clock=lambda: time[0], written_in=lambda: written_in[0])
     assert not cadence.is_due(99)
     assert cadence.is_due(100)
     takes(30)
     assert cadence.is_due(1)
-    cadence.run(lambda: takes(2.0), 1)
+    cadence.run(lambda: takes(0.75), 1)
     assert not cadence.is_due(100)
     assert cadence.is_due(101)
-    takes(199)
+    takes(49)
     assert not cadence.is_due(2)
     takes(1)
+    assert cadence.is_due(2)
+    written_in[0] = 0.15  # known once it is written, while training goes on
+    takes(9)
+    assert not cadence.is_due(2)
+    takes(1.1)
     assert cadence.is_due(2)
