@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -53,11 +53,13 @@ class Run(NamedTuple):
     flags: argparse.Namespace
     log: Log
     started: str
-    begun: float  # time.monotonic() when the process began
+    begun: float  # what the clock showed when the process began
+    clock: Callable[[], float]
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    started, begun = now(), time.monotonic()
+def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time.monotonic) -> int:
+    """`clock` tells the seconds that --max-minutes is held against."""
+    started, begun = now(), clock()
     flags = parser().parse_args(argv)
     run_id, request_id, experiment = job_environment.identity()
     log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
@@ -65,7 +67,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         environment = job_environment.load()
         refuse_if("flags", flag_problems(flags))
         log = Log(run_id=environment.run_id, request_id=environment.request_id, experiment=environment.experiment_name)
-        return _run(Run(environment, flags, log, started, begun))
+        return _run(Run(environment, flags, log, started, begun, clock))
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
@@ -243,7 +245,7 @@ def _fit(
     limit = {}
     if run.flags.max_minutes is not None:
         storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
-        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing)
+        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (run.clock() - run.begun) - storing)
     share = warm_start.newest_share(start, run.flags)
     learned = {"learned": share} if share < 1 else {}
     identity = {
@@ -261,6 +263,7 @@ def _fit(
         save_every_seconds=run.flags.checkpoint_seconds,
         interrupted=lambda: bool(told_to_stop),
         now=now,
+        clock=run.clock,
         **limit,
     )
     state = checkpoints.load(identity)
@@ -290,7 +293,7 @@ def _summary(
         "git_sha": run.environment.git_sha,
         "started": run.started,
         "first_step": progress.first_step,
-        "seconds": round(time.monotonic() - run.begun, 3),
+        "seconds": round(run.clock() - run.begun, 3),
         "cpu_minutes": _cpu_minutes(run, progress),
         "steps": progress.step,
         "stopped_by": progress.stopped_by,
@@ -317,7 +320,7 @@ def _core_seconds(flags: argparse.Namespace) -> float:
 
 def _cpu_minutes(run: Run, progress: Progress) -> float:
     """What the run cost so far: this process's, and the seconds that earlier ones of the same run trained."""
-    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun))
+    earlier = max(0.0, progress.seconds - (run.clock() - run.begun))
     return round((time.process_time() + earlier) / 60, 3)
 
 
