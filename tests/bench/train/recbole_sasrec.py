@@ -5,6 +5,7 @@ offered after each step. Its files are written to a folder that is removed.
 import logging
 import tempfile
 from collections.abc import Iterator
+from contextlib import chdir
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _NAME, _WINDOW, _MOST_EPOCHS = "bench", 50, 10_000
 
 
 def train(task: Task) -> None:
-    with tempfile.TemporaryDirectory(prefix="bench-train-") as folder:
+    with tempfile.TemporaryDirectory(prefix="bench-train-") as folder, chdir(folder):  # it also writes where it runs
         _write(task, Path(folder) / _NAME)
         config = Config(model="SASRec", dataset=_NAME, config_dict=_settings(folder, task.seed))
         logging.disable(logging.INFO)

@@ -126,7 +126,7 @@ def _line(row: Row) -> str:
     reached = times = ""
     if row.kind != OURS:
         reached = "never" if row.reached is None else f"{row.reached:.0f} s"
-        times = "" if row.reached is None else f"{row.seconds / row.reached:.2g}"
+        times = "" if row.reached is None or row.kind == FLOOR else f"{row.seconds / row.reached:.2g}"
     result = row.result
     cells = [row.name, quality, f"{row.hits:.4f}", f"{row.seconds:.4g}", reached, times]
     return "| " + " | ".join([*cells, result["ended"], f"{result['peak_gb']:.1f}", result["version"]]) + " |"
