@@ -8,7 +8,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from train.data import Sequences, read_folder
+from train.data import INTERACTIONS_FILE, Sequences, read_folder
 from train.problems import Refused
 from train.storage import open_folder
 
@@ -24,6 +24,14 @@ def need_their_environment(contestants: list[Contestant]) -> None:
     if any(each.apart for each in contestants) and not PEERS_PYTHON.exists():
         fix = "Run: make bench-train, which makes it"
         raise LookupError(f"{PEERS_PYTHON} is not there: the others have an environment of their own. {fix}")
+
+
+def read(data: Path) -> Sequences:
+    """Raises LookupError where the folder has no events, Refused where they cannot be read."""
+    if not (data / INTERACTIONS_FILE).is_file():
+        rule = f"there is no {INTERACTIONS_FILE} in it"
+        raise LookupError(f"--data = {str(data)!r}: {rule}. Name a folder that holds one: make bench-train DATA=folder")
+    return read_folder(open_folder(str(data)))
 
 
 def missing(runs: list[Run], sequences: Sequences, file: Path) -> list[Run]:
@@ -79,14 +87,14 @@ def parser() -> argparse.ArgumentParser:
     return made
 
 
-def main() -> int:
-    asked = parser().parse_args()
+def main(argv: list[str] | None = None) -> int:
+    asked = parser().parse_args(argv)
     try:
         contestants = named(asked.only)
         results.read(asked.results)
         need_their_environment(contestants)
         data = asked.data.resolve() if asked.data else None
-        sequences = read_folder(open_folder(str(data))) if data else None
+        sequences = read(data) if data else None
     except (LookupError, ValueError, Refused) as error:
         sys.stderr.write(f"{error}\n")
         return 2

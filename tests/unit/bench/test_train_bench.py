@@ -20,7 +20,7 @@ from train.ranking import Histories, Scorer, held_out_ranks
 from train.storage import open_folder
 
 from tests.bench.train import results
-from tests.bench.train.__main__ import missing, need_their_environment, write
+from tests.bench.train.__main__ import main, missing, need_their_environment, write
 from tests.bench.train.binary_sasrec import train as train_binary
 from tests.bench.train.chart import chart
 from tests.bench.train.contestants import CONTESTANTS, NEURAL, OURS, ROOT, Contestant, named, pinned, version
@@ -284,6 +284,29 @@ def test_a_missing_environment_is_refused_before_anything_runs(monkeypatch: pyte
     need_their_environment(named(["EASE"]))
     with pytest.raises(LookupError, match="make bench-train"):
         need_their_environment(named(["RecBole SASRec"]))
+
+
+def test_a_folder_without_events_is_refused_before_anything_runs(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    file = tmp_path / "results.jsonl"
+    flags = ["--only", "EASE", "--data", str(tmp_path), "--results", str(file), "--page", str(tmp_path)]
+    assert main(flags) == 2
+    assert f"--data = {str(tmp_path)!r}: there is no interactions.parquet in it" in capsys.readouterr().err
+    assert not file.exists()
+
+
+def test_a_second_command_runs_nothing_and_writes_the_page(
+    capsys: pytest.CaptureFixture[str], folder: Path, tmp_path: Path
+) -> None:
+    file, sequences = tmp_path / "results.jsonl", read_folder(open_folder(str(folder)))
+    (popular,) = named(["most popular"])
+    results.append(file, SAMPLE[5] | key(Run(popular, 9.0, 0), sequences)._asdict())
+    given = {"only": "most popular", "data": folder, "cap-seconds": 9, "results": file, "page": tmp_path}
+    assert main([text for name, value in given.items() for text in (f"--{name}", str(value))]) == 0
+    assert len(results.read(file)) == 1
+    assert "| most popular |" in (tmp_path / "peers.md").read_text()
+    assert capsys.readouterr().out == ""
 
 
 def test_an_unknown_contestant_is_refused() -> None:
