@@ -16,13 +16,13 @@ from tests.bench.train.points import chosen
 from tests.bench.train.results import newest
 from tests.bench.train.table import rows
 
-_WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 760, 300, 56, 200, 34, 34, 14
+_WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 800, 300, 56, 240, 34, 34, 14
 _FIRST_SECONDS = 1.0
-_COLOURS = ("#2f6f4f", "#2b6cb0", "#b7791f", "#6b46c1", "#b83280", "#718096", "#319795", "#975a16")
+_COLOURS = "#2f6f4f #2b6cb0 #b7791f #6b46c1 #b83280 #718096 #319795 #975a16 #4c51bf #38a169".split()
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1f2933}.grid{stroke:#d3dae1}.ours{stroke:#c05621;fill:#c05621}"
     ".head{font-weight:600;font-size:13px}polyline{fill:none;stroke-width:1.6}.ours polyline{stroke-width:3}"
-    ".level{stroke-dasharray:4 4}.lead{stroke-width:.6;stroke-opacity:.6}"
+    ".level{stroke-dasharray:4 4}.lead{stroke-width:.7;stroke-opacity:.4}.key{stroke-width:3}"
     "@media(prefers-color-scheme:dark){text{fill:#e4e7eb}.grid{stroke:#3e4c59}.ours{stroke:#ed8936;fill:#ed8936}}"
 )
 
@@ -89,7 +89,7 @@ def _panel(found: Sequence[Line], heading: str, colours: dict[str, str]) -> str:
             f'<g class="ours">{shown}</g>' if line.ours else f'<g stroke="{colour}" fill="{colour}">{shown}</g>'
         )
         ends[line.name] = places[-1]
-    return "".join([*marks, *_names(ends, {line.name: line.points[-1][1] for line in found})])
+    return "".join([*marks, *_names(ends, {line.name: line.points[-1][1] for line in found}, colours)])
 
 
 def _grid(at: Any, last: float, most: float) -> list[str]:
@@ -107,8 +107,8 @@ def _grid(at: Any, last: float, most: float) -> list[str]:
     return marks
 
 
-def _names(ends: dict[str, tuple[float, float]], values: dict[str, float]) -> list[str]:
-    """Each name beside the end of its line, moved down where two would meet."""
+def _names(ends: dict[str, tuple[float, float]], values: dict[str, float], colours: dict[str, str]) -> list[str]:
+    """Each name and last value beside the end of its line, moved down where two would meet."""
     marks, free = [], 0.0
     names = sorted(ends, key=lambda name: ends[name][1])
     room = _PANEL - 6 - _LINE * len(names)
@@ -116,8 +116,10 @@ def _names(ends: dict[str, tuple[float, float]], values: dict[str, float]) -> li
         x, y = ends[name]
         free = max(free, min(y, room + _LINE * place))
         label = f"{escape(name)} {values[name]:.4f}"
-        right = _WIDTH - _RIGHT + 8
-        marks.append(f'<line class="grid lead" x1="{x + 3:.1f}" x2="{right - 2}" y1="{y:.1f}" y2="{free:.1f}"/>')
-        marks.append(f'<text x="{right}" y="{free + 4:.1f}">{label}</text>')
+        right = _WIDTH - _RIGHT + 10
+        style = f'style="stroke:{colours[name]}"' if name in colours else 'class="ours"'
+        marks.append(f'<g {style}><path class="lead" d="M{x + 4:.1f} {y:.1f}L{right} {free:.1f}"/>')
+        marks.append(f'<path class="key" d="M{right} {free:.1f}h10"/></g>')
+        marks.append(f'<text x="{right + 15}" y="{free + 4:.1f}">{label}</text>')
         free += _LINE
     return marks
