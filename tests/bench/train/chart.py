@@ -18,18 +18,10 @@ from tests.bench.train.table import rows
 
 _WIDTH, _PANEL, _LEFT, _RIGHT, _TOP, _BOTTOM, _LINE = 800, 300, 56, 240, 34, 34, 14
 _FIRST_SECONDS = 1.0
-_COLOURS = [
-    "#2f6f4f",
-    "#2b6cb0",
-    "#b7791f",
-    "#6b46c1",
-    "#b83280",
-    "#718096",
-    "#319795",
-    "#975a16",
-    "#4c51bf",
-    "#38a169",
-]
+_COLOURS = (
+    *("#2f6f4f", "#2b6cb0", "#b7791f", "#6b46c1", "#b83280"),
+    *("#718096", "#319795", "#975a16", "#4c51bf", "#38a169"),
+)
 _STYLE = (
     "text{font:12px system-ui,sans-serif;fill:#1f2933}.grid{stroke:#d3dae1}.ours{stroke:#c05621;fill:#c05621}"
     ".head{font-weight:600;font-size:13px}polyline{fill:none;stroke-width:1.6}.ours polyline{stroke-width:3}"

@@ -155,7 +155,7 @@ seen items filtered, ties half against, the validation item a part of the histor
 600 CPU-seconds at most, one seed where none is told. CPU-seconds are those of training with what it prepares, the user
 and system time of all its threads; importing libraries, and our judging at growing intervals, cost nobody anything.
 This trainer runs as `python -m train.main --max-minutes N` on a clock of CPU time: all it does counts, its own
-validation and the ranking of the test items too. Others end at the cap, or once validation has not risen for three
+validation and the ranking of the test items too. It reads items.parquet where there is one; the others get events. Others end at the cap, or once validation has not risen for three
 points. A peer has reached its result at the first point with at least that quality on the test items; this trainer,
 with the cheapest whole run that has it. The others' processes keep freed memory (glibc's `MALLOC_` settings), which is
 worth up to a third of their time; this trainer runs without.
