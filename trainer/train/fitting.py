@@ -14,11 +14,12 @@ from train.continuation import Terms, continued
 from train.data import Sequences
 from train.log import now
 from train.loop import Interrupted, TrainingLoop
-from train.model import ModelConfig, NextItemModel
+from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings
 from train.progress import Progress
 from train.run import Run
 from train.storage import join, open_folder
+from train.successors import feature_sizes
 
 
 class StateLost(Exception):
@@ -68,8 +69,8 @@ def _kept(run: Run, held: dict[str, Any], terms: Terms) -> Terms:
 
 def new_model(sequences: Sequences, settings: Settings, champion: warm_start.Champion | None) -> NextItemModel:
     torch.manual_seed(settings.seed)
-    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
+    shape = {name: getattr(settings, name) for name in SHAPES}
+    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
     model.start_from_popularity(sequences.train_counts_V)
     model.successors.fit(sequences)
     if champion:
