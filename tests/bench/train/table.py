@@ -151,15 +151,15 @@ _PREAMBLE = """\
 Written by `make bench-train DATA=folder` from tests/bench/train/results.jsonl; not by hand.
 
 Every trainer gets the same events in the same order, learns from all but each user's last two, may choose by the one
-before the last (4,000 users' at most), and is judged on the last by the same code: full ranking over the whole catalog,
-seen items filtered, ties half against, the validation item a part of the history. One thread each,
-at most 600 CPU-seconds or the cap that is told, one seed where none is. CPU-seconds are those of training with what it prepares, the user
-and system time of all its threads; importing libraries, and our judging at growing intervals, cost nobody anything.
-This trainer runs as `python -m train.main --max-minutes N` on a clock of CPU time: all it does counts, its own
-validation and the ranking of the test items too. It reads items.parquet where there is one; the others get events
-alone. They end at the cap, or once validation has not risen for three points. A peer has
-reached its result at the first point with at least that quality on the test items; this trainer, with the cheapest
-whole run that has it. The others' processes keep freed memory (glibc's `MALLOC_` settings), which is
-worth up to a third of their time; this trainer runs without.
+before the last (4,000 users' at most), and is judged on the last by the same code: full ranking over the whole
+catalog, seen items filtered, ties half against, the validation item a part of the history. One thread each, at most
+600 CPU-seconds or the cap that is told, one seed where none is. CPU-seconds are those of training with what it
+prepares, the user and system time of all its threads; importing libraries, and our judging at growing intervals, cost
+nobody anything. This trainer runs as `python -m train.main --max-minutes N` on a clock of CPU time: all it does
+counts, its own validation and the ranking of the test items too. It reads items.parquet where there is one; the
+others get events alone. They end at the cap, or once validation has not risen for three points. A peer has reached
+its result at the first point with at least that quality on the test items; this trainer, with the cheapest whole run
+that has it. The others' processes keep freed memory (glibc's `MALLOC_` settings), which is worth up to a third of
+their time; this trainer runs without.
 
 ![Quality over CPU time]({picture})"""
