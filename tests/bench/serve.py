@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 from train.export import write_bundle
-from train.model import ModelConfig, NextItemModel
+from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings
 from train.storage import open_folder
 
@@ -33,7 +33,7 @@ def bundle(folder: Path, *, items: int) -> list[str]:
     """A bundle of a model of the default shape; its catalog."""
     torch.manual_seed(0)
     settings = Settings(window=_HISTORY, dropout=0.2, layers=2, learning_rate=0.001)
-    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
+    shape = {name: getattr(settings, name) for name in SHAPES}
     model = NextItemModel(ModelConfig(items=items, **shape))
     catalog = [f"i{item:07d}" for item in range(items)]
     counts_V = np.random.default_rng(0).zipf(1.5, items)

@@ -25,8 +25,9 @@ WEIGHTS_FILE = "weights.pt"
 CONFIG_FILE = "config.json"
 VOCABULARY_FILE = "vocabulary.parquet"
 MANIFEST_FILE = "manifest.json"
-_FORMAT, _KIND = 2, "next_item_attention"
+_FORMAT, _KIND = 3, "next_item_attention"
 _BEFORE_MEMBERS = 1  # the format of models that are one network
+_BEFORE_MIXTURES = 2  # and of those that know which item follows the last one alone
 
 
 def write_model(
@@ -74,6 +75,8 @@ def read_model(folder: Folder) -> tuple[NextItemModel, pa.StringArray]:
     if described["format"] == _BEFORE_MEMBERS:
         described, weights = _as_one_member(described, weights)
     model = NextItemModel(ModelConfig.model_validate(described["model"]))
+    if described["format"] <= _BEFORE_MIXTURES:
+        weights = _as_mixture(weights, model)
     model.load_state_dict(weights)
     catalog = pq.read_table(pa.BufferReader(contents[VOCABULARY_FILE]), columns=["item_id"])["item_id"].combine_chunks()
     return model.eval(), catalog
@@ -104,7 +107,7 @@ def _checked(folder: Folder, name: str, sha256: str) -> bytes:
 
 def _other_format(folder: Folder, described: dict[str, Any]) -> list[Problem]:
     held = (described.get("format"), described.get("kind"))
-    if held in ((_FORMAT, _KIND), (_BEFORE_MEMBERS, _KIND)):
+    if held in [(form, _KIND) for form in (_BEFORE_MEMBERS, _BEFORE_MIXTURES, _FORMAT)]:
         return []
     rule = f"holds a model of format and kind {held}, and this image reads {(_FORMAT, _KIND)} and older ones"
     return [Problem("--model-uri", folder.uri, rule, "Read it with the image that made it, or train it again")]
@@ -118,6 +121,16 @@ def _as_one_member(
         f"members.0.{name}" if name.startswith(("blocks.", "norm.")) else name: value for name, value in weights.items()
     }
     return {**described, "model": {**described["model"], "members": 1}}, moved
+
+
+def _as_mixture(weights: dict[str, torch.Tensor], model: NextItemModel) -> dict[str, torch.Tensor]:
+    """Counts of what followed the last item as a mixture that asks the last item alone."""
+    held, kept = model.successors.state_dict(), model.successors.others_2VS.shape[2]
+    next_VS, gain_VS = (weights.pop(f"successors.{name}")[:, :kept] for name in ("next_VS", "gain_VS"))
+    held["others_2VS"][0, :, : next_VS.shape[1]] = next_VS
+    held["odds_2VS"][0, :, : gain_VS.shape[1]] = gain_VS.expm1()
+    held["weights_2K"][0, 0] = 1.0
+    return {**{f"successors.{name}": value for name, value in held.items()}, **weights}
 
 
 def _json(value: dict[str, Any]) -> bytes:

@@ -16,7 +16,7 @@ from train.data import VALIDATION, Sequences
 from train.linear_baselines import EASE, ITEM_KNN, Ease, ItemNeighbours, too_large_for_ease, too_large_for_neighbours
 from train.metrics import gains
 from train.ranking import Histories, Scorer, drawn_users, held_out_ranks, spans
-from train.successors import transitions
+from train.transitions import transitions
 
 MOST_POPULAR = "most_popular"
 RECENT_POPULAR = "recency_popular"

@@ -1,7 +1,8 @@
 """The event log as sequences: columns in, one flat array of items ordered by user and time out.
 
 Owns: reading interactions (parquet or BigQuery), their checks, vocabularies, order, and the leave-one-out split. Does
-not own: batches (batches.py), features of items, or what a snapshot contains (the pipeline extracts it).
+not own: batches (batches.py), what items are (item_features.py), or what a snapshot contains (the pipeline extracts
+it).
 
 Order is (timestamp, row order), stable: ties in time are common, and the file's order decides them. Shapes: N events, U
 users.
@@ -12,7 +13,7 @@ users.
 import hashlib
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -21,11 +22,11 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
+from train.item_features import Feature, read_features
 from train.problems import Problem, Refused, refuse_if
 from train.storage import Folder
 
 INTERACTIONS_FILE = "interactions.parquet"
-ITEMS_FILE = "items.parquet"
 SNAPSHOT_FILE = "snapshot.json"
 INTERACTION_COLUMNS = ("user_id", "item_id", "timestamp")
 
@@ -48,6 +49,7 @@ class Sequences:
     offsets_U1: np.ndarray
     times_N: np.ndarray
     fingerprint: str
+    features: tuple[Feature, ...] = ()
 
     @cached_property
     def lengths_U(self) -> np.ndarray:
@@ -75,7 +77,7 @@ class Sequences:
 
 
 def read_folder(folder: Folder) -> Sequences:
-    """Sequences of a folder's interactions.parquet."""
+    """Sequences of a folder's interactions.parquet, with the features of its items.parquet."""
     content = folder.read(INTERACTIONS_FILE)
     subject = f"{folder.uri}/{INTERACTIONS_FILE}"
     if content is None:
@@ -88,7 +90,8 @@ def read_folder(folder: Folder) -> Sequences:
     except pa.ArrowException as error:
         rule = f"is not a readable parquet file ({str(error).splitlines()[0]})"
         raise Refused("data", [Problem(subject, f"{len(content)} bytes", rule, "Write the file again")]) from error
-    return sequences(table, fingerprint=_fingerprint(folder, content), subject=subject)
+    read = sequences(table, fingerprint=_fingerprint(folder, content), subject=subject)
+    return replace(read, features=read_features(folder, read.catalog))
 
 
 def read_bigquery(*, project: str, table: str) -> Sequences:

@@ -39,9 +39,9 @@ class BestItems(torch.nn.Module):
     def forward(
         self, items_BL: torch.Tensor, lengths_B: torch.Tensor, seen_BS: torch.Tensor, exclude_B: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        row_B, last_B = torch.arange(items_BL.shape[0]), lengths_B - 1
-        scores_BV = self._model.logits(self._model(items_BL)[row_B, last_B])
-        scores_BV = self._model.successors.add_to(scores_BV, items_BL[row_B, last_B])
+        counts = self._model.successors
+        scores_BV = self._model.last_logits(items_BL, lengths_B)
+        scores_BV = counts.add_to(scores_BV, counts.gains(items_BL, lengths_B))
         left_out_BS = torch.where(exclude_B[:, None], -torch.inf, 0.0).expand_as(seen_BS)
         scores_BK, places_BK = scores_BV.scatter_add(1, seen_BS, left_out_BS).topk(self._most)
         return scores_BK, places_BK

@@ -15,7 +15,8 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
-from train.data import INTERACTIONS_FILE, ITEMS_FILE
+from train.data import INTERACTIONS_FILE
+from train.item_features import ITEMS_FILE
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ratings_files import Layout, item_table, read_ratings
 

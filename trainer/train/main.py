@@ -29,11 +29,12 @@ from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
 from train.log import Log, now
 from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
-from train.model import ModelConfig, NextItemModel
+from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.serve import BUNDLE_FOLDER
 from train.storage import join, open_folder, probe
+from train.successors import feature_sizes
 from train.trackers import trackers
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
@@ -218,8 +219,8 @@ def _export(run: Run, model: NextItemModel, sequences: Sequences, uri: str) -> N
 
 def _new_model(sequences: Sequences, settings: Settings, start: warm_start.Start) -> NextItemModel:
     torch.manual_seed(settings.seed)
-    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
+    shape = {name: getattr(settings, name) for name in SHAPES}
+    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
     model.start_from_popularity(sequences.train_counts_V)
     model.successors.fit(sequences)
     if start.champion:

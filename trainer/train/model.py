@@ -41,6 +41,11 @@ class ModelConfig(BaseModel):
     heads: int
     dropout: float
     recency_slope: float
+    feature_sizes: tuple[int, ...] = ()  # of the items' features, which the successor counts know
+
+
+# What settings choose; the rest follows from the data.
+SHAPES = tuple(name for name in ModelConfig.model_fields if name not in ("items", "feature_sizes"))
 
 
 class NextItemModel(nn.Module):
@@ -52,7 +57,7 @@ class NextItemModel(nn.Module):
         self.item_embedding = nn.Embedding(config.items, config.members * config.width)
         self.item_bias = nn.Parameter(torch.zeros(config.items))
         self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
-        self.successors = SuccessorCounts(config.items)
+        self.successors = SuccessorCounts(config.items, feature_sizes=config.feature_sizes)
         self.mask_HLL: torch.Tensor
         self.register_buffer("mask_HLL", recency_mask(config), persistent=False)
         nn.init.normal_(self.item_embedding.weight, std=0.02)
@@ -83,14 +88,19 @@ class NextItemModel(nn.Module):
         """logits_BV of the network alone, the members' mean."""
         return torch.addmm(self.item_bias, hidden_BE, self.item_embedding.weight.T, alpha=1 / self.config.members)
 
-    def last_hidden(self, histories: Histories) -> torch.Tensor:
-        """hidden_BE after each history's last item."""
+    def read(self, histories: Histories) -> tuple[torch.Tensor, torch.Tensor]:
+        """items_BL and lengths_B of the newest items of each history, as many as the window holds."""
         starts_B = np.maximum(histories.starts_B, histories.ends_B - self.config.window)
         lengths_B = histories.ends_B - starts_B
         place_BL = starts_B[:, None] + np.minimum(np.arange(lengths_B.max()), lengths_B[:, None] - 1)
         device = self.item_bias.device
-        hidden_BLE = self(torch.from_numpy(histories.items_N[place_BL]).to(device))
-        return hidden_BLE[torch.arange(len(starts_B)), torch.from_numpy(lengths_B - 1).to(device)]
+        items_BL = torch.from_numpy(histories.items_N[place_BL].astype(np.int64, copy=False)).to(device)
+        return items_BL, torch.from_numpy(lengths_B).to(device)
+
+    def last_logits(self, items_BL: torch.Tensor, lengths_B: torch.Tensor) -> torch.Tensor:
+        """logits_BV of the network after each history's last item."""
+        row_B = torch.arange(items_BL.shape[0], device=items_BL.device)
+        return self.logits(self(items_BL)[row_B, lengths_B - 1])
 
     def scores(self, histories: Histories, *, strength: float | None = None) -> torch.Tensor:
         """scores_BV by which items are ranked: the network's logits and what the successor counts add."""
@@ -99,10 +109,10 @@ class NextItemModel(nn.Module):
 
     def variants(self, histories: Histories, strengths: Iterable[float | None]) -> Iterator[torch.Tensor]:
         """scores_BV for each strength of the successor counts (None: the chosen one), from one pass of the network."""
-        logits_BV = self.logits(self.last_hidden(histories))
-        last_B = torch.from_numpy(histories.items_N[histories.ends_B - 1]).to(logits_BV.device)
+        items_BL, lengths_B = self.read(histories)
+        logits_BV, gains_BV = self.last_logits(items_BL, lengths_B), self.successors.gains(items_BL, lengths_B)
         for strength in strengths:
-            yield self.successors.add_to(logits_BV.clone(), last_B, strength=strength)
+            yield self.successors.add_to(logits_BV.clone(), gains_BV, strength=strength)
 
 
 class _Member(nn.Module):

@@ -29,7 +29,7 @@ from train.presets import Settings
 from train.problems import Problem, Refused, refuse_if
 from train.ranking import spans
 from train.storage import Folder, open_folder
-from train.successors import transitions
+from train.transitions import transitions
 
 AUTO, FRESH, WARM, FINE_TUNE = "auto", "fresh", "warm", "fine-tune"
 FROM_SNAPSHOT = "champion"  # --warm-start: the model that snapshot.json names
@@ -40,7 +40,7 @@ ITEM_ROWS = ("item_embedding.weight", "item_bias")
 _MOST_FINE_TUNED = 0.02
 _MOST_NEW = 0.1
 _FEWEST_KNOWN_ITEMS = 0.5
-_NOT_SHAPES = {"items", "dropout"}
+_NOT_SHAPES = {"items", "feature_sizes", "dropout"}
 _NOISE = 0.02
 # Shares of the preset's values.
 _CHANGES = {

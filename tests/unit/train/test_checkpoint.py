@@ -11,7 +11,7 @@ from train import artifacts
 from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_json, read_model, write_model
 from train.champion import TranslatedModel
 from train.checkpoint import LATEST_FILE, Checkpoints
-from train.model import NextItemModel
+from train.model import SHAPES, NextItemModel
 from train.problems import Refused
 from train.ranking import Histories
 from train.storage import LocalFolder, join, open_folder
@@ -157,24 +157,36 @@ def test_a_model_of_another_format_is_refused(
         read_model(folder)
 
 
-def test_a_model_of_the_first_format_is_one_member(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the trainer wrote it before models had members: its blocks and norm stood beside the embedding."""
+@pytest.mark.parametrize("form", [1, 2])
+def test_a_model_of_an_older_format_ranks_as_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: int) -> None:
+    """The first had one network, whose blocks and norm stood beside the embedding; both knew what followed the last
+    item alone, by what each of the kept ones gains.
+    """
     model = small_model(3)
-    held = model.state_dict()
-    before = {name.removeprefix("members.0."): value for name, value in held.items()}
-    assert before.keys() != held.keys()
-    first_shape = {name: value for name, value in model.config.model_dump().items() if name != "members"}
-    monkeypatch.setattr(artifacts, "_FORMAT", 1)
+    held = {name: value for name, value in model.state_dict().items() if not name.startswith("successors.")}
+    next_VS, gain_VS = torch.zeros(3, 64, dtype=torch.int32), torch.zeros(3, 64)
+    next_VS[0, :2], gain_VS[0, :2] = torch.tensor([2, 1]), torch.tensor([1.5, 0.5])
+    counts = {"next_VS": next_VS, "gain_VS": gain_VS, "strength": torch.tensor(0.5)}
+    before = {**held, **{f"successors.{name}": value for name, value in counts.items()}}
+    shape = {name: getattr(model.config, name) for name in SHAPES if form > 1 or name != "members"} | {"items": 3}
+    if form == 1:
+        before = {name.removeprefix("members.0."): value for name, value in before.items()}
+    monkeypatch.setattr(artifacts, "_FORMAT", form)
     monkeypatch.setattr(type(model), "state_dict", lambda _model: before)
-    monkeypatch.setattr(type(model.config), "model_dump", lambda _config: first_shape)
+    monkeypatch.setattr(type(model.config), "model_dump", lambda _config: shape)
     folder, training = open_folder(str(tmp_path)), {"run_id": "r", "git_sha": ""}
     counts_V, catalog = np.array([1, 2, 3]), pa.array(["a", "b", "c"])
     write_model(folder, model=model, catalog=catalog, counts_V=counts_V, training=training)
     monkeypatch.undo()
+
     again, _ = read_model(folder)
-    histories = Histories(np.array([0, 1, 2]), np.array([0]), np.array([3]))
+
     assert again.config == model.config
-    assert torch.equal(again.scores(histories), model.scores(histories))
+    histories = Histories(np.array([1, 0, 2]), np.array([0, 0]), np.array([2, 3]))
+    logits_BV = model.last_logits(*model.read(histories))
+    logits_BV[0, 2] += 0.5 * 1.5
+    logits_BV[0, 1] += 0.5 * 0.5
+    torch.testing.assert_close(again.scores(histories), logits_BV)
 
 
 def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

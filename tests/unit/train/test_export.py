@@ -21,6 +21,7 @@ from train.model import NextItemModel
 from train.ranking import Histories
 from train.serve import Bundle, WrongRequest, fetch, server
 from train.storage import open_folder
+from train.successors import feature_sizes
 from train.synthetic_shop import ShopSize, make_shop
 
 from .examples import small_config
@@ -36,7 +37,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Sequences:
 
 def example_model(shop: Sequences) -> NextItemModel:
     torch.manual_seed(3)
-    model = NextItemModel(small_config(items=len(shop.catalog), window=20, heads=2))
+    model = NextItemModel(small_config(items=len(shop.catalog), window=20, heads=2, feature_sizes=feature_sizes(shop)))
     model.start_from_popularity(shop.train_counts_V)
     model.successors.fit(shop)
     model.successors.strength.fill_(0.5)

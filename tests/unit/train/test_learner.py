@@ -13,9 +13,10 @@ from train.candidates import CandidateSampler
 from train.data import Sequences
 from train.learner import FullLearner, SampledLearner, learner_of
 from train.loss import sampled_cross_entropy
-from train.model import ModelConfig, NextItemModel
+from train.model import SHAPES, ModelConfig, NextItemModel
 from train.optimise import RowwiseAdagrad, WeightAverage
 from train.presets import Settings
+from train.successors import feature_sizes
 
 from tests.unit.train.examples import QUICK
 
@@ -25,8 +26,8 @@ SAMPLED = QUICK.model_copy(update={"negatives": 40, "members": 2})
 
 def new_model(sequences: Sequences, settings: Settings) -> NextItemModel:
     torch.manual_seed(settings.seed)
-    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
+    shape = {name: getattr(settings, name) for name in SHAPES}
+    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
     model.start_from_popularity(sequences.train_counts_V)
     return model
 

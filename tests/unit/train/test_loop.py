@@ -12,11 +12,11 @@ from train.data import Sequences
 from train.evaluate import evaluate
 from train.loop import Interrupted, TrainingDiverged, TrainingLoop, validation_users
 from train.metrics import PRIMARY
-from train.model import ModelConfig, NextItemModel
+from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings, Statistics, epoch_seconds, preset, resolve, statistics
 from train.problems import Refused
 from train.ranking import Histories
-from train.successors import STRENGTHS, strengths_around
+from train.successors import STRENGTHS, feature_sizes, strengths_around
 
 from tests.unit.train.examples import QUICK, quiet_log, random_sequences
 
@@ -27,8 +27,8 @@ REVIEWS = Statistics(
 
 def new_model(sequences: Sequences, settings: Settings) -> NextItemModel:
     torch.manual_seed(settings.seed)
-    shape = {name: getattr(settings, name) for name in ModelConfig.model_fields if name != "items"}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), **shape))
+    shape = {name: getattr(settings, name) for name in SHAPES}
+    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
     model.start_from_popularity(sequences.train_counts_V)
     model.successors.fit(sequences)
     return model

@@ -1,28 +1,27 @@
 """The network, its loss and the successor counts against plain computations."""
 
-import math
-from collections import Counter
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.nn import functional
-from train.data import Sequences
 from train.loss import full_cross_entropy
 from train.model import NextItemModel, drop, recency_mask
 from train.optimise import WeightAverage, learning_rate_share
 from train.ranking import Histories
-from train.successors import SuccessorCounts, likeliest_pseudo_count, transitions
 
-from tests.unit.train.examples import random_sequences, small_config
+from tests.unit.train.examples import small_config
 
 
 def model_of(items: int = 30, **changes: Any) -> NextItemModel:
     torch.manual_seed(0)
     config = {"window": 12, "width": 16, "heads": 2, "dropout": 0.5, **changes}
     return NextItemModel(small_config(items=items, **config)).eval()
+
+
+def last_logits(model: NextItemModel, histories: Histories) -> torch.Tensor:
+    return model.last_logits(*model.read(histories))
 
 
 def loss_inputs(tokens: int, items: int, width: int = 8) -> tuple[torch.Tensor, ...]:
@@ -75,16 +74,16 @@ def test_padding_and_batch_mates_change_nothing() -> None:
     model = model_of()
     items_N = np.arange(25) % 30
     long, short = (0, 20), (20, 23)
-    together = model.last_hidden(Histories(items_N, np.array([long[0], short[0]]), np.array([long[1], short[1]])))
+    together = last_logits(model, Histories(items_N, np.array([long[0], short[0]]), np.array([long[1], short[1]])))
     for row, (start, end) in enumerate((long, short)):
-        alone = model.last_hidden(Histories(items_N, np.array([start]), np.array([end])))
+        alone = last_logits(model, Histories(items_N, np.array([start]), np.array([end])))
         torch.testing.assert_close(together[row], alone[0])
 
 
 def test_only_the_newest_items_of_the_window_are_read() -> None:
     model = model_of(window=4)
     first, second = np.array([1, 2, 3, 9, 8, 7, 6]), np.array([4, 5, 6, 9, 8, 7, 6])
-    hidden = [model.last_hidden(Histories(items, np.array([0]), np.array([7]))) for items in (first, second)]
+    hidden = [last_logits(model, Histories(items, np.array([0]), np.array([7]))) for items in (first, second)]
     torch.testing.assert_close(*hidden)
 
 
@@ -101,56 +100,6 @@ def test_dropout_keeps_one_mask_a_sequence_and_the_mean() -> None:
     assert torch.equal(dropped_BLD[:, 0], dropped_BLD[:, 2])
     assert dropped_BLD.mean().item() == pytest.approx(1.0, abs=0.03)
     assert torch.equal(drop(torch.ones(2, 3, 4), 0.4, training=False), torch.ones(2, 3, 4))
-
-
-def test_successor_counts_gain_what_the_formula_says() -> None:
-    sequences = random_sequences(users=80)
-    size = len(sequences.catalog)
-    counts = SuccessorCounts(size)
-    counts.fit(sequences)
-    share_V = (sequences.train_counts_V + 0.5) / (sequences.train_counts_V + 0.5).sum()
-    pseudo = likeliest_pseudo_count(transitions(sequences), share_V)
-    follows = learned_transitions(sequences)
-    expected = torch.zeros(size, size)
-    for (item, successor), count in follows.items():
-        expected[item, successor] = 2 * math.log1p(count / (pseudo * share_V[successor]))
-    found = counts.add_to(torch.zeros(size, size), torch.arange(size), strength=2.0)
-    torch.testing.assert_close(found, expected)
-    assert torch.equal(counts.add_to(torch.zeros(size, size), torch.arange(size)), torch.zeros(size, size))
-
-
-def test_only_the_most_frequent_successors_are_kept() -> None:
-    sequences = random_sequences(users=80)
-    counts = SuccessorCounts(len(sequences.catalog), kept=2)
-    counts.fit(sequences)
-    follows = learned_transitions(sequences)
-    for item in range(len(sequences.catalog)):
-        theirs = sorted((count for (before, _), count in follows.items() if before == item), reverse=True)[:2]
-        kept = counts.next_VS[item][counts.gain_VS[item] > 0].tolist()
-        assert sorted((follows[item, successor] for successor in kept), reverse=True) == theirs
-
-
-def test_the_pseudo_count_is_the_likeliest_by_leave_one_out(shop: Sequences) -> None:
-    pairs = transitions(shop)
-    share_V = (shop.train_counts_V + 0.5) / (shop.train_counts_V + 0.5).sum()
-    total_V = np.bincount(pairs.item_E, weights=pairs.count_E, minlength=len(share_V))
-
-    def likelihood(pseudo: float) -> float:
-        return sum(
-            count * math.log((count - 1 + pseudo * share_V[after]) / (total_V[before] - 1 + pseudo))
-            for before, after, count in zip(*pairs, strict=True)
-        )
-
-    best = likeliest_pseudo_count(pairs, share_V)
-    assert likelihood(best) >= max(likelihood(best / 2), likelihood(best * 2))
-
-
-def learned_transitions(sequences: Sequences) -> Counter[tuple[int, int]]:
-    follows: Counter[tuple[int, int]] = Counter()
-    for start, length in zip(sequences.offsets_U1[:-1], sequences.train_lengths_U, strict=True):
-        learned = sequences.items_N[start : start + length].tolist()
-        follows.update(pairwise(learned))
-    return follows
 
 
 def test_the_learning_rate_warms_up_and_ends_low() -> None:
