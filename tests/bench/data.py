@@ -16,7 +16,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from train.data import INTERACTIONS_FILE, read_folder
+from train.data import read_folder
+from train.shards import INTERACTIONS_FILE
 from train.storage import open_folder
 
 _ROW_GROUP = 1 << 20
@@ -70,7 +71,7 @@ def main() -> None:
     parser.add_argument("--measure", help=argparse.SUPPRESS)
     flags = parser.parse_args()
     if flags.measure:
-        print(json.dumps(measure(flags.measure)))
+        sys.stdout.write(json.dumps(measure(flags.measure)))
         return
     size = {"events": flags.events, "users": flags.users, "items": flags.items}
     for kind, shards in (("integers", 0), ("strings", 0), ("strings", _SHARDS)):
@@ -78,13 +79,13 @@ def main() -> None:
             write_log(Path(scratch), **size, kind=kind, shards=shards)
             command = [sys.executable, "-m", "tests.bench.data", "--measure", scratch]
             found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-        print(
+        sys.stdout.write(
             f"{found['events']:,} events, {found['users']:,} users, {found['items']:,} items; {kind}, "
             f"{f'{shards} shards' if shards else 'one file'}: {found['seconds']:.1f} s, "
             f"{found['cpu_seconds']:.1f} s of CPU, peak {found['peak_gb']:.2f} GB "
-            f"({found['imports_gb']:.2f} GB before)",
-            flush=True,
+            f"({found['imports_gb']:.2f} GB before)\n"
         )
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

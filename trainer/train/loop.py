@@ -293,7 +293,7 @@ class TrainingLoop:
         self, histories: Histories, strengths: tuple[float, ...], losses: list[float]
     ) -> Iterator[torch.Tensor]:
         """The model's variants of a batch; the summed loss of the network alone is noted on the way."""
-        targets_B = torch.from_numpy(histories.items_N[histories.ends_B]).to(self._device)
+        targets_B = torch.from_numpy(histories.items_N[histories.ends_B]).to(self._device).long()
         for strength, scores_BV in zip(strengths, self._model.variants(histories, strengths), strict=True):
             if strength == 0.0:
                 losses.append(float(F.cross_entropy(scores_BV, targets_B, reduction="sum")))

@@ -24,6 +24,10 @@ class Folder(Protocol):
         """The file's content; None where there is no such file."""
         ...
 
+    def file(self, name: str, scratch: Path) -> Path | None:
+        """The file on this machine's disk, copied to `scratch` from elsewhere; None where there is no such file."""
+        ...
+
     def write(self, name: str, content: bytes) -> None: ...
 
     def names(self) -> list[str]:
@@ -71,6 +75,10 @@ class LocalFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def file(self, name: str, scratch: Path) -> Path | None:  # noqa: ARG002 - it lies here already
+        path = self._path / name
+        return path if path.is_file() else None
+
     def write(self, name: str, content: bytes) -> None:
         self._path.mkdir(parents=True, exist_ok=True)
         partial = self._path / f".{name}.partial"
@@ -104,6 +112,16 @@ class BucketFolder:
             return self._bucket.blob(self._prefix + name).download_as_bytes()
         except NotFound:
             return None
+
+    def file(self, name: str, scratch: Path) -> Path | None:
+        from google.api_core.exceptions import NotFound
+
+        path = scratch / name
+        try:
+            self._bucket.blob(self._prefix + name).download_to_filename(str(path))
+        except NotFound:
+            return None
+        return path
 
     def write(self, name: str, content: bytes) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY
