@@ -277,7 +277,7 @@ def test_an_estimate_is_told_in_a_table_and_nothing_is_trained(job: Path, capsys
     shown = capsys.readouterr().out
     assert "host memory" in shown
     assert "one pass over the data" in shown
-    assert not list(job.rglob("model.pt"))
+    assert not (job / "models" / "run-1" / "training.json").exists()
 
 
 def test_a_run_that_does_not_fit_the_memory_is_refused_before_it_trains(
@@ -286,4 +286,4 @@ def test_a_run_that_does_not_fit_the_memory_is_refused_before_it_trains(
     monkeypatch.setattr(main, "free_memory", lambda: 1_000_000)
     assert main.main([]) == 2
     assert "only 0.00 GB are free" in capsys.readouterr().out
-    assert not list(job.rglob("model.pt"))
+    assert not (job / "models" / "run-1" / "training.json").exists()
