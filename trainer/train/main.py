@@ -6,61 +6,46 @@ checkpoint is stored (1 where it could not be).
 """
 
 import argparse
-import math
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from train import environment as job_environment
 from train import warm_start
 from train.artifacts import write_model
-from train.checkpoint import Checkpoints
 from train.data import Sequences, read_bigquery, read_folder
-from train.environment import Environment
 from train.estimate import Estimate, estimate, table, too_large
 from train.evaluate import evaluate
 from train.export import write_bundle
+from train.fitting import Fitting, StateLost, fit, prepared, stop_if_told
 from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
 from train.log import Log, now
-from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
+from train.loop import Interrupted
 from train.machine import free_memory
-from train.model import SHAPES, ModelConfig, NextItemModel
+from train.model import NextItemModel
 from train.presets import Settings, Statistics, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.progress import Progress
+from train.ranking import Histories
+from train.run import Run
 from train.serve import BUNDLE_FOLDER
+from train.steadiness import TrainingDiverged
 from train.storage import join, open_folder, probe
-from train.successors import feature_sizes
 from train.trackers import trackers
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
-_STORING_SECONDS = 2.0
-_EXPORT_SECONDS = 3.0
-_CORES_OF_A_GPU = 20  # small models leave most of one idle; this is what is left of it
 
 
-class StateLost(Exception):
-    """The process was told to stop, and its state is not stored."""
-
-
-class Run(NamedTuple):
-    """What every part of a run needs."""
-
-    environment: Environment
-    flags: argparse.Namespace
-    log: Log
-    started: str
-    begun: float  # time.monotonic() when the process began
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    started, begun = now(), time.monotonic()
+def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time.monotonic) -> int:
+    """`clock` tells the seconds that --max-minutes is held against."""
+    started, begun = now(), clock()
     flags = parser().parse_args(argv)
     run_id, request_id, experiment = job_environment.identity()
     log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
@@ -68,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         environment = job_environment.load()
         refuse_if("flags", flag_problems(flags))
         log = Log(run_id=environment.run_id, request_id=environment.request_id, experiment=environment.experiment_name)
-        return _run(Run(environment, flags, log, started, begun))
+        return _run(Run(environment, flags, log, started, begun, clock, told_to_stop=[]))
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
@@ -89,11 +74,10 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(run: Run) -> int:
     torch.set_num_threads(run.flags.threads)
-    told_to_stop: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: told_to_stop.append(number))
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: run.told_to_stop.append(number))
     health = _health(run)
     try:
-        return _train(run, told_to_stop)
+        return _train(run)
     finally:
         signal.signal(signal.SIGTERM, before)
         if health:
@@ -114,12 +98,16 @@ def _health(run: Run) -> HealthServer | None:
     return health
 
 
-def _train(run: Run, told_to_stop: list[int]) -> int:
-    refuse_if("environment", _unwritable("MODEL_DIR", join(run.environment.model_dir, run.environment.run_id)))
+def _train(run: Run) -> int:
+    places = {"MODEL_DIR": run.environment.model_dir, "CHECKPOINT_DIR": run.environment.checkpoint_dir}
+    unwritable = [
+        problem for name, uri in places.items() for problem in _unwritable(name, join(uri, run.environment.run_id))
+    ]
+    refuse_if("environment", unwritable)
     sequences = _read(run)
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    resolved = partial(resolve, data, core_seconds=_core_seconds(run.flags))
+    resolved = partial(resolve, data, core_seconds=run.core_seconds())
     start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
     settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
@@ -128,11 +116,13 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         sys.stdout.write(table(expected))
         return 0
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
+    fitting = prepared(run, sequences, settings, start)
+    settings = fitting.terms.settings
     run.log.info(
         "settings",
         settings=settings.model_dump(),
         git_sha=run.environment.git_sha,
-        device=str(_device(run.flags.device)),
+        device=str(run.device),
         torch=torch.__version__,
     )
     tracked = trackers(run.environment, run.log)
@@ -140,8 +130,18 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})
     state = "FAILED"
     try:
-        _fit_and_store(run, sequences, settings, start, told_to_stop)
-        state = "COMPLETE"
+        code = _ended(run, fitting, sequences)
+        state = "COMPLETE" if code == 0 else state
+        return code
+    finally:
+        for tracker in tracked:
+            tracker.finish(state)
+
+
+def _ended(run: Run, fitting: Fitting, sequences: Sequences) -> int:
+    """Trains and stores; the exit code."""
+    try:
+        _fit_and_store(run, fitting, sequences)
     except Interrupted:
         run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
         return EXIT_TERMINATED
@@ -151,17 +151,15 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         )
         return 1
     except TrainingDiverged as diverged:
-        run.log.failure(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
+        advice = f"Lower --learning-rate, now {fitting.terms.settings.learning_rate}, and choose another RUN_ID"
+        run.log.failure(f"training failed: {diverged}, and going back with a lower rate did not help. {advice}")
         return 1
-    finally:
-        for tracker in tracked:
-            tracker.finish(state)
     return 0
 
 
 def _estimate(run: Run, sequences: Sequences, data: Statistics, settings: Settings) -> Estimate:
     """What the run will need; refused where the machine does not have it."""
-    device = _device(run.flags.device)
+    device = run.device
     on_accelerator = device.type == "cuda"
     sizes = tuple(feature.size for feature in sequences.features)
     found = estimate(data, settings, on_accelerator=on_accelerator, feature_sizes=sizes)
@@ -202,19 +200,22 @@ def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]
     return [Problem("data", source, rule, "Read a longer history")]
 
 
-def _fit_and_store(
-    run: Run, sequences: Sequences, settings: Settings, start: warm_start.Start, told_to_stop: list[int]
-) -> None:
-    model = _new_model(sequences, settings, start).to(_device(run.flags.device))
-    progress = _fit(run, model, sequences, settings, start, told_to_stop)
-    metrics = evaluate(sequences, model.scores)
-    training = _summary(run, sequences, settings, progress, metrics) | {"start": start.described()}
+def _fit_and_store(run: Run, fitting: Fitting, sequences: Sequences) -> None:
+    progress, model = fit(run, fitting), fitting.model
+
+    def scores(histories: Histories) -> torch.Tensor:
+        stop_if_told(run, fitting)
+        return model.scores(histories)
+
+    metrics = evaluate(sequences, scores)
+    training = _summary(run, fitting, sequences, progress, metrics)
     uri = join(run.environment.model_dir, run.environment.run_id)
     write_model(
         open_folder(uri), model=model, catalog=sequences.catalog, counts_V=sequences.train_counts_V, training=training
     )
     if run.flags.export:
         _export(run, model, sequences, uri)
+    fitting.checkpoints.discard_scratch()
     run.log.info("model stored", uri=uri, stopped_by=progress.stopped_by, seconds=training["seconds"])
     for name, value in metrics.items():
         run.log.metric(name, value, step=progress.step)
@@ -236,71 +237,8 @@ def _export(run: Run, model: NextItemModel, sequences: Sequences, uri: str) -> N
         run.log.warning(f"the model has no serving bundle ({type(error).__name__}: {error}). {fix}")
 
 
-def _new_model(sequences: Sequences, settings: Settings, start: warm_start.Start) -> NextItemModel:
-    torch.manual_seed(settings.seed)
-    shape = {name: getattr(settings, name) for name in SHAPES}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
-    model.start_from_popularity(sequences.train_counts_V)
-    model.successors.fit(sequences)
-    if start.champion:
-        warm_start.carry_over(model, start.champion, sequences)
-    return model
-
-
-def _fit(
-    run: Run,
-    model: NextItemModel,
-    sequences: Sequences,
-    settings: Settings,
-    start: warm_start.Start,
-    told_to_stop: list[int],
-) -> Progress:
-    checkpoints = Checkpoints(
-        open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)),
-        warn=run.log.warning,
-        stored=lambda step: run.log.info("checkpoint stored", step=step),
-    )
-    limit = {}
-    if run.flags.max_minutes is not None:
-        storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
-        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing)
-    share = warm_start.newest_share(start, run.flags)
-    learned = {"learned": share} if share < 1 else {}
-    identity = {
-        "fingerprint": sequences.fingerprint,
-        "settings": settings.model_dump(exclude={"max_epochs"}),
-        **learned,
-    }
-    loop = TrainingLoop(
-        model,
-        sequences,
-        settings,
-        learned=warm_start.newest(sequences, share, context=settings.window),
-        log=run.log,
-        save=lambda state, step: checkpoints.save(state, step=step, identity=identity),
-        save_every_seconds=run.flags.checkpoint_seconds,
-        interrupted=lambda: bool(told_to_stop),
-        now=now,
-        **limit,
-    )
-    state = checkpoints.load(identity)
-    if state is not None:
-        loop.restore(state)
-        run.log.info("resumed", step=loop.progress.step)
-    elif start.champion:
-        loop.judge_the_start()
-    try:
-        return loop.run()
-    except Interrupted as interrupted:
-        if not checkpoints.flush():
-            raise StateLost(f"the checkpoint was not stored in {run.environment.checkpoint_dir}") from interrupted
-        raise
-    finally:
-        checkpoints.flush()
-
-
 def _summary(
-    run: Run, sequences: Sequences, settings: Settings, progress: Progress, metrics: dict[str, float]
+    run: Run, fitting: Fitting, sequences: Sequences, progress: Progress, metrics: dict[str, float]
 ) -> dict[str, Any]:
     """training.json, as contracts.run_artifacts.TrainingSummary describes it, with what else tells how the model came
     about.
@@ -310,8 +248,8 @@ def _summary(
         "git_sha": run.environment.git_sha,
         "started": run.started,
         "first_step": progress.first_step,
-        "seconds": round(time.monotonic() - run.begun, 3),
-        "cpu_minutes": _cpu_minutes(run, progress),
+        "seconds": round(run.seconds(), 3),
+        "cpu_minutes": run.cpu_minutes(progress.seconds),
         "steps": progress.step,
         "stopped_by": progress.stopped_by,
         "data_fingerprint": sequences.fingerprint,
@@ -323,28 +261,9 @@ def _summary(
         "best_step": progress.best_step,
         "successor_strength": progress.chosen_strength,
         "trained_on": "all but each user's last two events",
-        "settings": settings.model_dump(),
+        "settings": fitting.terms.settings.model_dump(),
+        "start": fitting.terms.start,
     }
-
-
-def _core_seconds(flags: argparse.Namespace) -> float:
-    """The budget in seconds of one core; from the flags alone, so that a run that is started again gets the same."""
-    if flags.max_minutes is None:
-        return math.inf
-    cores = _CORES_OF_A_GPU if _device(flags.device).type == "cuda" else flags.threads
-    return flags.max_minutes * 60 * cores
-
-
-def _cpu_minutes(run: Run, progress: Progress) -> float:
-    """What the run cost so far: this process's, and the seconds that earlier ones of the same run trained."""
-    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun))
-    return round((time.process_time() + earlier) / 60, 3)
-
-
-def _device(asked: str) -> torch.device:
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(asked)
 
 
 if __name__ == "__main__":
