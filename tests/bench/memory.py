@@ -33,7 +33,7 @@ def run(folder: Path, *, minutes: float) -> tuple[list[dict], float]:
         time.sleep(0.2)
     if process.returncode:
         raise RuntimeError((folder / "log").read_text()[-2000:])
-    return [json.loads(line) for line in (folder / "log").read_text().splitlines()], peak / 2**20
+    return [json.loads(line) for line in (folder / "log").read_text().splitlines()], peak * 1024 / 1e9
 
 
 def _peak_kb(pid: int) -> int:
@@ -54,7 +54,7 @@ def main() -> None:
             write_log(folder / "staging", **size, kind="integers")
             log, peak = run(folder, minutes=flags.minutes)
         said = next(line["estimate"]["host_gb"] for line in log if "estimate" in line)
-        sys.stdout.write(f"{name}: {said:.2f} GB expected, peak {peak:.2f} GiB\n")
+        sys.stdout.write(f"{name}: {said:.2f} GB expected, peak {peak:.2f} GB\n")
         sys.stdout.flush()
 
 

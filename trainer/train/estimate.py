@@ -16,11 +16,12 @@ from train.data import BYTES_AN_EVENT
 from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings, Statistics, epoch_seconds
 from train.problems import Problem
+from train.transitions import LAGS, MOST_EVENTS
 
 SHARDINGS = ("none", "dense", "table")
-TOLERANCE = 0.35  # share by which the estimate may miss the peak that is measured
 _FLOAT = 4
-_PROCESS = 420e6  # python, torch and their threads
+_PROCESS = 580e6  # python, torch, and what else the trainer imports
+_CANDIDATE = 120  # bytes of an earlier event that may have led to one, while transitions are fitted
 _ID = 24  # bytes of an id's text, its offset, and its place while ids are sorted
 _ACTIVATIONS = 34  # numbers that a layer keeps for each place and each of its width's numbers, gradient included
 _LOGITS_AT_ONCE, _SCORES_AT_ONCE = 1 << 20, 1 << 22  # numbers at once in loss.py and in ranking.py
@@ -65,6 +66,7 @@ def estimate(
     host = {
         "process": _PROCESS,
         "events": data.interactions * BYTES_AN_EVENT + ids,
+        "transitions": float(min(data.targets, MOST_EVENTS) * LAGS * _CANDIDATE),
         "checkpoint": sum(training[name] for name in state),
     }
     epoch = epoch_seconds(data) * settings.members

@@ -24,7 +24,7 @@ SMOOTHING = 8.0  # unseen successors count as much as so many events
 FAVOURITE_SMOOTHING = 2.0
 _DISTANCES = 4  # moments back that are told apart; farther ones are one
 _ROUNDS = 12
-_MOST_EVENTS = 1_500_000
+MOST_EVENTS = 1_500_000
 _LEAST_POPULAR = 1e-4
 
 
@@ -95,11 +95,11 @@ def _explained(sequences: Sequences) -> np.ndarray:
     first_N = np.zeros(len(sequences.items_N), dtype=bool)
     first_N[sequences.offsets_U1[:-1][sequences.lengths_U > 0]] = True
     place_T = np.flatnonzero(sequences.is_train_N & ~first_N)
-    if len(place_T) <= _MOST_EVENTS:
+    if len(place_T) <= MOST_EVENTS:
         return place_T
     user_T = np.searchsorted(sequences.offsets_U1, place_T, side="right") - 1
     order_U = np.random.default_rng(0).permutation(len(sequences.users))
-    most = np.quantile(order_U[user_T], _MOST_EVENTS / len(place_T))
+    most = np.quantile(order_U[user_T], MOST_EVENTS / len(place_T))
     return place_T[order_U[user_T] <= most]
 
 
