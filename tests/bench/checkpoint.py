@@ -7,7 +7,7 @@ training loses where it has but one core; and of the training thread alone, whic
 another. What else runs on the machine is not in these figures.
 
 Continuing: seconds from the start of a process (imports, data and all) to its first new step, after the one before it
-was killed. What else runs is in these; medians are shown, with the range.
+was killed. What else runs is in these, but not in the CPU seconds beside them. Medians are shown, with the range.
 """
 
 import argparse
@@ -36,6 +36,7 @@ from train.presets import statistics as data_statistics
 from train.storage import LocalFolder
 from train.synthetic_shop import ShopSize, make_shop
 
+from tests.bench.processes import cpu_seconds
 from tests.unit.train.examples import job_environment
 
 _EVENTS_OF_A_USER = 12
@@ -110,8 +111,8 @@ def _step(loop: TrainingLoop) -> None:
     loop._step()
 
 
-def continuing(folder: Path, *, repeats: int) -> list[float]:
-    """Seconds from a process's start to its first new step, after one that was killed at its first checkpoint."""
+def continuing(folder: Path, *, repeats: int) -> list[tuple[float, float]]:
+    """From a process's start to its first new step, after one that was killed: seconds, and CPU seconds."""
     make_shop(folder / "staging", seed=0, size=ShopSize(users=4_000, items=2_000, events=100_000))
     seconds = []
     _until_killed(folder, "checkpoint stored", fewest_steps=1)
@@ -121,8 +122,8 @@ def continuing(folder: Path, *, repeats: int) -> list[float]:
     return seconds
 
 
-def _until_killed(folder: Path, message: str, *, fewest_steps: int) -> float:
-    """Runs a training until it says something at so late a step, kills it, and tells how long that took."""
+def _until_killed(folder: Path, message: str, *, fewest_steps: int) -> tuple[float, float]:
+    """Runs a training until it says something at so late a step, kills it, and tells what that took."""
     begun = time.perf_counter()
     environment = {**os.environ, **job_environment(folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     flags = ["--max-epochs", "1000", "--checkpoint-seconds", "0.2"]
@@ -132,7 +133,7 @@ def _until_killed(folder: Path, message: str, *, fewest_steps: int) -> float:
             for line in process.stdout or ():
                 told = json.loads(line)
                 if told.get("message") == message and told["step"] >= fewest_steps:
-                    return time.perf_counter() - begun
+                    return time.perf_counter() - begun, cpu_seconds(process.pid)
         finally:
             process.send_signal(signal.SIGKILL)
     raise RuntimeError(f"the training ended with {process.returncode} before it said {message!r}")
@@ -144,7 +145,7 @@ def _words(seconds: list[float]) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.checkpoint", description=__doc__)
-    parser.add_argument("--items", type=int, nargs="+", default=[12_000, 1_000_000], help="(default: %(default)s)")
+    parser.add_argument("--items", type=int, nargs="*", default=[12_000, 1_000_000], help="(default: %(default)s)")
     parser.add_argument("--users", type=int, default=50_000, help="(default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=11, help="of each measurement (default: %(default)s)")
     asked = parser.parse_args()
@@ -165,8 +166,8 @@ def main() -> int:
             sys.stdout.flush()
         place = Path(folder) / "continuing"
         place.mkdir()
-        seconds = continuing(place, repeats=asked.repeats)
-        sys.stdout.write(f"from a process's start to its first new step: {_words(seconds)}\n")
+        seconds, cpu = (list(each) for each in zip(*continuing(place, repeats=asked.repeats), strict=True))
+        sys.stdout.write(f"from a process's start to its first new step: {_words(seconds)}, of CPU {_words(cpu)}\n")
     return 0
 
 

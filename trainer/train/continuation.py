@@ -22,6 +22,7 @@ class Terms(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     fingerprint: str
+    tags: str = ""  # what tells the tags of its items from others
     settings: Settings
     learned: float = 1.0  # share of the events, the newest
     start: dict[str, str] = {}
@@ -41,15 +42,18 @@ def continued(held: dict[str, Any], now: Terms, asked: dict[str, Any], *, uri: s
     refuse_if("checkpoint", _other_wishes({**settings, "learn_newest": held["learned"]}, given, uri))
     changed = {name: given[name] for name in _MAY_CHANGE & given.keys()}
     kept = Settings(**{**now.settings.model_dump(), **settings, **changed})
-    terms = Terms(fingerprint=now.fingerprint, settings=kept, learned=held["learned"], start=held["start"])
+    terms = now.model_copy(update={"settings": kept, "learned": held["learned"], "start": held["start"]})
     return terms, _differences(terms, now)
 
 
 def _other_data(held: dict[str, Any], now: Terms, uri: str) -> list[Problem]:
-    if held["fingerprint"] == now.fingerprint:
-        return []
-    rule = f"its checkpoint was made with fingerprint {held['fingerprint']!r}, not {now.fingerprint!r}: of other data"
-    return [Problem("RUN_ID", uri, rule, _FIX)]
+    made = "its checkpoint was made with"
+    rules = []
+    if held["fingerprint"] != now.fingerprint:
+        rules = [f"{made} fingerprint {held['fingerprint']!r}, not {now.fingerprint!r}: of other data"]
+    elif held.get("tags", "") != now.tags:
+        rules = [f"{made} tags of items {held.get('tags', '')!r}, not {now.tags!r}: of another items.parquet"]
+    return [Problem("RUN_ID", uri, rule, _FIX) for rule in rules]
 
 
 def _unknown(settings: dict[str, Any], uri: str) -> list[Problem]:

@@ -1,8 +1,8 @@
 """The event log as sequences: columns in, one flat array of items ordered by user and time out.
 
 Owns: reading interactions (parquet or BigQuery) as a stream, their checks, and the leave-one-out split. Does not own:
-files (shards.py), vocabularies and order (event_columns.py), batches (batches.py), what items are (item_features.py),
-or what a snapshot contains (the pipeline extracts it).
+files (shards.py), vocabularies and order (event_columns.py), batches (batches.py), what items are (item_features.py,
+item_tags.py), or what a snapshot contains (the pipeline extracts it).
 
 Order is (timestamp, row order), stable: ties in time are common, and the file's order decides them. Shapes: N events, U
 users.
@@ -25,7 +25,8 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
 
 from train.event_columns import EventColumns
-from train.item_features import Feature, read_features
+from train.item_features import ID_COLUMN, Feature, features, read_items
+from train.item_tags import Tags, tags_of
 from train.machine import free_memory
 from train.problems import Problem, Refused, refuse_if
 from train.shards import Shard, fetch_shards, sha256
@@ -57,6 +58,7 @@ class Sequences:
     times_N: np.ndarray
     fingerprint: str
     features: tuple[Feature, ...] = ()
+    tags: Tags | None = None
 
     @cached_property
     def lengths_U(self) -> np.ndarray:
@@ -104,7 +106,11 @@ def read_folder(folder: Folder, *, memory_map: bool | None = None) -> Sequences:
             for batch in shard.batches(file, INTERACTION_COLUMNS):
                 log.append(batch)
         read = log.sequences(fingerprint=_fingerprint(folder, shards))
-    return replace(read, features=read_features(folder, read.catalog))
+    items = read_items(folder)
+    if items is None:
+        return read
+    tags = tags_of(items, read.catalog, id_column=ID_COLUMN)
+    return replace(read, features=features(items, read.catalog), tags=tags)
 
 
 def read_bigquery(*, project: str, table: str, memory_map: bool | None = None) -> Sequences:

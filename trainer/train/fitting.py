@@ -45,7 +45,13 @@ def prepared(run: Run, sequences: Sequences, settings: Settings, start: warm_sta
     )
     saved = checkpoints.load()
     share = warm_start.newest_share(start, run.flags)
-    terms = Terms(fingerprint=sequences.fingerprint, settings=settings, learned=share, start=start.described())
+    terms = Terms(
+        fingerprint=sequences.fingerprint,
+        tags=sequences.tags.fingerprint if sequences.tags else "",
+        settings=settings,
+        learned=share,
+        start=start.described(),
+    )
     if saved is not None:
         terms = _kept(run, saved.identity, terms)
     model = new_model(sequences, terms.settings, None if saved else start.champion).to(run.device)
@@ -70,7 +76,8 @@ def _kept(run: Run, held: dict[str, Any], terms: Terms) -> Terms:
 def new_model(sequences: Sequences, settings: Settings, champion: warm_start.Champion | None) -> NextItemModel:
     torch.manual_seed(settings.seed)
     shape = {name: getattr(settings, name) for name in SHAPES}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
+    config = ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape)
+    model = NextItemModel(config, sequences.tags)
     model.start_from_popularity(sequences.train_counts_V)
     model.successors.fit(sequences)
     if champion:

@@ -202,6 +202,7 @@ def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]
 
 def _fit_and_store(run: Run, fitting: Fitting, sequences: Sequences) -> None:
     progress, model = fit(run, fitting), fitting.model
+    model.fold_tags()
 
     def scores(histories: Histories) -> torch.Tensor:
         stop_if_told(run, fitting)

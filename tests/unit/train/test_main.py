@@ -190,6 +190,17 @@ def test_a_checkpoint_of_other_data_is_refused(job: Path, capsys: pytest.Capture
     assert "of other data" in lines_of(capsys)[-1]["message"]
 
 
+def test_a_checkpoint_of_other_items_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its rows of tags mean nothing for other tags."""
+    items = job / "staging" / "items.parquet"
+    assert items.exists()
+    assert main.main(QUICK_FLAGS) == 0
+    items.unlink()
+    capsys.readouterr()
+    assert main.main(QUICK_FLAGS) == 2
+    assert "of another items.parquet" in lines_of(capsys)[-1]["message"]
+
+
 @pytest.mark.parametrize("name", ["MODEL_DIR", "CHECKPOINT_DIR"])
 @pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/nope"])
 def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(
