@@ -34,7 +34,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve bench-train bench-checkpoint permissions chaos chaos-train schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve bench-train bench-data bench-memory bench-checkpoint permissions chaos chaos-train schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -141,6 +141,12 @@ bench-cloud: install ## Measure the local cloud on one core: small reads, memory
 
 bench-warm: install ## Measure warm start against fresh models over a month of daily increments (10 minutes)
 	@$(PY) -m tests.bench.warm
+
+bench-data: install ## Measure how ten million interactions are read and ordered: time, CPU, peak of memory
+	@$(PY) -m tests.bench.data
+
+bench-memory: install ## Measure whole runs' peak of memory against what the trainer expects, up to a million items
+	@$(PY) -m tests.bench.memory
 
 bench-serve: install ## Measure one request to a serving bundle with a catalog of 100,000 items, on one core
 	@$(PY) -m tests.bench.serve

@@ -48,7 +48,7 @@ class Batches:
     """All epochs of a training run."""
 
     def __init__(self, sequences: Sequences, *, window: int, tokens: int, seed: int) -> None:
-        self._items_N = sequences.items_N.astype(np.int64)
+        self._items_N = sequences.items_N
         self._targets_U = np.maximum(sequences.train_lengths_U - 1, 0)
         self._starts_U = sequences.offsets_U1[:-1]
         self._window, self._tokens, self._seed = window, tokens, seed
@@ -77,9 +77,9 @@ class Batches:
         is_real_BL = within_L < lengths_B[:, None]
         place_BL = starts_B[:, None] + np.where(is_real_BL, within_L, 0)
         return Batch(
-            items_BL=torch.from_numpy(self._items_N[place_BL]),
+            items_BL=torch.from_numpy(self._items_N[place_BL].astype(np.int64)),
             places_T=torch.from_numpy(np.flatnonzero(is_real_BL)),
-            targets_T=torch.from_numpy(self._items_N[place_BL[is_real_BL] + 1]),
+            targets_T=torch.from_numpy(self._items_N[place_BL[is_real_BL] + 1].astype(np.int64)),
         )
 
     def _windows(self, random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -36,6 +36,9 @@ def add_run_flags(result: argparse.ArgumentParser) -> None:
         default=True,
         help="store a serving bundle beside the model (default: yes)",
     )
+    result.add_argument(
+        "--estimate", action="store_true", help="only tell what memory and time the run would take, in a table"
+    )
     warm_start.add_flags(result)
     add_flags(result)
 

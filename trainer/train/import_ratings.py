@@ -15,10 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
-from train.data import INTERACTIONS_FILE
 from train.item_features import ITEMS_FILE
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ratings_files import Layout, item_table, read_ratings
+from train.shards import INTERACTIONS_FILE
 
 _MICROSECONDS = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1, "nanoseconds": 0.001}
 # The median decides, by the pipeline's bounds: 1e8 seconds is 1973, and each unit is a thousandth of the one before.

@@ -20,6 +20,7 @@ from train import environment as job_environment
 from train import warm_start
 from train.artifacts import write_model
 from train.data import Sequences, read_bigquery, read_folder
+from train.estimate import Estimate, estimate, table, too_large
 from train.evaluate import evaluate
 from train.export import write_bundle
 from train.fitting import Fitting, StateLost, fit, prepared, stop_if_told
@@ -27,8 +28,9 @@ from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
 from train.log import Log, now
 from train.loop import Interrupted
+from train.machine import free_memory
 from train.model import NextItemModel
-from train.presets import resolve, statistics
+from train.presets import Settings, Statistics, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.progress import Progress
 from train.ranking import Histories
@@ -109,6 +111,10 @@ def _train(run: Run) -> int:
     start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
     settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
+    expected = _estimate(run, sequences, data, settings)
+    if run.flags.estimate:
+        sys.stdout.write(table(expected))
+        return 0
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
     fitting = prepared(run, sequences, settings, start)
     settings = fitting.terms.settings
@@ -149,6 +155,19 @@ def _ended(run: Run, fitting: Fitting, sequences: Sequences) -> int:
         run.log.failure(f"training failed: {diverged}, and going back with a lower rate did not help. {advice}")
         return 1
     return 0
+
+
+def _estimate(run: Run, sequences: Sequences, data: Statistics, settings: Settings) -> Estimate:
+    """What the run will need; refused where the machine does not have it."""
+    device = run.device
+    on_accelerator = device.type == "cuda"
+    sizes = tuple(feature.size for feature in sequences.features)
+    found = estimate(data, settings, on_accelerator=on_accelerator, feature_sizes=sizes)
+    run.log.info("estimate", estimate=found.described())
+    accelerator_free = float(torch.cuda.mem_get_info(device)[0]) if on_accelerator else 0.0
+    if not run.flags.estimate:
+        refuse_if("memory", too_large(found, host_free=free_memory(), accelerator_free=accelerator_free))
+    return found
 
 
 def _unwritable(name: str, uri: str) -> list[Problem]:

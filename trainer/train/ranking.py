@@ -107,10 +107,10 @@ def _batch_ranks(scores_BV: torch.Tensor, histories: Histories, watch: Callable[
         if not (torch.isfinite(low) and torch.isfinite(high)):
             raise FloatingPointError("a model gave a score that is not finite: its ranking would be arbitrary")
     device = scores_BV.device
-    targets_B1 = torch.from_numpy(histories.items_N[histories.ends_B]).to(device)[:, None]
+    targets_B1 = torch.from_numpy(histories.items_N[histories.ends_B]).to(device).long()[:, None]
     target_scores_B1 = scores_BV.gather(1, targets_B1)
     row_N, place_N = spans(histories.starts_B, histories.ends_B - histories.starts_B)
-    seen_N = torch.from_numpy(histories.items_N[place_N]).to(device)
+    seen_N = torch.from_numpy(histories.items_N[place_N]).to(device).long()
     scores_BV.index_put_((torch.from_numpy(row_N).to(device), seen_N), scores_BV.new_tensor(-torch.inf))
     scores_BV.scatter_(1, targets_B1, target_scores_B1)
     watch(scores_BV)

@@ -28,6 +28,10 @@ class Folder(Protocol):
         """The file's content; None where there is no such file."""
         ...
 
+    def file(self, name: str, scratch: Path) -> Path | None:
+        """The file on this machine's disk, copied to `scratch` from elsewhere; None where there is no such file."""
+        ...
+
     def write(self, name: str, content: bytes) -> None: ...
 
     def copy_in(self, name: str, file: Path) -> None:
@@ -83,6 +87,10 @@ class LocalFolder:
         except (FileNotFoundError, NotADirectoryError):
             return None
 
+    def file(self, name: str, scratch: Path) -> Path | None:  # noqa: ARG002 - it lies here already
+        path = self.path / name
+        return path if path.is_file() else None
+
     def write(self, name: str, content: bytes) -> None:
         with self.writing(name) as partial:
             partial.write_bytes(content)
@@ -137,6 +145,10 @@ class BucketFolder:
             return self._bucket.blob(self._prefix + name).download_as_bytes()
         except NotFound:
             return None
+
+    def file(self, name: str, scratch: Path) -> Path | None:
+        path = scratch / name
+        return path if self.copy_out(name, path) else None
 
     def write(self, name: str, content: bytes) -> None:
         from google.cloud.storage.retry import DEFAULT_RETRY

@@ -27,10 +27,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from train.data import INTERACTIONS_FILE
 from train.item_features import ITEMS_FILE
 from train.metrics import K, metrics_of, rank_from_counts
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.shards import INTERACTIONS_FILE
 
 SHOP_FILE = "shop.json"
 SOURCES = ("follow", "recall", "taste", "popular")

@@ -24,7 +24,7 @@ SMOOTHING = 8.0  # unseen successors count as much as so many events
 FAVOURITE_SMOOTHING = 2.0
 _DISTANCES = 4  # moments back that are told apart; farther ones are one
 _ROUNDS = 12
-_MOST_EVENTS = 1_500_000
+MOST_EVENTS = 1_500_000
 _LEAST_POPULAR = 1e-4
 
 
@@ -38,7 +38,7 @@ class Transitions(NamedTuple):
 
 def transitions(sequences: Sequences) -> Transitions:
     """How often each item was followed by each other, in the order of the data."""
-    items_N = sequences.items_N
+    items_N = sequences.items_N.astype(np.int64)  # pairs of items are one number
     size = np.int64(len(sequences.catalog))
     first_of_user_N = np.zeros(len(items_N), dtype=bool)
     first_of_user_N[sequences.offsets_U1[:-1][sequences.lengths_U > 0]] = True
@@ -95,16 +95,16 @@ def _explained(sequences: Sequences) -> np.ndarray:
     first_N = np.zeros(len(sequences.items_N), dtype=bool)
     first_N[sequences.offsets_U1[:-1][sequences.lengths_U > 0]] = True
     place_T = np.flatnonzero(sequences.is_train_N & ~first_N)
-    if len(place_T) <= _MOST_EVENTS:
+    if len(place_T) <= MOST_EVENTS:
         return place_T
     user_T = np.searchsorted(sequences.offsets_U1, place_T, side="right") - 1
     order_U = np.random.default_rng(0).permutation(len(sequences.users))
-    most = np.quantile(order_U[user_T], _MOST_EVENTS / len(place_T))
+    most = np.quantile(order_U[user_T], MOST_EVENTS / len(place_T))
     return place_T[order_U[user_T] <= most]
 
 
 def _candidates(sequences: Sequences, place_T: np.ndarray) -> _Candidates:
-    items_N, times_N = sequences.items_N, sequences.times_N
+    items_N, times_N = sequences.items_N.astype(np.int64), sequences.times_N
     user_N = np.repeat(np.arange(len(sequences.users)), sequences.lengths_U)
     starts_N = np.ones(len(items_N), dtype=bool)
     starts_N[1:] = (user_N[1:] != user_N[:-1]) | (times_N[1:] != times_N[:-1])
@@ -132,7 +132,7 @@ def ordered_features(sequences: Sequences) -> tuple[Feature, ...]:
     less what chance alone adds to it.
     """
     place_T = _explained(sequences)
-    before_T, after_T = sequences.items_N[place_T - 1], sequences.items_N[place_T]
+    before_T, after_T = (sequences.items_N[place].astype(np.int64) for place in (place_T - 1, place_T))
 
     def told(feature: Feature) -> float:
         count_DD = _table(feature.values_V[before_T], feature.values_V[after_T], feature.size, np.ones(len(place_T)))
@@ -247,7 +247,7 @@ def _liked(sequences: Sequences, place_T: np.ndarray, features: tuple[Feature, .
     """liked_FT: how much oftener than by its share the event's value is among the user's other events."""
     user_N = np.repeat(np.arange(len(sequences.users)), sequences.lengths_U)
     learned = sequences.is_train_N
-    user_T, item_T = user_N[place_T], sequences.items_N[place_T]
+    user_T, item_T = user_N[place_T], sequences.items_N[place_T].astype(np.int64)
     others_T = sequences.train_lengths_U[user_T] - 1
     share_V = item_shares(sequences)
     liked = []

@@ -77,7 +77,7 @@ class Validation:
         self, histories: Histories, strengths: tuple[float, ...], losses: list[float]
     ) -> Iterator[torch.Tensor]:
         """The model's variants of a batch; the summed loss of the network alone is noted on the way."""
-        targets_B = torch.from_numpy(histories.items_N[histories.ends_B]).to(self._model.item_bias.device)
+        targets_B = torch.from_numpy(histories.items_N[histories.ends_B]).to(self._model.item_bias.device).long()
         for strength, scores_BV in zip(strengths, self._model.variants(histories, strengths), strict=True):
             if strength == 0.0:
                 losses.append(float(F.cross_entropy(scores_BV, targets_B, reduction="sum")))

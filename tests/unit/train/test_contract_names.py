@@ -1,7 +1,7 @@
 """The names that the trainer repeats are the ones that the rest of the platform uses."""
 
 import numpy as np
-from train import artifacts, baselines, card, data, environment, item_features, judge, log, metrics, serve
+from train import artifacts, baselines, card, data, environment, item_features, judge, log, metrics, serve, shards
 
 from contracts import job_environment, log_fields, run_artifacts, table_schemas
 
@@ -28,6 +28,6 @@ def test_the_files_metrics_and_baselines_are_the_contracts() -> None:
 
 
 def test_the_data_files_and_columns_are_the_contracts() -> None:
-    assert data.INTERACTIONS_FILE == table_schemas.INTERACTIONS_FILE
+    assert shards.INTERACTIONS_FILE == table_schemas.INTERACTIONS_FILE
     assert item_features.ITEMS_FILE == table_schemas.ITEMS_FILE
     assert data.INTERACTION_COLUMNS == table_schemas.INTERACTION_COLUMNS

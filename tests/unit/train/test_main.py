@@ -330,3 +330,20 @@ def test_data_without_a_step_to_learn_are_refused(
     pq.write_table(table, job / "staging" / "interactions.parquet")
     assert main.main(QUICK_FLAGS) == 2
     assert said in lines_of(capsys)[-1]["message"]
+
+
+def test_an_estimate_is_told_in_a_table_and_nothing_is_trained(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(["--estimate"]) == 0
+    shown = capsys.readouterr().out
+    assert "host memory" in shown
+    assert "one pass over the data" in shown
+    assert not (job / "models" / "run-1" / "training.json").exists()
+
+
+def test_a_run_that_does_not_fit_the_memory_is_refused_before_it_trains(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(main, "free_memory", lambda: 1_000_000)
+    assert main.main([]) == 2
+    assert "only 0.00 GB are free" in capsys.readouterr().out
+    assert not (job / "models" / "run-1" / "training.json").exists()

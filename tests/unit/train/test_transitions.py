@@ -118,7 +118,7 @@ def test_the_feature_that_tells_most_of_the_next_item_comes_first() -> None:
 
 def test_a_sample_of_users_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     data = made()
-    monkeypatch.setattr("train.transitions._MOST_EVENTS", 2_500)
+    monkeypatch.setattr("train.transitions.MOST_EVENTS", 2_500)
 
     mixture = fit(data)
 
