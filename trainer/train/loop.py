@@ -27,6 +27,7 @@ from train.model import NextItemModel
 from train.optimise import WeightAverage, learning_rate_share
 from train.presets import Settings
 from train.ranking import Histories, drawn_users, variant_ranks
+from train.ranks import ALONE, Ranks
 from train.successors import STRENGTHS, strengths_around
 
 # An evaluation may cost about this share of the time between two of them. Young models are looked at more closely than
@@ -36,6 +37,7 @@ _LONGEST_BETWEEN_EPOCHS = 2.0
 _LONGEST_BETWEEN_SHARE = 0.1
 _CHOOSING_SHARE = 0.05
 _STEPS_BETWEEN_LINES = 50
+_STEPS_BETWEEN_QUESTIONS = 10  # of several ranks whether one was told to stop
 
 
 class TrainingDiverged(Exception):
@@ -89,15 +91,17 @@ class TrainingLoop:
         interrupted: Callable[[], bool] = lambda: False,
         now: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._model, self._sequences, self._settings = model, sequences, settings
         self._log, self._seconds, self._save, self._save_every = log, seconds, save, save_every_seconds
-        self._interrupted, self._now, self._clock = interrupted, now, clock
+        self._interrupted, self._now, self._ranks = interrupted, now, ranks
+        self._clock = lambda: ranks.of_first(clock())
         self._device = model.item_bias.device
         self._batches = Batches(
             learned or sequences, window=settings.window, tokens=settings.batch_tokens, seed=settings.seed
         )
-        self._learner = learner_of(model, settings, counts_V=sequences.train_counts_V)
+        self._learner = learner_of(model, settings, counts_V=sequences.train_counts_V, ranks=ranks)
         self._average = WeightAverage(model, decay=settings.average_decay, as_they_are=self._learner.not_averaged)
         self._best = [value.clone() for value in self._average.values]
         self._loss_sum = torch.zeros((), device=self._device)
@@ -134,9 +138,11 @@ class TrainingLoop:
     def _train(self, started: float) -> None:
         saved = self._clock()
         while not self.progress.stopped_by:
-            self._stop_if_interrupted()
-            self.progress.seconds = self._clock() - started
-            if self._clock() - saved > self._save_every:
+            if self._ranks.size == 1 or self.progress.step % _STEPS_BETWEEN_QUESTIONS == 0:
+                self._stop_if_interrupted()
+            now = self._clock()
+            self.progress.seconds = now - started
+            if now - saved > self._save_every:
                 self._save(self.state(), self.progress.step)
                 saved = self._clock()
             if self.progress.step >= self.progress.next_evaluation:
@@ -153,7 +159,7 @@ class TrainingLoop:
             self._evaluate(started)
 
     def _stop_if_interrupted(self) -> None:
-        if self._interrupted():
+        if self._ranks.any(self._interrupted()):
             raise Interrupted
 
     def state(self) -> dict[str, Any]:
@@ -200,6 +206,8 @@ class TrainingLoop:
         progress, settings = self.progress, self._settings
         share = learning_rate_share(progress.step, warmup_steps=settings.warmup_steps, total_steps=progress.total_steps)
         batch = self._batches.batch(self._epoch, progress.batch)
+        if self._ranks.size > 1:
+            torch.manual_seed(_seed_of(settings.seed, progress.step))
         loss = self._learner.step(Batch(*(part.to(self._device, non_blocking=True) for part in batch)), share=share)
         self._average.update(progress.step)
         self._loss_sum += loss
@@ -271,19 +279,24 @@ class TrainingLoop:
             self._average.swap()
             self._model.train()
         best = max(STRENGTHS, key=lambda strength: found[strength][PRIMARY])
-        loss = sum(losses) / max(1, len(self._validation))
+        loss = self._ranks.total(float(sum(losses))) / max(1, len(self._validation))
         return found[best], best, found[0.0], loss
 
     def _metrics_by_strength(
         self, users: np.ndarray, strengths: tuple[float, ...], losses: list[float]
     ) -> dict[float, dict[str, float]]:
         """Metrics of the users' validation items; the network's summed loss of each batch goes to `losses`."""
-        ranks_SU = variant_ranks(
-            self._sequences,
-            lambda histories: self._variants(histories, strengths, losses),
-            held_out=VALIDATION,
-            users=users,
-            interrupt=self._stop_if_interrupted,
+        # Ranks have not the same number of batches to rank, so none may ask the others in between.
+        interrupt = self._stop_if_interrupted if self._ranks.size == 1 else lambda: None
+        ranks_SU = self._ranks.divided(
+            users,
+            lambda part: variant_ranks(
+                self._sequences,
+                lambda histories: self._variants(histories, strengths, losses),
+                held_out=VALIDATION,
+                users=part,
+                interrupt=interrupt,
+            ),
         )
         size = len(self._sequences.catalog)
         pairs = zip(strengths, ranks_SU, strict=True)
@@ -364,3 +377,8 @@ class TrainingLoop:
 def validation_users(sequences: Sequences, settings: Settings) -> np.ndarray:
     """The users whose validation item is ranked while training: all, or as many as the settings allow."""
     return drawn_users(sequences.evaluated, settings.validation_users, seed=(settings.seed, 2**32 - 1))
+
+
+def _seed_of(seed: int, step: int) -> int:
+    """Random numbers of a step that all ranks share, whatever they drew before."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> np.uint64(2))

@@ -27,11 +27,13 @@ from train.evaluate import evaluate
 from train.export import write_bundle
 from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
+from train.launch import Place, further_ranks, places_here
 from train.log import Log, now
 from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
 from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
+from train.ranks import ALONE, RankLost, Ranks, joined
 from train.serve import BUNDLE_FOLDER
 from train.storage import join, open_folder, probe
 from train.successors import feature_sizes
@@ -55,6 +57,8 @@ class Run(NamedTuple):
     log: Log
     started: str
     begun: float  # time.monotonic() when the process began
+    device: torch.device
+    ranks: Ranks = ALONE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -65,12 +69,24 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         environment = job_environment.load()
         refuse_if("flags", flag_problems(flags))
-        log = Log(run_id=environment.run_id, request_id=environment.request_id, experiment=environment.experiment_name)
-        return _run(Run(environment, flags, log, started, begun))
+        here, *others = places_here(environment.place, flags.processes)
+        log = Log(
+            run_id=environment.run_id,
+            request_id=environment.request_id,
+            experiment=environment.experiment_name,
+            rank=here.rank,
+        )
+        again = [*(sys.argv[1:] if argv is None else argv), "--processes", "1"]
+        run = Run(environment, flags, log, started, begun, _device(flags.device, here))
+        with further_ranks(others, again, run_id=environment.run_id):
+            return _run(run, here)
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
         return EXIT_REFUSED
+    except RankLost as lost:
+        log.failure(f"training failed: {lost}. A job with this RUN_ID continues from the last checkpoint")
+        return 1
     except Exception as error:
         log.failure(f"training failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
         return 1
@@ -85,13 +101,14 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def _run(run: Run) -> int:
+def _run(run: Run, place: Place) -> int:
     torch.set_num_threads(run.flags.threads)
     told_to_stop: list[int] = []
     before = signal.signal(signal.SIGTERM, lambda number, _frame: told_to_stop.append(number))
-    health = _health(run)
+    health = _health(run) if place.rank == 0 else None
     try:
-        return _train(run, told_to_stop)
+        with joined(place, run.device) as ranks:
+            return _train(run._replace(ranks=ranks), told_to_stop)
     finally:
         signal.signal(signal.SIGTERM, before)
         if health:
@@ -113,12 +130,16 @@ def _health(run: Run) -> HealthServer | None:
 
 
 def _train(run: Run, told_to_stop: list[int]) -> int:
-    refuse_if("environment", _unwritable("MODEL_DIR", join(run.environment.model_dir, run.environment.run_id)))
+    if run.ranks.is_first:
+        refuse_if("environment", _unwritable("MODEL_DIR", join(run.environment.model_dir, run.environment.run_id)))
     sequences = _read(run)
+    refuse_if("data", _of_other_bytes(run, sequences))
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    resolved = partial(resolve, data, core_seconds=_core_seconds(run.flags))
-    start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
+    resolved = partial(resolve, data, core_seconds=_core_seconds(run))
+    start = run.ranks.decided(
+        lambda: warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
+    )
     settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
@@ -126,10 +147,11 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         "settings",
         settings=settings.model_dump(),
         git_sha=run.environment.git_sha,
-        device=str(_device(run.flags.device)),
+        device=str(run.device),
+        ranks=run.ranks.size,
         torch=torch.__version__,
     )
-    tracked = trackers(run.environment, run.log)
+    tracked = trackers(run.environment, run.log) if run.ranks.is_first else []
     for tracker in tracked:
         tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})
     state = "FAILED"
@@ -172,6 +194,13 @@ def _read(run: Run) -> Sequences:
     return read_folder(open_folder(environment.staging_prefix))
 
 
+def _of_other_bytes(run: Run, sequences: Sequences) -> list[Problem]:
+    if run.ranks.same(sequences.fingerprint):
+        return []
+    rule = "the ranks read different data: it changed while they started"
+    return [Problem("data", sequences.fingerprint, rule, "Start the job again once the data is written")]
+
+
 def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]:
     if not len(sequences.evaluated):
         rule = "no user has three events: one to learn from, one to validate and one to test"
@@ -186,10 +215,12 @@ def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]
 def _fit_and_store(
     run: Run, sequences: Sequences, settings: Settings, start: warm_start.Start, told_to_stop: list[int]
 ) -> None:
-    model = _new_model(sequences, settings, start).to(_device(run.flags.device))
+    model = _new_model(sequences, settings, start).to(run.device)
     progress = _fit(run, model, sequences, settings, start, told_to_stop)
-    metrics = evaluate(sequences, model.scores)
+    metrics = evaluate(sequences, model.scores, ranks=run.ranks)
     training = _summary(run, sequences, settings, progress, metrics) | {"start": start.described()}
+    if not run.ranks.is_first:
+        return
     uri = join(run.environment.model_dir, run.environment.run_id)
     write_model(
         open_folder(uri), model=model, catalog=sequences.catalog, counts_V=sequences.train_counts_V, training=training
@@ -244,7 +275,8 @@ def _fit(
     limit = {}
     if run.flags.max_minutes is not None:
         storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
-        limit["seconds"] = max(1.0, run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing)
+        left = run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing
+        limit["seconds"] = run.ranks.of_first(max(1.0, left))
     share = warm_start.newest_share(start, run.flags)
     learned = {"learned": share} if share < 1 else {}
     identity = {
@@ -252,19 +284,25 @@ def _fit(
         "settings": settings.model_dump(exclude={"max_epochs"}),
         **learned,
     }
+
+    def save(state: dict[str, Any], step: int) -> None:
+        if run.ranks.is_first:
+            checkpoints.save(state, step=step, identity=identity)
+
     loop = TrainingLoop(
         model,
         sequences,
         settings,
         learned=warm_start.newest(sequences, share, context=settings.window),
         log=run.log,
-        save=lambda state, step: checkpoints.save(state, step=step, identity=identity),
+        save=save,
         save_every_seconds=run.flags.checkpoint_seconds,
         interrupted=lambda: bool(told_to_stop),
         now=now,
+        ranks=run.ranks,
         **limit,
     )
-    state = checkpoints.load(identity)
+    state = run.ranks.decided(lambda: checkpoints.load(identity))
     if state is not None:
         loop.restore(state)
         run.log.info("resumed", step=loop.progress.step)
@@ -308,24 +346,24 @@ def _summary(
     }
 
 
-def _core_seconds(flags: argparse.Namespace) -> float:
+def _core_seconds(run: Run) -> float:
     """The budget in seconds of one core; from the flags alone, so that a run that is started again gets the same."""
-    if flags.max_minutes is None:
+    if run.flags.max_minutes is None:
         return math.inf
-    cores = _CORES_OF_A_GPU if _device(flags.device).type == "cuda" else flags.threads
-    return flags.max_minutes * 60 * cores
+    cores = _CORES_OF_A_GPU if run.device.type == "cuda" else run.flags.threads
+    return run.flags.max_minutes * 60 * cores * run.ranks.size
 
 
 def _cpu_minutes(run: Run, progress: Progress) -> float:
-    """What the run cost so far: this process's, and the seconds that earlier ones of the same run trained."""
-    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun))
-    return round((time.process_time() + earlier) / 60, 3)
+    """What the run cost so far: its processes now, and the seconds that earlier ones of the same run trained."""
+    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun)) * run.ranks.size
+    return round((run.ranks.total(time.process_time()) + earlier) / 60, 3)
 
 
-def _device(asked: str) -> torch.device:
-    if asked == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(asked)
+def _device(asked: str, place: Place) -> torch.device:
+    """The device of a rank: of several GPUs in a machine, each rank has its own."""
+    kind = ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
+    return torch.device(kind, place.local_rank) if kind == "cuda" else torch.device(kind)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,43 @@
+"""Several ranks on this machine: a function runs in forked processes that meet over loopback, and what each returns."""
+
+import multiprocessing
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from train.launch import Place, places_here
+from train.ranks import Ranks, joined
+
+_SECONDS = 60
+
+
+def on_ranks(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
+    """What `work` returned on each rank, in their order; raises what a rank raised."""
+    context = multiprocessing.get_context("fork")
+    pipes = [context.Pipe(duplex=False) for _ in range(count)]
+    places = places_here(Place(), count)
+    processes = [
+        context.Process(target=_run, args=(place, work, sender))
+        for place, (_, sender) in zip(places, pipes, strict=True)
+    ]
+    for process in processes:
+        process.start()
+    try:
+        found = [receiver.recv() if receiver.poll(_SECONDS) else "no answer" for receiver, _ in pipes]
+    finally:
+        for process in processes:
+            process.join(_SECONDS)
+            process.kill()
+    for ended in found:
+        assert not isinstance(ended, str), ended
+    return [value for (value,) in found]
+
+
+def _run(place: Place, work: Callable[[Ranks], Any], sender: Any) -> None:
+    torch.set_num_threads(1)
+    try:
+        with joined(place, torch.device("cpu")) as ranks:
+            sender.send((work(ranks),))
+    except BaseException:
+        sender.send(traceback.format_exc())
