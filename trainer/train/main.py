@@ -311,7 +311,7 @@ def _fit(
     try:
         return loop.run()
     except Interrupted as interrupted:
-        if not checkpoints.flush():
+        if run.ranks.is_first and not checkpoints.flush():
             raise StateLost(f"the checkpoint was not stored in {run.environment.checkpoint_dir}") from interrupted
         raise
     finally:

@@ -1,4 +1,7 @@
-"""Several ranks on this machine: a function runs in forked processes that meet over loopback, and what each returns."""
+"""Several ranks on this machine: a function runs in processes that meet over loopback, and what each returns.
+
+They are forked by a server that has imported torch and never used it: autograd's threads do not survive a fork.
+"""
 
 import multiprocessing
 import traceback
@@ -14,7 +17,8 @@ _SECONDS = 60
 
 def on_ranks(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
     """What `work` returned on each rank, in their order; raises what a rank raised."""
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch", "pytest", "train.loop", "train.evaluate"])
     pipes = [context.Pipe(duplex=False) for _ in range(count)]
     places = places_here(Place(), count)
     processes = [
