@@ -22,8 +22,10 @@ endif
 USER ?=
 VENV := .venv
 PY := $(VENV)/bin/python
+PEERS := .peers
 UV_VERSION := 0.13.9
 STAMP := $(VENV)/.installed
+PEERS_STAMP := $(PEERS)/.installed
 LOCKS := requirements/runtime.txt requirements/dev.txt trainer/requirements.txt
 
 # The state backend that a stack's file names.
@@ -32,7 +34,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve permissions chaos chaos-train schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve bench-train permissions chaos chaos-train schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -143,6 +145,14 @@ bench-warm: install ## Measure warm start against fresh models over a month of d
 bench-serve: install ## Measure one request to a serving bundle with a catalog of 100,000 items, on one core
 	@$(PY) -m tests.bench.serve
 
+bench-train: install $(PEERS_STAMP) ## Measure our trainer against others on one data set: quality over CPU time, into docs/peers.md (hours) [DATA=folder]
+	@$(PY) -m tests.bench.train --data "$(DATA)"
+
+$(PEERS_STAMP): requirements/peers.txt $(STAMP)
+	$(VENV)/bin/uv venv --quiet --clear --python 3.11 $(PEERS)
+	$(VENV)/bin/uv pip install --quiet --python $(PEERS)/bin/python -r requirements/peers.txt
+	@touch $@
+
 chaos: install ## Kill the cloud, replicas, pipelines and uploads, seeded; nothing acknowledged may be lost [KILLS=200 SEED=1]
 	$(PY) -m tests.chaos --kills $(KILLS) --seed $(SEED)
 
@@ -161,6 +171,7 @@ lock: install ## Resolve all *.in files anew, all together
 	for group in requirements/runtime requirements/dev trainer/requirements pipeline/requirements; do \
 	  $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate -c $(VENV)/lock.txt $$group.in -o $$group.txt; done
 	$(VENV)/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate policy/pack/requirements.in -o policy/pack/requirements.txt
+	$(VENV)/bin/uv pip compile --quiet --upgrade --python-version 3.11 --python-platform linux --no-header --no-annotate requirements/peers.in -o requirements/peers.txt
 
-clean: ## Remove .venv/ and caches; .local/ stays
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache
+clean: ## Remove .venv/, .peers/ and caches; .local/ stays
+	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

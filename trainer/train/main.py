@@ -11,7 +11,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -56,13 +56,15 @@ class Run(NamedTuple):
     flags: argparse.Namespace
     log: Log
     started: str
-    begun: float  # time.monotonic() when the process began
+    begun: float  # what the clock showed when the process began
+    clock: Callable[[], float]
     device: torch.device
     ranks: Ranks = ALONE
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    started, begun = now(), time.monotonic()
+def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time.monotonic) -> int:
+    """`clock` tells the seconds that --max-minutes is held against."""
+    started, begun = now(), clock()
     flags = parser().parse_args(argv)
     run_id, request_id, experiment = job_environment.identity()
     log = Log(run_id=run_id, request_id=request_id, experiment=experiment)
@@ -77,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             rank=here.rank,
         )
         again = [*(sys.argv[1:] if argv is None else argv), "--processes", "1"]
-        run = Run(environment, flags, log, started, begun, _device(flags.device, here))
+        run = Run(environment, flags, log, started, begun, clock, _device(flags.device, here))
         with further_ranks(others, again, run_id=environment.run_id):
             return _run(run, here)
     except Refused as refused:
@@ -275,7 +277,7 @@ def _fit(
     limit = {}
     if run.flags.max_minutes is not None:
         storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
-        left = run.flags.max_minutes * 60 - (time.monotonic() - run.begun) - storing
+        left = run.flags.max_minutes * 60 - (run.clock() - run.begun) - storing
         limit["seconds"] = run.ranks.of_first(max(1.0, left))
     share = warm_start.newest_share(start, run.flags)
     learned = {"learned": share} if share < 1 else {}
@@ -300,6 +302,7 @@ def _fit(
         interrupted=lambda: bool(told_to_stop),
         now=now,
         ranks=run.ranks,
+        clock=run.clock,
         **limit,
     )
     state = run.ranks.decided(lambda: checkpoints.load(identity))
@@ -329,7 +332,7 @@ def _summary(
         "git_sha": run.environment.git_sha,
         "started": run.started,
         "first_step": progress.first_step,
-        "seconds": round(time.monotonic() - run.begun, 3),
+        "seconds": round(run.clock() - run.begun, 3),
         "cpu_minutes": _cpu_minutes(run, progress),
         "steps": progress.step,
         "stopped_by": progress.stopped_by,
@@ -356,7 +359,7 @@ def _core_seconds(run: Run) -> float:
 
 def _cpu_minutes(run: Run, progress: Progress) -> float:
     """What the run cost so far: its processes now, and the seconds that earlier ones of the same run trained."""
-    earlier = max(0.0, progress.seconds - (time.monotonic() - run.begun)) * run.ranks.size
+    earlier = max(0.0, progress.seconds - (run.clock() - run.begun)) * run.ranks.size
     return round((run.ranks.total(time.process_time()) + earlier) / 60, 3)
 
 

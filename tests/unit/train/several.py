@@ -18,7 +18,7 @@ _SECONDS = 60
 def on_ranks(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
     """What `work` returned on each rank, in their order; raises what a rank raised."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "pytest", "train.loop", "train.evaluate"])
+    context.set_forkserver_preload(["torch", "pytest", "train.loop", "train.evaluate", "torch.distributed.fsdp"])
     pipes = [context.Pipe(duplex=False) for _ in range(count)]
     places = places_here(Place(), count)
     processes = [
