@@ -12,7 +12,7 @@ import torch
 from train.launch import Place, places_here
 from train.ranks import Ranks, joined
 
-_SECONDS = 60
+_SECONDS = 120
 
 
 def on_ranks(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
