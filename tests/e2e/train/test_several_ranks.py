@@ -3,6 +3,8 @@
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,11 +23,25 @@ def staged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def start_two(folder: Path, *more: str) -> list[subprocess.Popen[str]]:
-    return [
-        start(process_environment(folder, **place.variables()), "train.main", *FLAGS, *more)
-        for place in places_here(Place(), 2)
-    ]
+@contextmanager
+def two_ranks(folder: Path, *more: str) -> Iterator[list[subprocess.Popen[str]]]:
+    """Both ranks, of which none is left behind."""
+    places = places_here(Place(), 2)
+    ranks = [start(process_environment(folder, **place.variables()), "train.main", *FLAGS, *more) for place in places]
+    try:
+        yield ranks
+    finally:
+        for process in ranks:
+            process.kill()
+            process.communicate()
+
+
+def codes(folder: Path) -> list[int]:
+    """What both ranks end with where nobody disturbs them."""
+    with two_ranks(folder) as ranks:
+        for process in ranks:
+            lines_after(process)
+        return [process.returncode for process in ranks]
 
 
 def test_two_processes_of_a_machine_store_one_model(staged: Path, tmp_path: Path) -> None:
@@ -42,19 +58,14 @@ def test_two_processes_of_a_machine_store_one_model(staged: Path, tmp_path: Path
 def test_ranks_that_were_stopped_by_a_signal_to_one_continue_to_the_same_bits(staged: Path, tmp_path: Path) -> None:
     for name in ("whole", "stopped"):
         shutil.copytree(staged, tmp_path / name / "staging")
-    for process in start_two(tmp_path / "whole"):
-        lines_after(process)
-        assert process.returncode == 0
-
-    first, second = start_two(tmp_path / "stopped")
-    wait_for_checkpoint(tmp_path / "stopped", first)
-    second.send_signal(signal.SIGTERM)
-    for process in (first, second):
-        lines_after(process)
-        assert process.returncode == 143
-    for process in start_two(tmp_path / "stopped"):
-        lines_after(process)
-        assert process.returncode == 0
+    assert codes(tmp_path / "whole") == [0, 0]
+    with two_ranks(tmp_path / "stopped") as (first, second):
+        wait_for_checkpoint(tmp_path / "stopped", first)
+        second.send_signal(signal.SIGTERM)
+        lines_after(first)
+        lines_after(second)
+        assert (first.returncode, second.returncode) == (143, 143)
+    assert codes(tmp_path / "stopped") == [0, 0]
     whole, stopped = weights(tmp_path / "whole"), weights(tmp_path / "stopped")
     assert whole.keys() == stopped.keys()
     assert all(stopped[name].equal(value) for name, value in whole.items())
@@ -62,11 +73,9 @@ def test_ranks_that_were_stopped_by_a_signal_to_one_continue_to_the_same_bits(st
 
 def test_a_rank_that_is_killed_ends_the_other_with_a_reason(staged: Path, tmp_path: Path) -> None:
     shutil.copytree(staged, tmp_path / "staging")
-    ranks = start_two(tmp_path, "--max-epochs", "100000", "--patience-epochs", "100000")
-    wait_for_checkpoint(tmp_path, ranks[0])
-    first, second = ranks
-    first.kill()
-    lines = lines_after(second)  # which waits two minutes at most
-    assert second.returncode == 1
-    assert "rank 1 lost another rank" in lines[-1]["message"]
-    lines_after(first)
+    with two_ranks(tmp_path, "--max-epochs", "100000", "--patience-epochs", "100000") as (first, second):
+        wait_for_checkpoint(tmp_path, first)
+        first.kill()
+        lines = lines_after(second)  # which waits two minutes at most
+        assert second.returncode == 1
+        assert "rank 1 lost another rank" in lines[-1]["message"]

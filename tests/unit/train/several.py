@@ -15,7 +15,7 @@ from train.ranks import Ranks, joined
 _SECONDS = 120
 
 
-def on_ranks(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
+def on_ranks(count: int, work: Callable[[Ranks], Any], *, seconds: float = _SECONDS) -> list[Any]:
     """What `work` returned on each rank, in their order; raises what a rank raised."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch", "pytest", "train.loop", "train.evaluate", "torch.distributed.fsdp"])
@@ -28,7 +28,7 @@ def on_ranks(count: int, work: Callable[[Ranks], Any]) -> list[Any]:
     for process in processes:
         process.start()
     try:
-        found = [receiver.recv() if receiver.poll(_SECONDS) else "no answer" for receiver, _ in pipes]
+        found = [receiver.recv() if receiver.poll(seconds) else "no answer" for receiver, _ in pipes]
     finally:
         for process in processes:
             process.join(_SECONDS)
