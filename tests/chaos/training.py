@@ -35,7 +35,7 @@ from tests.contract.cloud_process import CloudProcess
 from tests.unit.train.examples import job_environment
 
 FLAGS = ["--max-epochs", "12", "--width", "16", "--layers", "1", "--batch-tokens", "256", "--no-export"]
-FLAGS += ["--checkpoint-seconds", "0.05"]
+FLAGS += ["--checkpoint-steps", "10"]
 _BUCKET = "trainings"
 _TOUCHES = ("open", "os.rename", "os.remove")
 

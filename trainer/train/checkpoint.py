@@ -1,61 +1,99 @@
-"""Checkpoints that survive a kill at any moment.
+"""Checkpoints that survive a kill at any moment, and that training does not wait for.
 
-Owns: writing a training state under CHECKPOINT_DIR/RUN_ID and finding the newest whole one. Does not own: what is in
-it.
+Owns: copying a training state, writing it in the background, finding the newest whole one, and the cadence. Does not
+own: what is in a state, whether a run may continue from it (continuation.py), or how a folder holds several
+(checkpoint_folder.py).
 
-A state is one file named by its step; `latest.json` is written after it and names the newest files with their sha256,
-newest first. A file that is missing, cut short or altered is passed over for the one before. Where `latest.json` itself
-cannot be read, the whole ones among the files take its place. What nothing names is removed when a run continues.
+A state is copied in memory, which is all that training waits for. A thread writes the copy to this machine's disk, and
+from there to the bucket where CHECKPOINT_DIR is one. On return the newest one of both places that is whole is taken: a
+process that starts again on its machine has lost nothing even where the bucket was out of reach.
 """
 
-import hashlib
-import io
 import json
-import re
-import zipfile
+import os
+import shutil
+import sys
+import tempfile
+import threading
+import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
-from train.problems import Problem, refuse_if
-from train.storage import Folder
+from train.checkpoint_folder import CheckpointFolder, Entry, file_name, sha256_of
+from train.environment import storage_emulator
+from train.storage import Folder, LocalFolder
 
-LATEST_FILE = "latest.json"
-_KEPT = 2
-_ENTRY = ("file", "step", "sha256")
-_STEP_FILE = re.compile(r"step-\d{9,}\.pt")
+# Enough that one of them is from before a loss that is seen to diverge.
+KEPT = 3
+# Checkpoints may take this share of one core, whichever thread works for them.
+_SHARE = 0.015
+_NICE = 5
+
+
+class Saved(NamedTuple):
+    """A state, and what it was said to belong to."""
+
+    identity: dict[str, Any]
+    state: dict[str, Any]
+
+
+class NotFinite(ValueError):
+    """A state with numbers that are not finite: nothing good can follow from it."""
 
 
 class Checkpoints:
-    """The checkpoints of one run. Uploads happen in a thread of their own; `flush` waits for them, and `stored` hears
-    of each step whose state is safe.
-    """
+    """The checkpoints of one run. `stored` hears of each that is safe: step, seconds of writing."""
 
     def __init__(
-        self, folder: Folder, *, warn: Callable[[str], None], stored: Callable[[int], None] = lambda _step: None
+        self,
+        folder: Folder,
+        *,
+        warn: Callable[[str], None],
+        stored: Callable[[int, float], None] = lambda _step, _seconds: None,
+        kept: int = KEPT,
+        scratch: str | None = None,
     ) -> None:
-        self._folder = folder
+        self._uri = folder.uri
         self._warn = warn
         self._stored = stored
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        near = folder if isinstance(folder, LocalFolder) else LocalFolder(scratch or _scratch(folder.uri))
+        self._near = CheckpointFolder(near, kept=kept, warn=warn)
+        self._near_folder = near
+        self._far = None if near is folder else CheckpointFolder(folder, kept=kept, warn=warn)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint", initializer=_step_back)
         self._pending: Future[None] | None = None
         self._is_stored = False
+        self.written_in = 0.0  # CPU seconds, of the newest
+        self._copy: Any = None
+        self._serial = 0
+        self._lineage = ""
 
-    def save(self, state: dict[str, Any], *, step: int, identity: dict[str, Any]) -> None:
-        """Copies the state now and uploads it in the background, after the upload before it.
+    def save(self, state: dict[str, Any], *, step: int, identity: dict[str, Any], wait: bool = True) -> bool:
+        """Copies the state now and writes it in the background. Where the one before is still being written, this one
+        waits for it, or is left out (False) with `wait=False`.
 
-        `identity` says what the state belongs to (data, settings): only a run with the same may continue from it.
+        `identity` says what the state belongs to: data, settings.
         """
+        if not wait and self.is_writing:
+            return False
         self.flush()
-        buffer = io.BytesIO()
-        torch.save({"identity": json.dumps(identity), "state": state}, buffer)
-        self._pending = self._thread.submit(self._upload, buffer.getvalue(), step)
+        self._copy = _copied(state, self._copy, {})
+        self._pending = self._thread.submit(self._write, step, json.dumps(identity))
+        return True
+
+    @property
+    def is_writing(self) -> bool:
+        return self._pending is not None and not self._pending.done()
 
     def flush(self) -> bool:
-        """Waits for the upload under way; whether the newest state is stored. A failed upload warns: training is worth
-        more than one checkpoint.
+        """Waits for the write under way; whether the newest state is stored. A failed one warns: training is worth more
+        than one checkpoint.
         """
         pending, self._pending = self._pending, None
         if pending is None:
@@ -64,87 +102,138 @@ class Checkpoints:
             pending.result()
             self._is_stored = True
         except Exception as error:
-            self._warn(f"a checkpoint was not stored in {self._folder.uri}: {error}")
+            self._warn(f"a checkpoint was not stored in {self._uri}: {error}")
             self._is_stored = False
         return self._is_stored
 
-    def load(self, identity: dict[str, Any]) -> dict[str, Any] | None:
-        """The newest state that is whole; None where there is none. Refuses one that belongs to something else."""
-        entries = self._entries()
-        state = self._newest(entries, identity)
-        self._sweep({entry["file"] for entry in entries})
-        return state
+    def load(self, *, at_most_step: int | None = None) -> Saved | None:
+        """The newest state that is whole, of those up to a step where one is given; None where there is none."""
+        self.flush()
+        self._join()
+        places = [place for place in (self._near, self._far) if place is not None]
+        held = [(entry, place) for place in places for entry in place.entries()]
+        held.sort(key=lambda pair: -pair[0].serial)  # stable: this machine's copy comes first
+        self._serial = max([self._serial, *(entry.serial for entry, _ in held)])
+        saved = self._newest([pair for pair in held if at_most_step is None or pair[0].step <= at_most_step])
+        for place in places:
+            place.sweep({entry.file for entry, of in held if of is place})
+        return saved
 
-    def _newest(self, entries: list[dict[str, Any]], identity: dict[str, Any]) -> dict[str, Any] | None:
-        for entry in entries:
-            content = self._folder.read(entry["file"])
-            if content is not None and hashlib.sha256(content).hexdigest() == entry["sha256"]:
-                saved = torch.load(io.BytesIO(content), weights_only=True)
-                self._refuse_other(json.loads(saved["identity"]), identity)
-                return saved["state"]
-            self._warn(f"checkpoint {entry['file']} is missing or damaged: the one before it is taken")
+    def discard_scratch(self) -> None:
+        """Removes this machine's copies where the bucket has the newest; for a run that has ended."""
+        if self._far is not None and self._is_stored:
+            shutil.rmtree(self._near_folder.path, ignore_errors=True)
+
+    def _join(self) -> None:
+        """Finds out which history of this run's name is continued; copies of another one here are dropped."""
+        if self._lineage:
+            return
+        first = self._far or self._near
+        lineage = first.lineage()
+        self._lineage = lineage or uuid.uuid4().hex
+        if not lineage:
+            entries = first.entries()
+            try:
+                first.begin(self._lineage, entries)
+            except Exception as error:
+                self._warn(f"checkpoints cannot be stored in {self._uri}: {error}")
+        if self._far is not None and self._near.lineage() != self._lineage:
+            shutil.rmtree(self._near_folder.path, ignore_errors=True)
+
+    def _newest(self, held: list[tuple[Entry, CheckpointFolder]]) -> Saved | None:
+        for entry, place in held:
+            with place.whole(entry) as file:
+                if file is not None:
+                    saved = torch.load(file, weights_only=True)
+                    return Saved(json.loads(saved["identity"]), saved["state"])
+            self._warn(f"checkpoint {entry.file} is missing or damaged: the one before it is taken")
         return None
 
-    def _sweep(self, named: set[str]) -> None:
-        """Removes files of uploads that were cut off before `latest.json` named them."""
-        try:
-            for name in self._step_files():
-                if name not in named:
-                    self._folder.delete(name)
-        except Exception as error:
-            self._warn(f"files of unfinished checkpoints stay in {self._folder.uri}: {error}")
-
-    def _refuse_other(self, held: dict[str, Any], asked: dict[str, Any]) -> None:
-        fix = "Choose another RUN_ID, or remove the folder"
-        problems = [
-            Problem(
-                "RUN_ID",
-                self._folder.uri,
-                f"its checkpoint was made with {name} {held.get(name)!r}, not {value!r}",
-                fix,
-            )
-            for name, value in json.loads(json.dumps(asked)).items()
-            if held.get(name) != value
-        ]
-        refuse_if("checkpoint", problems)
-
-    def _entries(self) -> list[dict[str, Any]]:
-        latest = self._folder.read(LATEST_FILE)
-        if latest is not None:
-            try:
-                return [{key: entry[key] for key in _ENTRY} for entry in json.loads(latest)["checkpoints"]]
-            except (ValueError, KeyError, TypeError):
-                self._warn(f"{LATEST_FILE} is damaged: the newest whole checkpoint beside it is taken")
-        return self._found()
-
-    def _found(self) -> list[dict[str, Any]]:
-        """Entries of the whole files that lie there, newest first, as `latest.json` would name them."""
-        entries = []
-        for name in reversed(self._step_files()):
-            content = self._folder.read(name)
-            if content is not None and _is_whole(content):
-                step = int(name.removeprefix("step-").removesuffix(".pt"))
-                entries.append({"file": name, "step": step, "sha256": hashlib.sha256(content).hexdigest()})
-        return entries
-
-    def _step_files(self) -> list[str]:
-        return [name for name in self._folder.names() if _STEP_FILE.fullmatch(name)]
-
-    def _upload(self, content: bytes, step: int) -> None:
-        name = f"step-{step:09d}.pt"
-        entry = {"file": name, "step": step, "sha256": hashlib.sha256(content).hexdigest()}
-        entries = [entry, *(other for other in self._entries() if other["file"] != name)]
-        self._folder.write(name, content)
-        self._folder.write(LATEST_FILE, json.dumps({"checkpoints": entries[:_KEPT]}).encode())
-        self._stored(step)
-        for old in entries[_KEPT:]:
-            self._folder.delete(old["file"])
+    def _write(self, step: int, identity: str) -> None:
+        """In the thread: the copy to this machine's disk, then to the bucket. Each is committed by its index."""
+        begun, begun_cpu = time.monotonic(), time.thread_time()
+        if not _is_finite(self._copy):
+            raise NotFinite(f"the state after step {step} is not finite")
+        self._join()
+        self._serial += 1
+        name = file_name(step=step, serial=self._serial)
+        with self._near_folder.writing(name) as partial:
+            torch.save({"identity": identity, "state": self._copy}, partial)
+        file = self._near_folder.path / name
+        entry = Entry(name, step, self._serial, sha256_of(file))
+        self._near.commit(entry, lineage=self._lineage, file=None)
+        if self._far is not None:
+            self._far.commit(entry, lineage=self._lineage, file=file)
+        self.written_in = time.thread_time() - begun_cpu
+        self._stored(step, time.monotonic() - begun)
 
 
-def _is_whole(content: bytes) -> bool:
-    """Whether every part of the archive has its checksum."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            return archive.testzip() is None
-    except (zipfile.BadZipFile, ValueError, OSError, EOFError):
-        return False
+class Cadence:
+    """When a checkpoint is due: after so many seconds or steps. The seconds are stretched where copying a state, which
+    training waits for, and writing it, which may want its core, would take more than a share of them. `written_in`: the
+    CPU seconds that the newest was written in.
+    """
+
+    def __init__(
+        self,
+        *,
+        seconds: float,
+        steps: int,
+        step: int,
+        clock: Callable[[], float],
+        written_in: Callable[[], float] = lambda: 0.0,
+    ) -> None:
+        self._seconds, self._steps, self._clock, self._written_in = seconds, steps, clock, written_in
+        self._step = step
+        self._ended, self._paused = clock(), 0.0
+
+    def is_due(self, step: int) -> bool:
+        if self._steps and step - self._step >= self._steps:
+            return True
+        return self._clock() >= self._ended + max(self._seconds, (self._paused + self._written_in()) / _SHARE)
+
+    def run(self, save: Callable[[], object], step: int) -> None:
+        """Saves, and counts from there."""
+        begun = self._clock()
+        save()
+        self._ended = self._clock()
+        self._paused, self._step = self._ended - begun, step
+
+
+def _copied(value: Any, into: Any, copies: dict[tuple[Any, ...], torch.Tensor]) -> Any:
+    """A copy of a state in this machine's memory; `into` is the copy before, whose memory is used again. A tensor that
+    occurs twice is copied once, to `copies`: a large table is its own average.
+    """
+    if isinstance(value, torch.Tensor):
+        place = (value.data_ptr(), value.dtype, value.shape, value.stride())
+        if place not in copies:
+            fits = isinstance(into, torch.Tensor) and (into.shape, into.dtype) == (value.shape, value.dtype)
+            copies[place] = into.copy_(value.detach()) if fits else value.detach().to("cpu", copy=True)
+        return copies[place]
+    if isinstance(value, dict):
+        before = into if isinstance(into, dict) else {}
+        return {key: _copied(item, before.get(key), copies) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        held = into if isinstance(into, list | tuple) and len(into) == len(value) else [None] * len(value)
+        return [_copied(item, before, copies) for item, before in zip(value, held, strict=True)]
+    return value
+
+
+def _is_finite(value: Any) -> bool:
+    if isinstance(value, torch.Tensor):
+        return not value.is_floating_point() or bool(torch.isfinite(value.sum(dtype=torch.float64)))
+    if isinstance(value, dict):
+        return all(_is_finite(item) for item in value.values())
+    return all(_is_finite(item) for item in value) if isinstance(value, list | tuple) else True
+
+
+def _scratch(uri: str) -> str:
+    """This machine's place for the checkpoints of a bucket's folder."""
+    name = sha256(f"{storage_emulator()} {uri}".encode()).hexdigest()[:24]
+    return str(Path(tempfile.gettempdir()) / "recsys-checkpoints" / name)
+
+
+def _step_back() -> None:
+    """The thread yields to training where both want the same core. Only Linux has priorities of threads."""
+    if sys.platform == "linux":
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

@@ -1,8 +1,8 @@
 """The event log as sequences: columns in, one flat array of items ordered by user and time out.
 
 Owns: reading interactions (parquet or BigQuery), their checks, vocabularies, order, and the leave-one-out split. Does
-not own: batches (batches.py), what items are (item_features.py), or what a snapshot contains (the pipeline extracts
-it).
+not own: batches (batches.py), what items are (item_features.py, item_tags.py), or what a snapshot contains (the
+pipeline extracts it).
 
 Order is (timestamp, row order), stable: ties in time are common, and the file's order decides them. Shapes: N events, U
 users.
@@ -22,7 +22,8 @@ import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
 import pyarrow.parquet as pq
 
-from train.item_features import Feature, read_features
+from train.item_features import ID_COLUMN, Feature, features, read_items
+from train.item_tags import Tags, tags_of
 from train.problems import Problem, Refused, refuse_if
 from train.storage import Folder
 
@@ -50,6 +51,7 @@ class Sequences:
     times_N: np.ndarray
     fingerprint: str
     features: tuple[Feature, ...] = ()
+    tags: Tags | None = None
 
     @cached_property
     def lengths_U(self) -> np.ndarray:
@@ -91,7 +93,11 @@ def read_folder(folder: Folder) -> Sequences:
         rule = f"is not a readable parquet file ({str(error).splitlines()[0]})"
         raise Refused("data", [Problem(subject, f"{len(content)} bytes", rule, "Write the file again")]) from error
     read = sequences(table, fingerprint=_fingerprint(folder, content), subject=subject)
-    return replace(read, features=read_features(folder, read.catalog))
+    items = read_items(folder)
+    if items is None:
+        return read
+    tags = tags_of(items, read.catalog, id_column=ID_COLUMN)
+    return replace(read, features=features(items, read.catalog), tags=tags)
 
 
 def read_bigquery(*, project: str, table: str) -> Sequences:

@@ -9,6 +9,7 @@ import argparse
 import torch
 
 from train import warm_start
+from train.checkpoint import KEPT
 from train.presets import MOST_THREADS, add_flags
 from train.problems import Problem
 
@@ -28,7 +29,9 @@ def add_run_flags(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--processes", type=int, default=1, help="ranks on this machine, each with its threads (on GPUs: one for each)"
     )
-    result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="time between checkpoints")
+    result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="most time between checkpoints")
+    result.add_argument("--checkpoint-steps", type=int, default=0, help="most steps between them (default: any number)")
+    result.add_argument("--checkpoint-keep", type=int, default=KEPT, help="how many of the newest are kept")
     result.add_argument(
         "--health-port", type=int, help="serve /healthz and /metrics (default: HEALTH_PORT, else nothing)"
     )
@@ -67,6 +70,13 @@ def flag_problems(flags: argparse.Namespace) -> list[Problem]:
     if not 0 < flags.checkpoint_seconds <= 60 * 60 * 24 * 30:
         rule = "must be above 0 and at most 30 days"
         problems.append(Problem("--checkpoint-seconds", flags.checkpoint_seconds, rule, "Leave it out"))
+    if not 0 <= flags.checkpoint_steps <= 10**9:
+        rule = "must be between 0 (no limit) and 1,000,000,000"
+        problems.append(Problem("--checkpoint-steps", flags.checkpoint_steps, rule, "Leave it out"))
+    if not 1 <= flags.checkpoint_keep <= 1000:
+        problems.append(
+            Problem("--checkpoint-keep", flags.checkpoint_keep, "must be between 1 and 1000", "Leave it out")
+        )
     if flags.health_port is not None and not 0 < flags.health_port < 65536:
         problems.append(
             Problem("--health-port", flags.health_port, "must be a port between 1 and 65535", "Leave it out")

@@ -19,7 +19,7 @@ from train.problems import Problem, Refused
 from train.storage import Folder
 
 ITEMS_FILE = "items.parquet"
-_ID = "item_id"
+ID_COLUMN = "item_id"
 _MOST_VALUES = 1_000
 _LEAST_ITEMS_A_VALUE = 4
 
@@ -32,11 +32,11 @@ class Feature(NamedTuple):
     size: int
 
 
-def read_features(folder: Folder, catalog: pa.StringArray) -> tuple[Feature, ...]:
-    """The categories of a folder's items.parquet, none where there is no such file. Refuses one that cannot be read."""
+def read_items(folder: Folder) -> pa.Table | None:
+    """A folder's items.parquet; None where there is no such file. Refuses one that cannot be read or names no items."""
     content = folder.read(ITEMS_FILE)
     if content is None:
-        return ()
+        return None
     subject = f"{folder.uri}/{ITEMS_FILE}"
     try:
         table = pq.read_table(pa.BufferReader(content))
@@ -44,16 +44,16 @@ def read_features(folder: Folder, catalog: pa.StringArray) -> tuple[Feature, ...
         rule = f"is not a readable parquet file ({str(error).splitlines()[0]})"
         fix = "Write the file again, or remove it"
         raise Refused("data", [Problem(subject, f"{len(content)} bytes", rule, fix)]) from error
-    if table.column_names.count(_ID) != 1:
-        rule = f"must have one column {_ID!r}"
+    if table.column_names.count(ID_COLUMN) != 1:
+        rule = f"must have one column {ID_COLUMN!r}"
         raise Refused("data", [Problem(subject, table.column_names, rule, "Name the column of item ids so")])
-    return features(table, catalog)
+    return table
 
 
 def features(table: pa.Table, catalog: pa.StringArray) -> tuple[Feature, ...]:
     """The categories among a table's columns, in their order. Of an item's rows the first counts."""
-    row_V = pc.index_in(catalog, value_set=table[_ID].combine_chunks().cast(pa.string()))
-    found = [_feature(name, table[name], row_V) for name in table.column_names if name != _ID]
+    row_V = pc.index_in(catalog, value_set=table[ID_COLUMN].combine_chunks().cast(pa.string()))
+    found = [_feature(name, table[name], row_V) for name in table.column_names if name != ID_COLUMN]
     return tuple(feature for feature in found if feature is not None)
 
 

@@ -115,7 +115,9 @@ def further_ranks(places: Sequence[Place], argv: Sequence[str], *, run_id: str) 
     try:
         for place in places:
             environment = {**os.environ, **path, **place.variables(), "RUN_ID": run_id}
-            started.append(subprocess.Popen([sys.executable, "-m", "train.main", *argv], env=environment))
+            started.append(
+                subprocess.Popen([sys.executable, "-m", "train.main", *argv, "--processes", "1"], env=environment)
+            )
         yield
     finally:
         for process in started:

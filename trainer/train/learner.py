@@ -86,8 +86,9 @@ class FullLearner:
 
     def _loss(self, batch: Batch) -> torch.Tensor:
         model = self._model
-        hidden_TE = model(batch.items_BL).flatten(0, 1).index_select(0, batch.places_T)
-        parts = zip(model.by_member(hidden_TE), model.by_member(model.item_embedding.weight), strict=True)
+        rows_VE = model.item_rows()
+        hidden_TE = model.encode(F.embedding(batch.items_BL, rows_VE)).flatten(0, 1).index_select(0, batch.places_T)
+        parts = zip(model.by_member(hidden_TE), model.by_member(rows_VE), strict=True)
         losses = [
             full_cross_entropy(
                 hidden_TD, weights_VD, model.item_bias, batch.targets_T, low_precision=self._low_precision
@@ -137,8 +138,9 @@ class SampledLearner:
 
     def _loss(self, batch: Batch, drawn: Candidates, rows_RE: torch.Tensor, bias_R: torch.Tensor) -> torch.Tensor:
         model = self._model
-        hidden_TE = model.encode(F.embedding(batch.items_BL, rows_RE)).flatten(0, 1).index_select(0, batch.places_T)
-        parts = zip(model.by_member(hidden_TE), model.by_member(rows_RE[drawn.candidates_S]), strict=True)
+        read_RE = model.with_tags(rows_RE, drawn.rows_R)
+        hidden_TE = model.encode(F.embedding(batch.items_BL, read_RE)).flatten(0, 1).index_select(0, batch.places_T)
+        parts = zip(model.by_member(hidden_TE), model.by_member(read_RE[drawn.candidates_S]), strict=True)
         losses = [
             sampled_cross_entropy(
                 hidden_TD,

@@ -6,60 +6,41 @@ checkpoint is stored (1 where it could not be).
 """
 
 import argparse
-import math
 import signal
 import sys
 import time
 import traceback
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from train import environment as job_environment
 from train import warm_start
 from train.artifacts import write_model
-from train.checkpoint import Checkpoints
 from train.data import Sequences, read_bigquery, read_folder
-from train.environment import Environment
 from train.evaluate import evaluate
 from train.export import write_bundle
+from train.fitting import Fitting, StateLost, fit, prepared, stop_if_told
 from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
 from train.launch import Place, further_ranks, places_here
 from train.log import Log, now
-from train.loop import Interrupted, Progress, TrainingDiverged, TrainingLoop
-from train.model import SHAPES, ModelConfig, NextItemModel
-from train.presets import Settings, resolve, statistics
+from train.loop import Interrupted
+from train.model import NextItemModel
+from train.presets import resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
-from train.ranks import ALONE, RankLost, Ranks, joined
+from train.progress import Progress
+from train.ranking import Histories
+from train.ranks import RankLost, Ranks, joined
+from train.run import Run
 from train.serve import BUNDLE_FOLDER
+from train.steadiness import TrainingDiverged
 from train.storage import join, open_folder, probe
-from train.successors import feature_sizes
 from train.trackers import trackers
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
-_STORING_SECONDS = 2.0
-_EXPORT_SECONDS = 3.0
-_CORES_OF_A_GPU = 20  # small models leave most of one idle; this is what is left of it
-
-
-class StateLost(Exception):
-    """The process was told to stop, and its state is not stored."""
-
-
-class Run(NamedTuple):
-    """What every part of a run needs."""
-
-    environment: Environment
-    flags: argparse.Namespace
-    log: Log
-    started: str
-    begun: float  # what the clock showed when the process began
-    clock: Callable[[], float]
-    device: torch.device
-    ranks: Ranks = ALONE
 
 
 def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time.monotonic) -> int:
@@ -72,15 +53,10 @@ def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time
         environment = job_environment.load()
         refuse_if("flags", flag_problems(flags))
         here, *others = places_here(environment.place, flags.processes)
-        log = Log(
-            run_id=environment.run_id,
-            request_id=environment.request_id,
-            experiment=environment.experiment_name,
-            rank=here.rank,
-        )
-        again = [*(sys.argv[1:] if argv is None else argv), "--processes", "1"]
-        run = Run(environment, flags, log, started, begun, clock, _device(flags.device, here))
-        with further_ranks(others, again, run_id=environment.run_id):
+        names = (environment.run_id, environment.request_id, environment.experiment_name)
+        log = Log(run_id=names[0], request_id=names[1], experiment=names[2], rank=here.rank)
+        run = Run(environment, flags, log, started, begun, clock, told_to_stop=[], ranks=Ranks(here))
+        with further_ranks(others, sys.argv[1:] if argv is None else argv, run_id=environment.run_id):
             return _run(run, here)
     except Refused as refused:
         for problem in refused.problems:
@@ -105,12 +81,11 @@ def parser() -> argparse.ArgumentParser:
 
 def _run(run: Run, place: Place) -> int:
     torch.set_num_threads(run.flags.threads)
-    told_to_stop: list[int] = []
-    before = signal.signal(signal.SIGTERM, lambda number, _frame: told_to_stop.append(number))
+    before = signal.signal(signal.SIGTERM, lambda number, _frame: run.told_to_stop.append(number))
     health = _health(run) if place.rank == 0 else None
     try:
-        with joined(place, run.device) as ranks:
-            return _train(run._replace(ranks=ranks), told_to_stop)
+        with joined(place, run.device):
+            return _train(run)
     finally:
         signal.signal(signal.SIGTERM, before)
         if health:
@@ -131,20 +106,27 @@ def _health(run: Run) -> HealthServer | None:
     return health
 
 
-def _train(run: Run, told_to_stop: list[int]) -> int:
-    if run.ranks.is_first:
-        refuse_if("environment", _unwritable("MODEL_DIR", join(run.environment.model_dir, run.environment.run_id)))
+def _train(run: Run) -> int:
+    places = {"MODEL_DIR": run.environment.model_dir, "CHECKPOINT_DIR": run.environment.checkpoint_dir}
+    unwritable = [
+        problem
+        for name, uri in (places.items() if run.ranks.is_first else ())
+        for problem in _unwritable(name, join(uri, run.environment.run_id))
+    ]
+    refuse_if("environment", unwritable)
     sequences = _read(run)
     refuse_if("data", _of_other_bytes(run, sequences))
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
-    resolved = partial(resolve, data, core_seconds=_core_seconds(run))
+    resolved = partial(resolve, data, core_seconds=run.core_seconds())
     start = run.ranks.decided(
         lambda: warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
     )
     settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
+    fitting = prepared(run, sequences, settings, start)
+    settings = fitting.terms.settings
     run.log.info(
         "settings",
         settings=settings.model_dump(),
@@ -158,8 +140,18 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})
     state = "FAILED"
     try:
-        _fit_and_store(run, sequences, settings, start, told_to_stop)
-        state = "COMPLETE"
+        code = _ended(run, fitting, sequences)
+        state = "COMPLETE" if code == 0 else state
+        return code
+    finally:
+        for tracker in tracked:
+            tracker.finish(state)
+
+
+def _ended(run: Run, fitting: Fitting, sequences: Sequences) -> int:
+    """Trains and stores; the exit code."""
+    try:
+        _fit_and_store(run, fitting, sequences)
     except Interrupted:
         run.log.warning("told to stop: the checkpoint is stored, a job with this RUN_ID continues from it")
         return EXIT_TERMINATED
@@ -169,11 +161,9 @@ def _train(run: Run, told_to_stop: list[int]) -> int:
         )
         return 1
     except TrainingDiverged as diverged:
-        run.log.failure(f"training failed: {diverged}. Lower --learning-rate, now {settings.learning_rate}")
+        advice = f"Lower --learning-rate, now {fitting.terms.settings.learning_rate}, and choose another RUN_ID"
+        run.log.failure(f"training failed: {diverged}, and going back with a lower rate did not help. {advice}")
         return 1
-    finally:
-        for tracker in tracked:
-            tracker.finish(state)
     return 0
 
 
@@ -214,13 +204,16 @@ def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]
     return [Problem("data", source, rule, "Read a longer history")]
 
 
-def _fit_and_store(
-    run: Run, sequences: Sequences, settings: Settings, start: warm_start.Start, told_to_stop: list[int]
-) -> None:
-    model = _new_model(sequences, settings, start).to(run.device)
-    progress = _fit(run, model, sequences, settings, start, told_to_stop)
-    metrics = evaluate(sequences, model.scores, ranks=run.ranks)
-    training = _summary(run, sequences, settings, progress, metrics) | {"start": start.described()}
+def _fit_and_store(run: Run, fitting: Fitting, sequences: Sequences) -> None:
+    progress, model = fit(run, fitting), fitting.model
+    model.fold_tags()
+
+    def scores(histories: Histories) -> torch.Tensor:
+        stop_if_told(run, fitting)
+        return model.scores(histories)
+
+    metrics = evaluate(sequences, scores, ranks=run.ranks)
+    training = _summary(run, fitting, sequences, progress, metrics)
     if not run.ranks.is_first:
         return
     uri = join(run.environment.model_dir, run.environment.run_id)
@@ -229,6 +222,7 @@ def _fit_and_store(
     )
     if run.flags.export:
         _export(run, model, sequences, uri)
+    fitting.checkpoints.discard_scratch()
     run.log.info("model stored", uri=uri, stopped_by=progress.stopped_by, seconds=training["seconds"])
     for name, value in metrics.items():
         run.log.metric(name, value, step=progress.step)
@@ -250,79 +244,8 @@ def _export(run: Run, model: NextItemModel, sequences: Sequences, uri: str) -> N
         run.log.warning(f"the model has no serving bundle ({type(error).__name__}: {error}). {fix}")
 
 
-def _new_model(sequences: Sequences, settings: Settings, start: warm_start.Start) -> NextItemModel:
-    torch.manual_seed(settings.seed)
-    shape = {name: getattr(settings, name) for name in SHAPES}
-    model = NextItemModel(ModelConfig(items=len(sequences.catalog), feature_sizes=feature_sizes(sequences), **shape))
-    model.start_from_popularity(sequences.train_counts_V)
-    model.successors.fit(sequences)
-    if start.champion:
-        warm_start.carry_over(model, start.champion, sequences)
-    return model
-
-
-def _fit(
-    run: Run,
-    model: NextItemModel,
-    sequences: Sequences,
-    settings: Settings,
-    start: warm_start.Start,
-    told_to_stop: list[int],
-) -> Progress:
-    checkpoints = Checkpoints(
-        open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)),
-        warn=run.log.warning,
-        stored=lambda step: run.log.info("checkpoint stored", step=step),
-    )
-    limit = {}
-    if run.flags.max_minutes is not None:
-        storing = _STORING_SECONDS + (_EXPORT_SECONDS if run.flags.export else 0.0)
-        left = run.flags.max_minutes * 60 - (run.clock() - run.begun) - storing
-        limit["seconds"] = run.ranks.of_first(max(1.0, left))
-    share = warm_start.newest_share(start, run.flags)
-    learned = {"learned": share} if share < 1 else {}
-    identity = {
-        "fingerprint": sequences.fingerprint,
-        "settings": settings.model_dump(exclude={"max_epochs"}),
-        **learned,
-    }
-
-    def save(state: dict[str, Any], step: int) -> None:
-        if run.ranks.is_first:
-            checkpoints.save(state, step=step, identity=identity)
-
-    loop = TrainingLoop(
-        model,
-        sequences,
-        settings,
-        learned=warm_start.newest(sequences, share, context=settings.window),
-        log=run.log,
-        save=save,
-        save_every_seconds=run.flags.checkpoint_seconds,
-        interrupted=lambda: bool(told_to_stop),
-        now=now,
-        ranks=run.ranks,
-        clock=run.clock,
-        **limit,
-    )
-    state = run.ranks.decided(lambda: checkpoints.load(identity))
-    if state is not None:
-        loop.restore(state)
-        run.log.info("resumed", step=loop.progress.step)
-    elif start.champion:
-        loop.judge_the_start()
-    try:
-        return loop.run()
-    except Interrupted as interrupted:
-        if run.ranks.is_first and not checkpoints.flush():
-            raise StateLost(f"the checkpoint was not stored in {run.environment.checkpoint_dir}") from interrupted
-        raise
-    finally:
-        checkpoints.flush()
-
-
 def _summary(
-    run: Run, sequences: Sequences, settings: Settings, progress: Progress, metrics: dict[str, float]
+    run: Run, fitting: Fitting, sequences: Sequences, progress: Progress, metrics: dict[str, float]
 ) -> dict[str, Any]:
     """training.json, as contracts.run_artifacts.TrainingSummary describes it, with what else tells how the model came
     about.
@@ -332,8 +255,8 @@ def _summary(
         "git_sha": run.environment.git_sha,
         "started": run.started,
         "first_step": progress.first_step,
-        "seconds": round(run.clock() - run.begun, 3),
-        "cpu_minutes": _cpu_minutes(run, progress),
+        "seconds": round(run.seconds(), 3),
+        "cpu_minutes": run.cpu_minutes(progress.seconds),
         "steps": progress.step,
         "stopped_by": progress.stopped_by,
         "data_fingerprint": sequences.fingerprint,
@@ -345,28 +268,9 @@ def _summary(
         "best_step": progress.best_step,
         "successor_strength": progress.chosen_strength,
         "trained_on": "all but each user's last two events",
-        "settings": settings.model_dump(),
+        "settings": fitting.terms.settings.model_dump(),
+        "start": fitting.terms.start,
     }
-
-
-def _core_seconds(run: Run) -> float:
-    """The budget in seconds of one core; from the flags alone, so that a run that is started again gets the same."""
-    if run.flags.max_minutes is None:
-        return math.inf
-    cores = _CORES_OF_A_GPU if run.device.type == "cuda" else run.flags.threads
-    return run.flags.max_minutes * 60 * cores * run.ranks.size
-
-
-def _cpu_minutes(run: Run, progress: Progress) -> float:
-    """What the run cost so far: its processes now, and the seconds that earlier ones of the same run trained."""
-    earlier = max(0.0, progress.seconds - (run.clock() - run.begun)) * run.ranks.size
-    return round((run.ranks.total(time.process_time()) + earlier) / 60, 3)
-
-
-def _device(asked: str, place: Place) -> torch.device:
-    """The device of a rank: of several GPUs in a machine, each rank has its own."""
-    kind = ("cuda" if torch.cuda.is_available() else "cpu") if asked == "auto" else asked
-    return torch.device(kind, place.local_rank) if kind == "cuda" else torch.device(kind)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ The model may have several members, networks that share the item bias alone and 
 mean logit ranks (deep ensembles, Lakshminarayanan et al., NeurIPS 2017). Their embeddings stand side by side in one
 table, so that scoring is one product however many they are.
 
+Where items have tags (item_tags.py), an item's row is its own and those of its tags, in and out, as long as the model
+learns; then they are folded, so that what is stored, served and compared is a model without tags.
+
 Owns: the network and its scores. Does not own: the loss, training, or who is ranked. Histories are aligned left and
 padded right: under the causal mask no real place sees the padding.
 
@@ -24,8 +27,11 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 from torch.nn import functional as F
 
+from train.item_tags import Tags
 from train.ranking import Histories
 from train.successors import SuccessorCounts
+
+_ROW_SCALE = 0.02
 
 
 class ModelConfig(BaseModel):
@@ -51,26 +57,60 @@ SHAPES = tuple(name for name in ModelConfig.model_fields if name not in ("items"
 class NextItemModel(nn.Module):
     """Scores the catalog for the item that comes after each place of a history."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, tags: Tags | None = None) -> None:
         super().__init__()
         self.config = config
         self.item_embedding = nn.Embedding(config.items, config.members * config.width)
+        self.tag_embedding: nn.Embedding | None = None
         self.item_bias = nn.Parameter(torch.zeros(config.items))
         self.members = nn.ModuleList(_Member(config) for _ in range(config.members))
         self.successors = SuccessorCounts(config.items, feature_sizes=config.feature_sizes)
         self.mask_HLL: torch.Tensor
         self.register_buffer("mask_HLL", recency_mask(config), persistent=False)
-        nn.init.normal_(self.item_embedding.weight, std=0.02)
+        nn.init.normal_(self.item_embedding.weight, std=_ROW_SCALE)
+        if tags is not None:
+            self.tags_VK: torch.Tensor
+            self.own_V1: torch.Tensor
+            self.register_buffer("tags_VK", torch.from_numpy(tags.tags_VK), persistent=False)
+            self.register_buffer("own_V1", torch.ones(config.items, 1), persistent=False)
+            self.tag_embedding = nn.Embedding(tags.size + 1, config.members * config.width, padding_idx=tags.size)
+            with torch.no_grad():
+                self.tag_embedding.weight[:-1].normal_(std=_ROW_SCALE)
 
     def start_from_popularity(self, counts_V: np.ndarray) -> None:
-        """Sets the item bias to log popularity, so that the first steps need not learn it."""
+        """Sets the item bias to log popularity, so that the first steps need not learn it. An item with tags that never
+        occurs has no row of its own: all that such a row could learn is to stand apart from whoever was asked.
+        """
         log_V = np.log(counts_V + 1.0)
         with torch.no_grad():
             self.item_bias.copy_(torch.from_numpy(log_V - log_V.max()))
+            if self.tag_embedding:
+                has_tags_V = (self.tags_VK < self.tag_embedding.num_embeddings - 1).any(1)
+                has_events_V = torch.from_numpy(counts_V > 0).to(has_tags_V.device)
+                self.own_V1.copy_((has_events_V | ~has_tags_V)[:, None])
 
     def forward(self, items_BL: torch.Tensor) -> torch.Tensor:
         """hidden_BLE: at each place, what each member knows after its item."""
-        return self.encode(self.item_embedding(items_BL))
+        return self.encode(F.embedding(items_BL, self.item_rows()))
+
+    def item_rows(self) -> torch.Tensor:
+        """rows_VE by which items are read and ranked."""
+        return self.with_tags(self.item_embedding.weight)
+
+    def with_tags(self, own_RE: torch.Tensor, items_R: torch.Tensor | None = None) -> torch.Tensor:
+        """The items' own rows and the sum of their tags' rows; of all items by default."""
+        if self.tag_embedding is None:
+            return own_RE
+        own_R1, tags_RK = (part if items_R is None else part[items_R] for part in (self.own_V1, self.tags_VK))
+        none = self.tag_embedding.padding_idx
+        return own_RE * own_R1 + F.embedding_bag(tags_RK, self.tag_embedding.weight, mode="sum", padding_idx=none)
+
+    @torch.no_grad()
+    def fold_tags(self) -> None:
+        """Makes what the tags add a part of the items' own rows: scores stay, and the tags are no longer needed."""
+        if self.tag_embedding:
+            self.item_embedding.weight.copy_(self.item_rows())
+            self.tag_embedding = None
 
     def encode(self, embedded_BLE: torch.Tensor) -> torch.Tensor:
         """hidden_BLE of items whose embeddings are given."""
@@ -86,7 +126,7 @@ class NextItemModel(nn.Module):
 
     def logits(self, hidden_BE: torch.Tensor) -> torch.Tensor:
         """logits_BV of the network alone, the members' mean."""
-        return torch.addmm(self.item_bias, hidden_BE, self.item_embedding.weight.T, alpha=1 / self.config.members)
+        return torch.addmm(self.item_bias, hidden_BE, self.item_rows().T, alpha=1 / self.config.members)
 
     def read(self, histories: Histories) -> tuple[torch.Tensor, torch.Tensor]:
         """items_BL and lengths_B of the newest items of each history, as many as the window holds."""

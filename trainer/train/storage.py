@@ -3,6 +3,10 @@
 Owns: reading, atomic writing and listing of named files in a folder. Does not own: what the files mean.
 """
 
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -25,6 +29,14 @@ class Folder(Protocol):
         ...
 
     def write(self, name: str, content: bytes) -> None: ...
+
+    def copy_in(self, name: str, file: Path) -> None:
+        """Writes what a file on this machine holds, without reading it into memory."""
+        ...
+
+    def copy_out(self, name: str, file: Path) -> bool:
+        """Writes the content to a file on this machine; False where there is no such file here."""
+        ...
 
     def names(self) -> list[str]:
         """The files directly in the folder, sorted; empty where there is no folder."""
@@ -63,27 +75,48 @@ class LocalFolder:
 
     def __init__(self, path: str) -> None:
         self.uri = path.rstrip("/") or "/"
-        self._path = Path(self.uri)
+        self.path = Path(self.uri)
 
     def read(self, name: str) -> bytes | None:
         try:
-            return (self._path / name).read_bytes()
+            return (self.path / name).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
 
     def write(self, name: str, content: bytes) -> None:
-        self._path.mkdir(parents=True, exist_ok=True)
-        partial = self._path / f".{name}.partial"
-        partial.write_bytes(content)
-        partial.replace(self._path / name)
+        with self.writing(name) as partial:
+            partial.write_bytes(content)
+
+    def copy_in(self, name: str, file: Path) -> None:
+        with self.writing(name) as partial:
+            shutil.copyfile(file, partial)
+
+    def copy_out(self, name: str, file: Path) -> bool:
+        try:
+            shutil.copyfile(self.path / name, file)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        return True
+
+    @contextmanager
+    def writing(self, name: str) -> Iterator[Path]:
+        """A file to write, which becomes `name` at the end if nothing was raised; on disk before it is seen, so that a
+        machine that loses its power has the old or the new one, too.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        partial = self.path / f".{name}.partial"
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(self.path / name)
 
     def names(self) -> list[str]:
-        if not self._path.is_dir():
+        if not self.path.is_dir():
             return []
-        return sorted(file.name for file in self._path.iterdir() if file.is_file() and not file.name.startswith("."))
+        return sorted(file.name for file in self.path.iterdir() if file.is_file() and not file.name.startswith("."))
 
     def delete(self, name: str) -> None:
-        (self._path / name).unlink(missing_ok=True)
+        (self.path / name).unlink(missing_ok=True)
 
 
 class BucketFolder:
@@ -110,6 +143,20 @@ class BucketFolder:
 
         kind = _KINDS.get(Path(name).suffix, "application/octet-stream")
         self._bucket.blob(self._prefix + name).upload_from_string(content, content_type=kind, retry=DEFAULT_RETRY)
+
+    def copy_in(self, name: str, file: Path) -> None:
+        from google.cloud.storage.retry import DEFAULT_RETRY
+
+        self._bucket.blob(self._prefix + name).upload_from_filename(str(file), retry=DEFAULT_RETRY)
+
+    def copy_out(self, name: str, file: Path) -> bool:
+        from google.api_core.exceptions import NotFound
+
+        try:
+            self._bucket.blob(self._prefix + name).download_to_filename(str(file))
+        except NotFound:
+            return False
+        return True
 
     def names(self) -> list[str]:
         blobs = self._bucket.client.list_blobs(self._bucket, prefix=self._prefix, delimiter="/")

@@ -34,6 +34,7 @@ from train.transitions import transitions
 AUTO, FRESH, WARM, FINE_TUNE = "auto", "fresh", "warm", "fine-tune"
 FROM_SNAPSHOT = "champion"  # --warm-start: the model that snapshot.json names
 ITEM_ROWS = ("item_embedding.weight", "item_bias")
+TAG_ROWS = "tag_embedding.weight"  # folded into the items' where a model is stored
 # What the data may have gained, as a share of the events to learn from. Measured on a generated shop, 2026-11-24,
 # quality and CPU-minutes against fresh models: days of 0.3%: fine-tuned 102% for 12%, warm 99% for 21%; half months of
 # 5%: fine-tuned 98% for 16%, warm 99% for 30%; two months of 20%: fine-tuned 91%, warm 96% for 30%.
@@ -216,14 +217,15 @@ def carry_over(model: NextItemModel, champion: Champion, sequences: Sequences) -
     """Gives a new model the champion's weights; how many items of its catalog the champion did not know.
 
     Rows of known items are copied. A new item's row is the mean row of the known items before and after it in the
-    events to learn from, or of all known items; its bias is the popular start's, moved as those of known items were.
+    events to learn from, else the sum of its tags' rows, else the mean row of all known items; its bias is the popular
+    start's, moved as those of known items were.
     """
     old_V = pc.index_in(sequences.catalog, value_set=champion.catalog)
     old_V = torch.from_numpy(old_V.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64))
     known_V = old_V >= 0
     held, given = model.state_dict(), champion.model.state_dict()
     for name, parameter in model.named_parameters():
-        if name not in ITEM_ROWS:
+        if name not in (*ITEM_ROWS, TAG_ROWS):
             parameter.copy_(given[name])
     bias_V, given_bias_O = held["item_bias"], given["item_bias"]
     moved = (given_bias_O[old_V[known_V]] - bias_V[known_V]).mean() if known_V.any() else 0.0
@@ -232,12 +234,16 @@ def carry_over(model: NextItemModel, champion: Champion, sequences: Sequences) -
     rows_VE, given_OE = held["item_embedding.weight"], given["item_embedding.weight"]
     rows_VE[known_V] = given_OE[old_V[known_V]]
     unknown = int((~known_V).sum())
+    placed_V = known_V
     if unknown:
-        _start_new_rows(rows_VE, known_V, sequences)
+        placed_V = known_V | _start_new_rows(rows_VE, known_V, sequences)
+    if model.tag_embedding and known_V.any():
+        _start_tag_rows(model, model.tag_embedding.weight, known_V, placed_V)
     return unknown
 
 
-def _start_new_rows(rows_VE: torch.Tensor, known_V: torch.Tensor, sequences: Sequences) -> None:
+def _start_new_rows(rows_VE: torch.Tensor, known_V: torch.Tensor, sequences: Sequences) -> torch.Tensor:
+    """Sets the rows of new items; which of all items have neighbours that are known."""
     pairs = transitions(sequences)
     one_E = torch.from_numpy(np.concatenate([pairs.item_E, pairs.next_E]))
     other_E = torch.from_numpy(np.concatenate([pairs.next_E, pairs.item_E]))
@@ -250,6 +256,25 @@ def _start_new_rows(rows_VE: torch.Tensor, known_V: torch.Tensor, sequences: Seq
     new = (~known_V).nonzero()[:, 0]
     near_VE = torch.where(weight_V[new, None] > 0, summed_VE[new] / weight_V[new, None].clamp_min(1), mean_E)
     rows_VE[new] = near_VE + torch.randn_like(near_VE) * _NOISE
+    return weight_V > 0
+
+
+def _start_tag_rows(model: NextItemModel, table: torch.Tensor, known_V: torch.Tensor, placed_V: torch.Tensor) -> None:
+    """Gives each tag the mean of its known items' rows, in which an item's tags have equal parts. Items whose place is
+    known keep it, others are placed by their tags.
+    """
+    rows_VE, tags_VK = model.item_embedding.weight, model.tags_VK
+    none = len(table) - 1
+    tags_V1 = (tags_VK < none).sum(1, keepdim=True)
+    part_VE = rows_VE / tags_V1.clamp_min(1)
+    table.zero_()
+    for tags_V in tags_VK.T:
+        table.index_add_(0, tags_V[known_V], part_VE[known_V])
+    table.div_(torch.bincount(tags_VK[known_V].flatten(), minlength=len(table)).clamp_min(1)[:, None])
+    table[none] = 0
+    rows_VE[~placed_V & (tags_V1[:, 0] > 0)] = 0
+    placed = placed_V.nonzero()[:, 0]
+    rows_VE[placed] -= model.with_tags(torch.zeros_like(rows_VE[placed]), placed)
 
 
 def newest(sequences: Sequences, share: float, *, context: int) -> Sequences:

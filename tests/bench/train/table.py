@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from train.metrics import PRIMARY
 
 from tests.bench.train.contestants import FACTORS, FLOOR, NEURAL, OURS
-from tests.bench.train.points import chosen
+from tests.bench.train.points import CAP, chosen
 from tests.bench.train.results import newest
 
 _HEAD = (
@@ -129,7 +129,8 @@ def _line(row: Row) -> str:
         times = "" if row.reached is None or row.kind == FLOOR else f"{row.seconds / row.reached:.2g}"
     result = row.result
     cells = [row.name, quality, f"{row.hits:.4f}", f"{row.seconds:.4g}", reached, times]
-    return "| " + " | ".join([*cells, result["ended"], f"{result['peak_gb']:.1f}", result["version"]]) + " |"
+    ended = f"{CAP}, {result['cap_seconds']:g} s" if result["ended"] == CAP else result["ended"]
+    return "| " + " | ".join([*cells, ended, f"{result['peak_gb']:.1f}", result["version"]]) + " |"
 
 
 def _recipes(results: Sequence[dict[str, Any]]) -> str:
@@ -150,15 +151,15 @@ _PREAMBLE = """\
 Written by `make bench-train DATA=folder` from tests/bench/train/results.jsonl; not by hand.
 
 Every trainer gets the same events in the same order, learns from all but each user's last two, may choose by the one
-before the last (4,000 users' at most), and is judged on the last by the same code: full ranking over the whole catalog,
-seen items filtered, ties half against, the validation item a part of the history. One thread each,
-600 CPU-seconds at most, one seed where none is told. CPU-seconds are those of training with what it prepares, the user
-and system time of all its threads; importing libraries, and our judging at growing intervals, cost nobody anything.
-This trainer runs as `python -m train.main --max-minutes N` on a clock of CPU time: all it does counts, its own
-validation and the ranking of the test items too. It reads items.parquet where there is one; the others get events
-alone. They end at the cap, or once validation has not risen for three points. A peer has
-reached its result at the first point with at least that quality on the test items; this trainer, with the cheapest
-whole run that has it. The others' processes keep freed memory (glibc's `MALLOC_` settings), which is
-worth up to a third of their time; this trainer runs without.
+before the last (4,000 users' at most), and is judged on the last by the same code: full ranking over the whole
+catalog, seen items filtered, ties half against, the validation item a part of the history. One thread each, at most
+600 CPU-seconds or the cap that is told, one seed where none is. CPU-seconds are those of training with what it
+prepares, the user and system time of all its threads; importing libraries, and our judging at growing intervals, cost
+nobody anything. This trainer runs as `python -m train.main --max-minutes N` on a clock of CPU time: all it does
+counts, its own validation and the ranking of the test items too. It reads items.parquet where there is one; the
+others get events alone. They end at the cap, or once validation has not risen for three points. A peer has reached
+its result at the first point with at least that quality on the test items; this trainer, with the cheapest whole run
+that has it. The others' processes keep freed memory (glibc's `MALLOC_` settings), which is worth up to a third of
+their time; this trainer runs without.
 
 ![Quality over CPU time]({picture})"""

@@ -66,7 +66,7 @@ def lines_after(process: subprocess.Popen[str]) -> list[dict[str, Any]]:
 def wait_for_checkpoint(folder: Path, process: subprocess.Popen[str]) -> None:
     latest = folder / "checkpoints" / "run-1" / "latest.json"
     deadline = time.monotonic() + 60
-    while not latest.is_file():
+    while not latest.is_file() or len(json.loads(latest.read_text())["checkpoints"]) < 2:  # the first is of step 0
         assert process.poll() is None, "the run ended before its first checkpoint"
         assert time.monotonic() < deadline
         time.sleep(0.01)

@@ -1,28 +1,24 @@
-"""Checkpoints and model files: whole or not there."""
+"""Checkpoints: whole or not there."""
 
+import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow as pa
 import pytest
 import torch
-from train import artifacts
-from train.artifacts import MANIFEST_FILE, WEIGHTS_FILE, read_json, read_model, write_model
-from train.champion import TranslatedModel
-from train.checkpoint import LATEST_FILE, Checkpoints
-from train.model import SHAPES, NextItemModel
+from train.checkpoint import Checkpoints
+from train.checkpoint_folder import LATEST_FILE
 from train.problems import Refused
-from train.ranking import Histories
-from train.storage import LocalFolder, join, open_folder
-
-from tests.unit.train.examples import sequences_of, small_config
+from train.storage import LocalFolder, open_folder
 
 IDENTITY = {"fingerprint": "f00d", "settings": {"width": 8}}
 
 
-def saved(folder: Path, *steps: int, warnings: list[str] | None = None) -> Checkpoints:
-    checkpoints = Checkpoints(LocalFolder(str(folder)), warn=(warnings if warnings is not None else []).append)
+def saved(folder: Path, *steps: int, warnings: list[str] | None = None, **options: Any) -> Checkpoints:
+    """Checkpoints of a run that continues there and stores so many."""
+    warn = (warnings if warnings is not None else []).append
+    checkpoints = Checkpoints(LocalFolder(str(folder)), warn=warn, **{"kept": 2, **options})
+    checkpoints.load()
     for step in steps:
         checkpoints.save({"step": torch.tensor(step), "progress": "x"}, step=step, identity=IDENTITY)
     checkpoints.flush()
@@ -30,205 +26,101 @@ def saved(folder: Path, *steps: int, warnings: list[str] | None = None) -> Check
 
 
 def test_the_newest_checkpoint_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
-    state = saved(tmp_path, 1, 2, 3).load(IDENTITY)
-    assert state is not None
-    assert int(state["step"]) == 3
-    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000002.pt", "step-000000003.pt"]
+    newest = saved(tmp_path, 1, 2, 3).load()
+    assert newest is not None
+    assert int(newest.state["step"]) == 3
+    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000002-000002.pt", "step-000000003-000003.pt"]
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered", "missing"])
 def test_a_damaged_checkpoint_is_passed_over_for_the_one_before(tmp_path: Path, damage: str) -> None:
     warnings: list[str] = []
     checkpoints = saved(tmp_path, 1, 2, warnings=warnings)
-    newest = tmp_path / "step-000000002.pt"
-    content = newest.read_bytes()
+    file = tmp_path / "step-000000002-000002.pt"
+    content = file.read_bytes()
     if damage == "missing":
-        newest.unlink()
+        file.unlink()
     else:
-        newest.write_bytes(content[:100] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
-    state = checkpoints.load(IDENTITY)
-    assert state is not None
-    assert int(state["step"]) == 1
-    assert "step-000000002.pt is missing or damaged" in warnings[0]
+        file.write_bytes(content[:100] if damage == "cut" else content[:-1] + bytes([content[-1] ^ 1]))
+    newest = checkpoints.load()
+    assert newest is not None
+    assert int(newest.state["step"]) == 1
+    assert "step-000000002-000002.pt is missing or damaged" in warnings[0]
 
 
 def test_a_half_written_upload_leaves_the_one_before(tmp_path: Path) -> None:
     checkpoints = saved(tmp_path, 1)
-    (tmp_path / "step-000000009.pt").write_bytes(b"half")  # killed before latest.json named it
-    state = checkpoints.load(IDENTITY)
-    assert state is not None
-    assert int(state["step"]) == 1
-    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000001.pt"]
+    (tmp_path / "step-000000009-000009.pt").write_bytes(b"half")  # killed before latest.json named it
+    newest = checkpoints.load()
+    assert newest is not None
+    assert int(newest.state["step"]) == 1
+    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000001-000001.pt"]
 
 
-@pytest.mark.parametrize("index", ["{", "[]", '{"checkpoints": [{"file": "step-000000001.pt"}]}', None])
+@pytest.mark.parametrize("index", ["{", "[]", '{"checkpoints": [{"file": "step-000000001-000001.pt"}]}', None])
 def test_without_a_readable_index_the_newest_whole_file_is_taken(tmp_path: Path, index: str | None) -> None:
     warnings: list[str] = []
     checkpoints = saved(tmp_path, 1, 2, warnings=warnings)
-    content = (tmp_path / "step-000000002.pt").read_bytes()
-    (tmp_path / "step-000000003.pt").write_bytes(content[: len(content) // 2])
+    content = (tmp_path / "step-000000002-000002.pt").read_bytes()
+    (tmp_path / "step-000000003-000003.pt").write_bytes(content[: len(content) // 2])
     middle = content.index(b"progress") + 3
     altered = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-    (tmp_path / "step-000000004.pt").write_bytes(altered)
+    (tmp_path / "step-000000004-000004.pt").write_bytes(altered)
     if index is None:
         (tmp_path / LATEST_FILE).unlink()
     else:
         (tmp_path / LATEST_FILE).write_text(index)
-    state = checkpoints.load(IDENTITY)
-    assert state is not None
-    assert int(state["step"]) == 2
+    newest = checkpoints.load()
+    assert newest is not None
+    assert int(newest.state["step"]) == 2
     assert [LATEST_FILE in warning for warning in warnings] == ([] if index is None else [True])
     saved(tmp_path, 5)
     names = LocalFolder(str(tmp_path)).names()
-    assert names == [LATEST_FILE, "step-000000002.pt", "step-000000005.pt"]
+    assert names == [LATEST_FILE, "step-000000002-000002.pt", "step-000000005-000003.pt"]
 
 
 def test_no_checkpoint_is_none_and_a_broken_index_warns(tmp_path: Path) -> None:
     warnings: list[str] = []
     checkpoints = saved(tmp_path / "run", warnings=warnings)
-    assert checkpoints.load(IDENTITY) is None
-    (tmp_path / "run").mkdir()
+    assert checkpoints.load() is None
     (tmp_path / "run" / LATEST_FILE).write_text("{")
-    assert checkpoints.load(IDENTITY) is None
+    assert checkpoints.load() is None
     assert "damaged" in warnings[0]
 
 
-def test_a_checkpoint_of_other_data_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(Refused, match="'f00d', not 'beef'"):
-        saved(tmp_path, 1).load({**IDENTITY, "fingerprint": "beef"})
+def test_checkpoints_of_another_format_are_refused_and_stay(tmp_path: Path) -> None:
+    first = {"checkpoints": [{"file": "step-000000001.pt", "step": 1, "sha256": "f00d"}]}
+    (tmp_path / "step-000000001.pt").write_bytes(b"of the first format")
+    for index, held in ((first, "1"), ({"format": 9, "checkpoints": []}, "9")):
+        (tmp_path / LATEST_FILE).write_text(json.dumps(index))
+        with pytest.raises(Refused, match=f"of format {held}, and this image reads format 2"):
+            saved(tmp_path)
+    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000001.pt"]
+
+
+def test_a_tensor_that_occurs_twice_is_written_once_and_comes_back_in_both_places(tmp_path: Path) -> None:
+    table = torch.rand(100_000)
+    checkpoints = Checkpoints(LocalFolder(str(tmp_path)), warn=pytest.fail)
+    for step in (1, 2):
+        table += 1
+        checkpoints.save({"parameters": [table], "average": [table]}, step=step, identity=IDENTITY)
+        checkpoints.flush()
+        file = tmp_path / f"step-{step:09d}-{step:06d}.pt"
+        assert file.stat().st_size < 1.5 * table.nbytes
+    newest = checkpoints.load()
+    assert newest is not None
+    assert newest.identity == IDENTITY
+    assert all(torch.equal(newest.state[name][0], table) for name in ("parameters", "average"))
 
 
 def test_a_failed_upload_warns_and_training_goes_on(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     warnings: list[str] = []
     checkpoints = saved(tmp_path / "file", 1, warnings=warnings)
-    assert "was not stored" in warnings[0]
+    assert "cannot be stored" in warnings[0]
+    assert "was not stored" in warnings[1]
     assert not checkpoints.flush()
     assert saved(tmp_path / "folder", 1).flush()
-
-
-def small_model(items: int) -> NextItemModel:
-    torch.manual_seed(0)
-    return NextItemModel(small_config(items=items)).eval()
-
-
-def test_a_model_comes_back_with_the_same_scores(tmp_path: Path) -> None:
-    folder = open_folder(join(str(tmp_path), "models", "run"))
-    model, catalog = small_model(3), pa.array(["a", "b", "c"])
-    model.successors.strength.fill_(0.5)
-    write_model(
-        folder, model=model, catalog=catalog, counts_V=np.array([1, 2, 3]), training={"run_id": "run", "git_sha": "abc"}
-    )
-    again, its_catalog = read_model(folder)
-    histories = Histories(np.array([0, 1, 2]), np.array([0]), np.array([3]))
-    assert torch.equal(again.scores(histories), model.scores(histories))
-    assert its_catalog.to_pylist() == catalog.to_pylist()
-    manifest = read_json(folder, MANIFEST_FILE) or {}
-    assert (manifest["run_id"], manifest["git_sha"]) == ("run", "abc")
-
-
-def test_a_folder_without_a_whole_model_is_refused(tmp_path: Path) -> None:
-    folder = open_folder(str(tmp_path))
-    with pytest.raises(Refused, match=r"holds no manifest\.json"):
-        read_model(folder)
-    write_model(
-        folder,
-        model=small_model(2),
-        catalog=pa.array(["a", "b"]),
-        counts_V=np.array([1, 1]),
-        training={"run_id": "r", "git_sha": ""},
-    )
-    (tmp_path / WEIGHTS_FILE).write_bytes(b"other")
-    with pytest.raises(Refused, match="differs from its manifest"):
-        read_model(folder)
-
-
-@pytest.mark.parametrize("changed", [{"format": 9}, {"kind": "table"}])
-def test_a_model_of_another_format_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any]
-) -> None:
-    for name, value in changed.items():
-        monkeypatch.setattr(artifacts, f"_{name.upper()}", value)
-    folder = open_folder(str(tmp_path))
-    training = {"run_id": "r", "git_sha": ""}
-    write_model(folder, model=small_model(1), catalog=pa.array(["a"]), counts_V=np.array([1]), training=training)
-    monkeypatch.undo()
-    with pytest.raises(Refused, match=f"{next(iter(changed.values()))!r}.*and this image reads"):
-        read_model(folder)
-
-
-@pytest.mark.parametrize("form", [1, 2])
-def test_a_model_of_an_older_format_ranks_as_it_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, form: int) -> None:
-    """The first had one network, whose blocks and norm stood beside the embedding; both knew what followed the last
-    item alone, by what each of the kept ones gains.
-    """
-    model = small_model(3)
-    held = {name: value for name, value in model.state_dict().items() if not name.startswith("successors.")}
-    next_VS, gain_VS = torch.zeros(3, 64, dtype=torch.int32), torch.zeros(3, 64)
-    next_VS[0, :2], gain_VS[0, :2] = torch.tensor([2, 1]), torch.tensor([1.5, 0.5])
-    counts = {"next_VS": next_VS, "gain_VS": gain_VS, "strength": torch.tensor(0.5)}
-    before = {**held, **{f"successors.{name}": value for name, value in counts.items()}}
-    shape = {name: getattr(model.config, name) for name in SHAPES if form > 1 or name != "members"} | {"items": 3}
-    if form == 1:
-        before = {name.removeprefix("members.0."): value for name, value in before.items()}
-    monkeypatch.setattr(artifacts, "_FORMAT", form)
-    monkeypatch.setattr(type(model), "state_dict", lambda _model: before)
-    monkeypatch.setattr(type(model.config), "model_dump", lambda _config: shape)
-    folder, training = open_folder(str(tmp_path)), {"run_id": "r", "git_sha": ""}
-    counts_V, catalog = np.array([1, 2, 3]), pa.array(["a", "b", "c"])
-    write_model(folder, model=model, catalog=catalog, counts_V=counts_V, training=training)
-    monkeypatch.undo()
-
-    again, _ = read_model(folder)
-
-    assert again.config == model.config
-    histories = Histories(np.array([1, 0, 2]), np.array([0, 0]), np.array([2, 3]))
-    logits_BV = model.last_logits(*model.read(histories))
-    logits_BV[0, 2] += 0.5 * 1.5
-    logits_BV[0, 1] += 0.5 * 0.5
-    torch.testing.assert_close(again.scores(histories), logits_BV)
-
-
-def test_the_manifest_is_written_last(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    names: list[str] = []
-    write = LocalFolder.write
-
-    def noted(folder: LocalFolder, name: str, content: bytes) -> None:
-        names.append(name)
-        write(folder, name, content)
-
-    monkeypatch.setattr(LocalFolder, "write", noted)
-    write_model(
-        open_folder(str(tmp_path)),
-        model=small_model(2),
-        catalog=pa.array(["a", "b"]),
-        counts_V=np.array([1, 1]),
-        training={"run_id": "r", "git_sha": ""},
-    )
-    assert names[-1] == MANIFEST_FILE
-    assert len(names) == len(set(names)) == 5
-
-
-def test_an_older_model_ranks_items_that_it_never_saw_last_and_reads_what_it_knows() -> None:
-    old_catalog, old = pa.array(["a", "b", "c"]), small_model(3)
-    sequences = sequences_of([["a", "new", "b", "c"], ["new", "other", "new"]])
-    translated = TranslatedModel(old, old_catalog, sequences)
-    assert translated.unknown_items == 2
-    histories = Histories(sequences.items_N, np.array([0, 4]), np.array([3, 6]))
-    scores_BV = translated(histories)
-    alone = old.scores(Histories(np.array([0, 1]), np.array([0]), np.array([2])))
-    known = [sequences.catalog.to_pylist().index(item) for item in ("a", "b", "c")]
-    unknown = [sequences.catalog.to_pylist().index(item) for item in ("new", "other")]
-    torch.testing.assert_close(scores_BV[0, known], alone[0])
-    assert scores_BV[0, unknown].max() < scores_BV[0, known].min()
-    assert scores_BV[1].unique().numel() == 1  # nothing that it knows: every item ties
-
-
-def test_a_model_of_the_same_catalog_is_translated_to_itself() -> None:
-    sequences = sequences_of([["a", "b", "c", "a"], ["c", "b", "a", "b"]])
-    model = small_model(3)
-    histories = Histories(sequences.items_N, np.array([0, 4]), np.array([3, 7]))
-    torch.testing.assert_close(TranslatedModel(model, sequences.catalog, sequences)(histories), model.scores(histories))
 
 
 def test_storage_refuses_other_schemes_and_replaces_whole_files(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from train.data import read_folder
-from train.item_features import features, read_features
+from train.item_features import features, read_items
 from train.problems import Refused
 from train.storage import LocalFolder
 
@@ -73,7 +73,7 @@ def test_a_file_that_cannot_be_read_or_names_no_items_is_refused(tmp_path: Path)
     folder = LocalFolder(str(tmp_path))
     (tmp_path / "items.parquet").write_bytes(b"no parquet")
     with pytest.raises(Refused, match=r"items\.parquet.*10 bytes.*is not a readable parquet file"):
-        read_features(folder, CATALOG)
+        read_items(folder)
     pq.write_table(pa.table({"id": CATALOG}), tmp_path / "items.parquet")
     with pytest.raises(Refused, match="must have one column 'item_id'"):
-        read_features(folder, CATALOG)
+        read_items(folder)

@@ -10,13 +10,15 @@ import torch
 from train.baselines import MOST_POPULAR, baselines
 from train.data import Sequences
 from train.evaluate import evaluate
-from train.loop import Interrupted, TrainingDiverged, TrainingLoop, validation_users
+from train.loop import Interrupted, TrainingLoop
 from train.metrics import PRIMARY
 from train.model import SHAPES, ModelConfig, NextItemModel
 from train.presets import Settings, Statistics, epoch_seconds, preset, resolve, statistics
 from train.problems import Refused
 from train.ranking import Histories
+from train.steadiness import TrainingDiverged
 from train.successors import STRENGTHS, feature_sizes, strengths_around
+from train.validation import validation_users
 
 from tests.unit.train.examples import QUICK, quiet_log, random_sequences
 
@@ -119,8 +121,8 @@ def test_the_model_ends_with_the_best_weights_and_strength(shop: Sequences) -> N
     best = max(point["metrics"][PRIMARY] for point in progress.curve)
     assert progress.best == best
     assert float(model.successors.strength) == progress.chosen_strength
-    again = loop._validate()
-    assert again[0][PRIMARY] <= best
+    again = loop._validation.look(loop._average)
+    assert again.metrics[PRIMARY] <= best
 
 
 def test_a_finished_run_goes_on_where_its_epochs_or_minutes_are_more_now(shop: Sequences) -> None:
@@ -133,19 +135,18 @@ def test_a_finished_run_goes_on_where_its_epochs_or_minutes_are_more_now(shop: S
 
     saved: list[dict[str, Any]] = []
     first = ended(QUICK).progress
-    assert ended(QUICK, saved[0]).progress == first
-    longer = ended(QUICK.model_copy(update={"max_epochs": 5}), saved[0]).progress
+    assert ended(QUICK, saved[-1]).progress == first
+    longer = ended(QUICK.model_copy(update={"max_epochs": 5}), saved[-1]).progress
     assert longer.epoch + 1 == 5
     assert longer.step == longer.total_steps
     assert (longer.stopped_by, longer.step > first.step) == ("max_epochs", True)
 
-    saved.clear()
     endless = QUICK.model_copy(update={"max_epochs": 10_000, "patience_epochs": 10_000.0})
     short = ended(endless, clock=ticking(0.01), seconds=3.0).progress
     assert short.stopped_by == "max_minutes"
-    same = ended(endless, saved[0], clock=ticking(0.01), seconds=3.0).progress
+    same = ended(endless, saved[-1], clock=ticking(0.01), seconds=3.0).progress
     assert same.step == short.step
-    more = ended(endless, saved[0], clock=ticking(0.01), seconds=6.0).progress
+    more = ended(endless, saved[-1], clock=ticking(0.01), seconds=6.0).progress
     assert more.step > short.step
 
 
@@ -173,7 +174,7 @@ def test_the_validation_loss_is_the_networks_own_on_the_validation_items(shop: S
         chances_UV = model.scores(histories, strength=0.0).double().softmax(1)
     targets_U = shop.items_N[ends_U]
     expected = -chances_UV[torch.arange(len(users)), torch.from_numpy(targets_U)].log().mean()
-    assert loop._validate()[3] == pytest.approx(float(expected), rel=1e-4)
+    assert loop._validation.look(loop._average).network_loss == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_the_time_budget_stops_training_before_it_is_over(shop: Sequences) -> None:
@@ -295,7 +296,7 @@ def test_the_strength_is_chosen_finely_on_every_user_where_only_some_validated(s
     loop, model = loop_of(shop, settings)
     progress = loop.run()
     around = strengths_around(progress.best_strength)
-    found = loop._metrics_by_strength(shop.evaluated, around, [])
+    found = loop._validation.metrics_by_strength(shop.evaluated, around, [])
     assert found[progress.chosen_strength][PRIMARY] == max(metrics[PRIMARY] for metrics in found.values())
     assert float(model.successors.strength) == progress.chosen_strength
     hurried, _ = loop_of(shop, settings, clock=ticking(0.01), seconds=3.0)

@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 from train import evaluate, main
+from train.checkpoint_folder import CheckpointFolder
 from train.health import HealthServer
 from train.log import LOG_FIELDS, Log
 from train.loop import TrainingLoop
@@ -153,22 +154,63 @@ def test_a_finished_run_started_again_ends_at_once_with_the_same_model(
     assert any(line.get("message") == "resumed" for line in lines_of(capsys))
 
 
-def test_a_run_id_with_a_checkpoint_of_other_settings_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_flags_that_differ_from_the_checkpoints_settings_are_refused(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main.main(QUICK_FLAGS) == 0
     capsys.readouterr()
-    assert main.main([*QUICK_FLAGS, "--dropout", "0.3"]) == 2
-    assert "Choose another RUN_ID" in lines_of(capsys)[-1]["message"]
+    assert main.main([*QUICK_FLAGS, "--dropout", "0.35", "--learn-newest", "0.5"]) == 2
+    said = [line["message"] for line in lines_of(capsys) if line["severity"] == "ERROR"]
+    assert [message.split(": ")[0] for message in said] == ["--dropout = 0.35", "--learn-newest = 0.5"]
+    assert all("choose another RUN_ID" in message for message in said)
 
 
+def test_another_budget_continues_with_the_checkpoints_settings_and_says_so(
+    job: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """How many members and how much dropout pay depends on the budget; a checkpoint has one of each."""
+    flags = ["--max-epochs", "1", "--width", "16", "--batch-tokens", "512", "--no-export"]
+    assert main.main([*flags, "--max-minutes", "1000"]) == 0
+    first = json.loads((job / "models" / "run-1" / "training.json").read_text())
+    capsys.readouterr()
+    assert main.main([*flags, "--max-epochs", "2", "--max-minutes", "0.02"]) == 0
+    second = json.loads((job / "models" / "run-1" / "training.json").read_text())
+    assert second["settings"] == {**first["settings"], "max_epochs": 2}
+    said = [line["message"] for line in lines_of(capsys) if line.get("message")]
+    (kept,) = (message for message in said if message.startswith("the checkpoint's settings are kept: "))
+    assert f"members {first['settings']['members']}, not 1" in kept
+
+
+def test_a_checkpoint_of_other_data_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.main(QUICK_FLAGS) == 0
+    table = table_of([[f"i{(user + place) % 12}" for place in range(9)] for user in range(40)])
+    pq.write_table(table, job / "staging" / "interactions.parquet")
+    capsys.readouterr()
+    assert main.main(QUICK_FLAGS) == 2
+    assert "of other data" in lines_of(capsys)[-1]["message"]
+
+
+def test_a_checkpoint_of_other_items_is_refused(job: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Its rows of tags mean nothing for other tags."""
+    items = job / "staging" / "items.parquet"
+    assert items.exists()
+    assert main.main(QUICK_FLAGS) == 0
+    items.unlink()
+    capsys.readouterr()
+    assert main.main(QUICK_FLAGS) == 2
+    assert "of another items.parquet" in lines_of(capsys)[-1]["message"]
+
+
+@pytest.mark.parametrize("name", ["MODEL_DIR", "CHECKPOINT_DIR"])
 @pytest.mark.parametrize("place", ["file", "file/deeper", "/proc/nope"])
-def test_a_model_folder_that_cannot_be_written_is_refused_before_anything_is_read(
-    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], place: str
+def test_a_folder_that_cannot_be_written_is_refused_before_anything_is_read(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, place: str
 ) -> None:
     (job / "file").write_text("in the way")
-    monkeypatch.setenv("MODEL_DIR", str(job / place))
+    monkeypatch.setenv(name, str(job / place))
     assert main.main(QUICK_FLAGS) == 2
     (line,) = lines_of(capsys)
-    assert f"MODEL_DIR = '{job / place}/run-1': cannot be written to" in line["message"]
+    assert f"{name} = '{job / place}/run-1': cannot be written to" in line["message"]
 
 
 def test_a_run_that_is_told_to_stop_says_whether_its_checkpoint_is_stored(
@@ -180,14 +222,32 @@ def test_a_run_that_is_told_to_stop_says_whether_its_checkpoint_is_stored(
         step(loop)
         signal.raise_signal(signal.SIGTERM)
 
+    def full(*_asked: Any, **_options: Any) -> None:
+        raise OSError("no space left on device")
+
     monkeypatch.setattr(TrainingLoop, "_step", stopped)
     assert main.main(QUICK_FLAGS) == 143
     assert "told to stop: the checkpoint is stored" in lines_of(capsys)[-1]["message"]
-    monkeypatch.setenv("CHECKPOINT_DIR", "/proc/nope")
+    monkeypatch.setenv("RUN_ID", "run-2")
+    monkeypatch.setattr(CheckpointFolder, "commit", full)
     assert main.main(QUICK_FLAGS) == 1
     last = lines_of(capsys)[-1]
     assert last["severity"] == "ERROR"
-    assert "told to stop, and the checkpoint was not stored in /proc/nope" in last["message"]
+    assert f"told to stop, and the checkpoint was not stored in {job / 'checkpoints'}" in last["message"]
+
+
+def test_a_run_that_is_told_to_stop_while_its_model_is_judged_stops(
+    job: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge = main.evaluate
+
+    def told(*asked: Any) -> Any:
+        signal.raise_signal(signal.SIGTERM)
+        return judge(*asked)
+
+    monkeypatch.setattr(main, "evaluate", told)
+    assert main.main(QUICK_FLAGS) == 143
+    assert "told to stop: the checkpoint is stored" in lines_of(capsys)[-1]["message"]
 
 
 def test_every_line_is_valid_json_whatever_the_numbers() -> None:

@@ -106,7 +106,7 @@ def run_of(ranks: Ranks, sequences: Sequences, **options: Any) -> Any:
     try:
         progress = loop.run()
     except Interrupted:
-        return "interrupted", saved
+        return "interrupted", sorted(set(saved))
     return progress.step, progress.curve, evaluate(sequences, model.scores, ranks=ranks), parameters(model)
 
 
