@@ -102,9 +102,6 @@ def _range_problems(values: Mapping[str, Any]) -> list[Problem]:
         found.append(_problem("train_timeout", values, rule, "Write train_timeout=7200s, or leave it out"))
     if values[REPLICAS] < 1:
         found.append(_problem(REPLICAS, values, "a job has at least one replica", "Ask for one or more"))
-    if values[REPLICAS] > 1:
-        rule = "the trainer runs in one process: each replica would train alone and write the files of the same run"
-        found.append(_problem(REPLICAS, values, rule, "Leave it out; for more speed choose a larger machine"))
     has_type = values["accelerator_type"] not in ("", NO_ACCELERATOR)
     if has_type != bool(values["accelerator_count"]):
         rule = f"type and count go together (accelerator_type is {values['accelerator_type']!r})"

@@ -5,7 +5,6 @@ presets.py). The names are contracts.job_environment's, repeated because the tra
 """
 
 import importlib.util
-import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 
 from pydantic import BaseModel, ConfigDict
 
+from train.launch import Place, place_of
 from train.problems import Problem, refuse_if
 
 REQUIRED = (
@@ -64,6 +64,7 @@ class Environment(BaseModel):
     vertex_endpoint: str
     wandb_enabled: bool
     health_port: int
+    place: Place = Place()
 
 
 def load(environ: Mapping[str, str] | None = None) -> Environment:
@@ -72,7 +73,9 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
     for name, fallback in _FALLBACKS.items():
         if not given.get(name) and given.get(fallback):
             given[name] = given[fallback]
-    refuse_if("environment", [*_missing(given), *_malformed(given), *_wandb_problems(given), *_cluster_problems(given)])
+    place, misplaced = place_of(given)
+    others = [*_wandb_problems(given), *misplaced, *_rank_problems(given, place)]
+    refuse_if("environment", [*_missing(given), *_malformed(given), *others])
     return Environment(
         project=given["PROJECT_ID"],
         region=given["REGION"],
@@ -88,6 +91,7 @@ def load(environ: Mapping[str, str] | None = None) -> Environment:
         vertex_endpoint=given.get("CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM", "").rstrip("/"),
         wandb_enabled=given.get("WANDB_ENABLED", "").lower() in _TRUE,
         health_port=int(given.get("HEALTH_PORT") or 0),
+        place=place,
     )
 
 
@@ -192,15 +196,8 @@ def _wandb_problems(given: Mapping[str, str]) -> list[Problem]:
     return []
 
 
-def _cluster_problems(given: Mapping[str, str]) -> list[Problem]:
-    """Several workers would each train alone and write the files of one RUN_ID."""
-    text = given.get("CLUSTER_SPEC", "")
-    try:
-        pools = json.loads(text)["cluster"] if text else {}
-        workers = sum(len(addresses) for addresses in pools.values())
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return [Problem("CLUSTER_SPEC", text, "must be the JSON that Vertex AI sets", "Leave it out for one worker")]
-    if workers <= 1:
+def _rank_problems(given: Mapping[str, str], place: Place) -> list[Problem]:
+    """Ranks that name a run by their own clocks would name several."""
+    if place.size == 1 or given.get("RUN_ID") or given.get("CLOUD_ML_JOB_ID"):
         return []
-    rule = f"names {workers} workers, and the trainer runs in one process"
-    return [Problem("CLUSTER_SPEC", text, rule, "Submit the job with one worker pool of one replica")]
+    return [Problem("RUN_ID", "", f"is required where {place.size} ranks work on one run", "Name the run")]

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import torch
 
@@ -31,15 +32,19 @@ from train.model import NextItemModel
 from train.presets import MOST_THREADS
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.ranking import PROTOCOL, Scorer, drawn_users, held_out_ranks
+from train.ranks import ALONE, Ranks
 from train.storage import join, open_folder
 
 REFUSAL_FILE = "refusal-evaluate.json"
 _LONGEST = 1000
 
 
-def evaluate(sequences: Sequences, scorer: Scorer) -> dict[str, float]:
+def evaluate(sequences: Sequences, scorer: Scorer, *, ranks: Ranks = ALONE) -> dict[str, float]:
     """Test metrics of one scorer over every user who can be evaluated."""
-    return metrics_of(held_out_ranks(sequences, scorer), catalog_size=len(sequences.catalog))
+    (ranks_U,) = ranks.divided(
+        sequences.evaluated, lambda users: held_out_ranks(sequences, scorer, users=users)[np.newaxis]
+    )
+    return metrics_of(ranks_U, catalog_size=len(sequences.catalog))
 
 
 def report(

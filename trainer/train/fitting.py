@@ -43,7 +43,7 @@ def prepared(run: Run, sequences: Sequences, settings: Settings, start: warm_sta
         stored=lambda step, seconds: run.log.info("checkpoint stored", step=step, seconds=round(seconds, 3)),
         kept=run.flags.checkpoint_keep,
     )
-    saved = checkpoints.load()
+    saved = run.ranks.decided(checkpoints.load)
     share = warm_start.newest_share(start, run.flags)
     terms = Terms(
         fingerprint=sequences.fingerprint,
@@ -89,11 +89,13 @@ def _loop(run: Run, model: NextItemModel, sequences: Sequences, terms: Terms, ch
     identity = terms.identity()
 
     def save(state: dict[str, Any], step: int) -> None:
+        if not run.ranks.is_first:
+            return
         is_last = bool(run.told_to_stop or loop.progress.stopped_by)
         checkpoints.save(state, step=step, identity=identity, wait=is_last)
 
     def rewind(step: int) -> dict[str, Any] | None:
-        saved = checkpoints.load(at_most_step=step)
+        saved = run.ranks.decided(lambda: checkpoints.load(at_most_step=step))
         return saved.state if saved else None
 
     loop = TrainingLoop(
@@ -111,6 +113,7 @@ def _loop(run: Run, model: NextItemModel, sequences: Sequences, terms: Terms, ch
         interrupted=lambda: bool(run.told_to_stop),
         now=now,
         clock=run.clock,
+        ranks=run.ranks,
     )
     return loop
 
@@ -128,11 +131,11 @@ def fit(run: Run, fitting: Fitting) -> Progress:
 
 def stop_if_told(run: Run, fitting: Fitting) -> None:
     """After training: its last state is the one to continue from."""
-    if run.told_to_stop:
+    if run.told_to_stop and run.ranks.size == 1:  # one of several would leave the others waiting
         raise _stopped(run, fitting)
 
 
 def _stopped(run: Run, fitting: Fitting) -> Exception:
-    if fitting.checkpoints.flush():
+    if fitting.checkpoints.flush() or not run.ranks.is_first:
         return Interrupted()
     return StateLost(f"the checkpoint was not stored in {run.environment.checkpoint_dir}")

@@ -13,6 +13,8 @@ from train.checkpoint import KEPT
 from train.presets import MOST_THREADS, add_flags
 from train.problems import Problem
 
+_MOST_PROCESSES = 256
+
 
 def add_run_flags(result: argparse.ArgumentParser) -> None:
     """The run's flags, and those of its start, of model and training."""
@@ -24,6 +26,9 @@ def add_run_flags(result: argparse.ArgumentParser) -> None:
     )
     result.add_argument("--device", default="auto", help="auto, cpu or cuda")
     result.add_argument("--threads", type=int, default=1, help="CPU threads; one is the fastest for small models")
+    result.add_argument(
+        "--processes", type=int, default=1, help="ranks on this machine, each with its threads (on GPUs: one for each)"
+    )
     result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="most time between checkpoints")
     result.add_argument("--checkpoint-steps", type=int, default=0, help="most steps between them (default: any number)")
     result.add_argument("--checkpoint-keep", type=int, default=KEPT, help="how many of the newest are kept")
@@ -59,6 +64,12 @@ def flag_problems(flags: argparse.Namespace) -> list[Problem]:
         )
     if not 1 <= flags.threads <= MOST_THREADS:
         problems.append(Problem("--threads", flags.threads, f"must be between 1 and {MOST_THREADS}", "Leave it out"))
+    if not 1 <= flags.processes <= _MOST_PROCESSES:
+        rule = f"must be between 1 and {_MOST_PROCESSES}"
+        problems.append(Problem("--processes", flags.processes, rule, "Ask for as many as this machine has cores"))
+    elif flags.device == "cuda" and flags.processes > torch.cuda.device_count():
+        rule = f"this machine has {torch.cuda.device_count()} CUDA device(s), and each rank needs its own"
+        problems.append(Problem("--processes", flags.processes, rule, "Ask for as many as there are"))
     if not 0 < flags.checkpoint_seconds <= 60 * 60 * 24 * 30:
         rule = "must be above 0 and at most 30 days"
         problems.append(Problem("--checkpoint-seconds", flags.checkpoint_seconds, rule, "Leave it out"))

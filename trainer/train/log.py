@@ -25,19 +25,26 @@ def now() -> str:
 class Log:
     """Writes lines for one run. `observers` are told of every metric (name, value, step) after it was written."""
 
-    def __init__(self, *, run_id: str, request_id: str, experiment: str, stream: TextIO | None = None) -> None:
-        self._run = {"run_id": run_id, "request_id": request_id, "experiment": experiment}
+    def __init__(
+        self, *, run_id: str, request_id: str, experiment: str, rank: int = 0, stream: TextIO | None = None
+    ) -> None:
+        self._run: dict[str, Any] = {"run_id": run_id, "request_id": request_id, "experiment": experiment}
+        self._tells_all = rank == 0  # other ranks would say the same once more: only what goes wrong is theirs to tell
+        if rank:
+            self._run["rank"] = rank
         self._stream = stream
         self._lock = threading.Lock()
         self.observers: list[MetricObserver] = []
 
     def metric(self, name: str, value: float, *, step: int) -> None:
-        self._write("INFO", {"step": step, "metric": name, "value": value})
+        if self._tells_all:
+            self._write("INFO", {"step": step, "metric": name, "value": value})
         for observer in self.observers:
             observer(name, value, step)
 
     def info(self, message: str, **fields: Any) -> None:
-        self._write("INFO", {"message": message, **fields})
+        if self._tells_all:
+            self._write("INFO", {"message": message, **fields})
 
     def warning(self, message: str, **fields: Any) -> None:
         self._write("WARNING", {"message": message, **fields})

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
 from train.batches import Batch, Batches, Epoch
@@ -26,10 +27,12 @@ from train.model import NextItemModel
 from train.optimise import WeightAverage, learning_rate_share
 from train.presets import Settings
 from train.progress import Progress
+from train.ranks import ALONE, Ranks
 from train.steadiness import STEPS_A_WINDOW, TrainingDiverged
 from train.validation import Look, Validation
 
 _STEPS_BETWEEN_LINES = 50
+_STEPS_BETWEEN_QUESTIONS = 10  # of several ranks whether one was told to stop
 
 
 class Interrupted(Exception):
@@ -59,6 +62,7 @@ class TrainingLoop:
         interrupted: Callable[[], bool] = lambda: False,
         now: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.monotonic,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._model, self._settings, self._log = model, settings, log
         self._save, self._rewind = save, rewind
@@ -67,16 +71,17 @@ class TrainingLoop:
             save_every_steps,
             saved_in,
         )
-        self._interrupted, self._now, self._clock = interrupted, now, clock
+        self._interrupted, self._now, self._ranks = interrupted, now, ranks
+        self._own_clock, self._clock = clock, lambda: ranks.of_first(clock())
         self._device = model.item_bias.device
         self._batches = Batches(
             learned or sequences, window=settings.window, tokens=settings.batch_tokens, seed=settings.seed
         )
-        self._learner = learner_of(model, settings, counts_V=sequences.train_counts_V)
+        self._learner = learner_of(model, settings, counts_V=sequences.train_counts_V, ranks=ranks)
         self._average = WeightAverage(model, decay=settings.average_decay, as_they_are=self._learner.not_averaged)
         self._best = [value.clone() for value in self._average.values]
         self._loss_sum = torch.zeros((), device=self._device)
-        self._validation = Validation(model, sequences, settings, interrupt=self._stop_if_interrupted)
+        self._validation = Validation(model, sequences, settings, interrupt=self._stop_if_interrupted, ranks=ranks)
         self._epoch: Epoch = self._batches.epoch(0)
         self._steps_an_epoch = max(1, len(self._epoch))  # about: each epoch cuts its windows elsewhere
         self._budget = self._budget_of(sequences, seconds)
@@ -150,13 +155,14 @@ class TrainingLoop:
             seconds=self._save_every_seconds,
             steps=self._save_every_steps,
             step=self.progress.step,
-            clock=self._clock,
+            clock=self._own_clock,
             written_in=self._saved_in,
         )
         while not self.progress.stopped_by:
-            self._stop_if_interrupted()
+            if self._ranks.size == 1 or self.progress.step % _STEPS_BETWEEN_QUESTIONS == 0:
+                self._stop_if_interrupted()
             self.progress.seconds = self._clock() - started
-            if cadence.is_due(self.progress.step):
+            if self._ranks.any(self._ranks.is_first and cadence.is_due(self.progress.step)):
                 cadence.run(self._save_now, self.progress.step)
             if self.progress.step >= self.progress.next_evaluation:
                 self._evaluate(started)
@@ -173,7 +179,7 @@ class TrainingLoop:
             self._evaluate(started)
 
     def _stop_if_interrupted(self) -> None:
-        if self._interrupted():
+        if self._ranks.any(self._interrupted()):
             raise Interrupted
 
     def state(self) -> dict[str, Any]:
@@ -220,6 +226,8 @@ class TrainingLoop:
         share = learning_rate_share(progress.step, warmup_steps=settings.warmup_steps, total_steps=progress.total_steps)
         batch = self._batches.batch(self._epoch, progress.batch)
         batch = Batch(*(part.to(self._device, non_blocking=True) for part in batch))
+        if self._ranks.size > 1:
+            torch.manual_seed(_seed_of(settings.seed, progress.step))
         loss = self._learner.step(batch, share=share * progress.steadiness.rate)
         self._average.update(progress.step)
         self._loss_sum += loss
@@ -317,3 +325,8 @@ class TrainingLoop:
         if self._budget.may_choose_finely(progress.evaluation_seconds):
             progress.chosen_strength = self._validation.finest_strength(progress.best_strength)
         self._model.successors.strength.fill_(progress.chosen_strength)
+
+
+def _seed_of(seed: int, step: int) -> int:
+    """Random numbers of a step that all ranks share, whatever they drew before."""
+    return int(np.random.SeedSequence((seed, step)).generate_state(1, np.uint64)[0] >> np.uint64(2))

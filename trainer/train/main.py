@@ -26,6 +26,7 @@ from train.export import write_bundle
 from train.fitting import Fitting, StateLost, fit, prepared, stop_if_told
 from train.flags import add_run_flags, flag_problems
 from train.health import HealthServer
+from train.launch import Place, further_ranks, places_here
 from train.log import Log, now
 from train.loop import Interrupted
 from train.machine import free_memory
@@ -34,6 +35,7 @@ from train.presets import Settings, Statistics, resolve, statistics
 from train.problems import EXIT_REFUSED, Problem, Refused, refuse_if
 from train.progress import Progress
 from train.ranking import Histories
+from train.ranks import RankLost, Ranks, joined
 from train.run import Run
 from train.serve import BUNDLE_FOLDER
 from train.steadiness import TrainingDiverged
@@ -52,12 +54,19 @@ def main(argv: Sequence[str] | None = None, *, clock: Callable[[], float] = time
     try:
         environment = job_environment.load()
         refuse_if("flags", flag_problems(flags))
-        log = Log(run_id=environment.run_id, request_id=environment.request_id, experiment=environment.experiment_name)
-        return _run(Run(environment, flags, log, started, begun, clock, told_to_stop=[]))
+        here, *others = places_here(environment.place, flags.processes)
+        names = (environment.run_id, environment.request_id, environment.experiment_name)
+        log = Log(run_id=names[0], request_id=names[1], experiment=names[2], rank=here.rank)
+        run = Run(environment, flags, log, started, begun, clock, told_to_stop=[], ranks=Ranks(here))
+        with further_ranks(others, sys.argv[1:] if argv is None else argv, run_id=environment.run_id):
+            return _run(run, here)
     except Refused as refused:
         for problem in refused.problems:
             log.failure(str(problem), refused=refused.subject)
         return EXIT_REFUSED
+    except RankLost as lost:
+        log.failure(f"training failed: {lost}. A job with this RUN_ID continues from the last checkpoint")
+        return 1
     except Exception as error:
         log.failure(f"training failed: {type(error).__name__}: {error}", stack_trace=traceback.format_exc())
         return 1
@@ -72,12 +81,13 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
-def _run(run: Run) -> int:
+def _run(run: Run, place: Place) -> int:
     torch.set_num_threads(run.flags.threads)
     before = signal.signal(signal.SIGTERM, lambda number, _frame: run.told_to_stop.append(number))
-    health = _health(run)
+    health = _health(run) if place.rank == 0 else None
     try:
-        return _train(run)
+        with joined(place, run.device):
+            return _train(run)
     finally:
         signal.signal(signal.SIGTERM, before)
         if health:
@@ -101,14 +111,19 @@ def _health(run: Run) -> HealthServer | None:
 def _train(run: Run) -> int:
     places = {"MODEL_DIR": run.environment.model_dir, "CHECKPOINT_DIR": run.environment.checkpoint_dir}
     unwritable = [
-        problem for name, uri in places.items() for problem in _unwritable(name, join(uri, run.environment.run_id))
+        problem
+        for name, uri in (places.items() if run.ranks.is_first else ())
+        for problem in _unwritable(name, join(uri, run.environment.run_id))
     ]
     refuse_if("environment", unwritable)
     sequences = _read(run)
+    refuse_if("data", _of_other_bytes(run, sequences))
     data = statistics(sequences)
     refuse_if("data", _too_short(run, sequences, targets=data.targets))
     resolved = partial(resolve, data, core_seconds=run.core_seconds())
-    start = warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
+    start = run.ranks.decided(
+        lambda: warm_start.plan(run.flags, sequences, open_folder(run.environment.staging_prefix), resolved)
+    )
     settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
     expected = _estimate(run, sequences, data, settings)
@@ -123,9 +138,10 @@ def _train(run: Run) -> int:
         settings=settings.model_dump(),
         git_sha=run.environment.git_sha,
         device=str(run.device),
+        ranks=run.ranks.size,
         torch=torch.__version__,
     )
-    tracked = trackers(run.environment, run.log)
+    tracked = trackers(run.environment, run.log) if run.ranks.is_first else []
     for tracker in tracked:
         tracker.start({**settings.model_dump(), **data.model_dump(), "git_sha": run.environment.git_sha})
     state = "FAILED"
@@ -189,6 +205,13 @@ def _read(run: Run) -> Sequences:
     return read_folder(open_folder(environment.staging_prefix))
 
 
+def _of_other_bytes(run: Run, sequences: Sequences) -> list[Problem]:
+    if run.ranks.same(sequences.fingerprint):
+        return []
+    rule = "the ranks read different data: it changed while they started"
+    return [Problem("data", sequences.fingerprint, rule, "Start the job again once the data is written")]
+
+
 def _too_short(run: Run, sequences: Sequences, *, targets: int) -> list[Problem]:
     if not len(sequences.evaluated):
         rule = "no user has three events: one to learn from, one to validate and one to test"
@@ -208,8 +231,10 @@ def _fit_and_store(run: Run, fitting: Fitting, sequences: Sequences) -> None:
         stop_if_told(run, fitting)
         return model.scores(histories)
 
-    metrics = evaluate(sequences, scores)
+    metrics = evaluate(sequences, scores, ranks=run.ranks)
     training = _summary(run, fitting, sequences, progress, metrics)
+    if not run.ranks.is_first:
+        return
     uri = join(run.environment.model_dir, run.environment.run_id)
     write_model(
         open_folder(uri), model=model, catalog=sequences.catalog, counts_V=sequences.train_counts_V, training=training

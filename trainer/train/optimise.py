@@ -74,7 +74,7 @@ class RowwiseAdagrad:
 
     def __init__(self, table: torch.Tensor, *, learning_rate: float) -> None:
         self._table, self._learning_rate = table, learning_rate
-        self._sums_V = torch.zeros(len(table), device=table.device)
+        self._sums_V = table.new_zeros(len(table), requires_grad=False)
 
     @torch.no_grad()
     def step(self, rows_R: torch.Tensor, grads_RD: torch.Tensor, *, share: float) -> None:

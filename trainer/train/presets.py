@@ -37,7 +37,8 @@ class Settings(BaseModel):
     heads: int = 1
     recency_slope: float = 0.3
     weight_decay: float = 0.0
-    batch_tokens: int = 2048
+    batch_tokens: int = 2048  # of all ranks together
+    accumulate: int = 1  # parts that a rank learns one after the other before a step: less memory, the same step
     table_learning_rate: float = 0.05  # of the rows of a catalog that is sampled
     warmup_steps: int = 50
     average_decay: float = 0.99
@@ -126,6 +127,7 @@ _RANGES = {
     "heads": (1, 64),
     "learning_rate": (1e-7, 1.0),
     "batch_tokens": (1, 10_000_000),
+    "accumulate": (1, 10_000),
     "negatives": (0, 10_000_000),
     "table_learning_rate": (1e-7, 10.0),
     "max_epochs": (1, 1_000_000),

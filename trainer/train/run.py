@@ -13,6 +13,7 @@ import torch
 
 from train.environment import Environment
 from train.log import Log
+from train.ranks import ALONE, Ranks
 
 _CORES_OF_A_GPU = 20  # small models leave most of one idle; this is what is left of it
 _STORING_SECONDS = 2.0
@@ -29,13 +30,15 @@ class Run(NamedTuple):
     begun: float  # what the clock showed when the process began
     clock: Callable[[], float]
     told_to_stop: list[int]
+    ranks: Ranks = ALONE
 
     @property
     def device(self) -> torch.device:
-        asked = self.flags.device
-        if asked == "auto":
-            return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return torch.device(asked)
+        """Of several GPUs in a machine, each rank has its own."""
+        kind = self.flags.device
+        if kind == "auto":
+            kind = "cuda" if torch.cuda.is_available() else "cpu"
+        return torch.device(kind, self.ranks.local_rank) if kind == "cuda" else torch.device(kind)
 
     def seconds(self) -> float:
         """Since the process began."""
@@ -46,7 +49,7 @@ class Run(NamedTuple):
         if self.flags.max_minutes is None:
             return math.inf
         storing = _STORING_SECONDS + (_EXPORT_SECONDS if self.flags.export else 0.0)
-        return max(1.0, self.flags.max_minutes * 60 - self.seconds() - storing)
+        return self.ranks.of_first(max(1.0, self.flags.max_minutes * 60 - self.seconds() - storing))
 
     def core_seconds(self) -> float:
         """The budget in seconds of one core; from the flags alone, so that a run that is started again gets the
@@ -55,9 +58,9 @@ class Run(NamedTuple):
         if self.flags.max_minutes is None:
             return math.inf
         cores = _CORES_OF_A_GPU if self.device.type == "cuda" else self.flags.threads
-        return self.flags.max_minutes * 60 * cores
+        return self.flags.max_minutes * 60 * cores * self.ranks.size
 
     def cpu_minutes(self, trained_seconds: float) -> float:
-        """What the run cost so far: this process's, and the seconds that earlier ones of the same run trained."""
-        earlier = max(0.0, trained_seconds - self.seconds())
-        return round((time.process_time() + earlier) / 60, 3)
+        """What the run cost so far: its processes now, and the seconds that earlier ones of the same run trained."""
+        earlier = max(0.0, trained_seconds - self.seconds()) * self.ranks.size
+        return round((self.ranks.total(time.process_time()) + earlier) / 60, 3)

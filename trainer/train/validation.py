@@ -17,6 +17,7 @@ from train.model import NextItemModel
 from train.optimise import WeightAverage
 from train.presets import Settings
 from train.ranking import Histories, drawn_users, variant_ranks
+from train.ranks import ALONE, Ranks
 from train.successors import STRENGTHS, strengths_around
 
 
@@ -30,12 +31,21 @@ class Look(NamedTuple):
 
 
 class Validation:
-    """`interrupt` is called between batches, and may raise."""
+    """`interrupt` is called between batches, and may raise; not where there are several ranks, of which each has its
+    users and its own number of batches.
+    """
 
     def __init__(
-        self, model: NextItemModel, sequences: Sequences, settings: Settings, *, interrupt: Callable[[], None]
+        self,
+        model: NextItemModel,
+        sequences: Sequences,
+        settings: Settings,
+        *,
+        interrupt: Callable[[], None],
+        ranks: Ranks = ALONE,
     ) -> None:
-        self._model, self._sequences, self._interrupt = model, sequences, interrupt
+        self._model, self._sequences, self._ranks = model, sequences, ranks
+        self._interrupt = interrupt if ranks.size == 1 else lambda: None
         self.users = validation_users(sequences, settings)
         self.samples = len(sequences.evaluated) / max(1, len(self.users))
 
@@ -50,7 +60,7 @@ class Validation:
             average.swap()
             self._model.train()
         best = max(STRENGTHS, key=lambda strength: found[strength][PRIMARY])
-        return Look(found[best], best, found[0.0], sum(losses) / max(1, len(self.users)))
+        return Look(found[best], best, found[0.0], self._ranks.total(float(sum(losses))) / max(1, len(self.users)))
 
     def finest_strength(self, around: float) -> float:
         """The best strength near one, for every user's validation item."""
@@ -62,12 +72,15 @@ class Validation:
         self, users: np.ndarray, strengths: tuple[float, ...], losses: list[float]
     ) -> dict[float, dict[str, float]]:
         """Metrics of the users' validation items; the network's summed loss of each batch goes to `losses`."""
-        ranks_SU = variant_ranks(
-            self._sequences,
-            lambda histories: self._variants(histories, strengths, losses),
-            held_out=VALIDATION,
-            users=users,
-            interrupt=self._interrupt,
+        ranks_SU = self._ranks.divided(
+            users,
+            lambda part: variant_ranks(
+                self._sequences,
+                lambda histories: self._variants(histories, strengths, losses),
+                held_out=VALIDATION,
+                users=part,
+                interrupt=self._interrupt,
+            ),
         )
         size = len(self._sequences.catalog)
         pairs = zip(strengths, ranks_SU, strict=True)

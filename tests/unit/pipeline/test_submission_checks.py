@@ -74,7 +74,7 @@ def test_all_wrong_arguments_are_told_at_once(spec: dict[str, Any]) -> None:
         (["boot_disk_size_gb=100"], r"boot_disk_size_gb = 100"),
         (
             ["replica_count=2"],
-            r"replica_count = 2: the trainer runs in one process: .* write the files of the same run",
+            r"replica_count = 2: pool 'recsys-train' has at most 1 replica",
         ),
         (["persistent_resource_id=other"], r"persistent_resource_id = 'other': the stack's pool is 'recsys-train'"),
         (["steps_persistent_resource_id=other"], r"steps_persistent_resource_id = 'other': .*'recsys-steps'"),

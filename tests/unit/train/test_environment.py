@@ -83,12 +83,3 @@ def test_wandb_without_a_key_is_refused_unless_it_is_offline(tmp_path: Path) -> 
 def test_a_secret_is_never_shown(tmp_path: Path) -> None:
     refused = refusal(job_environment(tmp_path, WANDB_ENABLED="true", WANDB_API_KEY="s3cret", REGION="mars"))
     assert "s3cret" not in str(refused)
-
-
-def test_a_job_of_several_workers_is_refused(tmp_path: Path) -> None:
-    one = '{"cluster": {"workerpool0": ["a:2222"]}, "task": {"type": "workerpool0", "index": 0}}'
-    assert load(job_environment(tmp_path, CLUSTER_SPEC=one)).run_id == "run-1"
-    two = '{"cluster": {"workerpool0": ["a:2222"], "workerpool1": ["b:2222"]}}'
-    refused = refusal(job_environment(tmp_path, CLUSTER_SPEC=two))
-    assert "names 2 workers" in str(refused)
-    assert "CLUSTER_SPEC = '[]'" in str(refusal(job_environment(tmp_path, CLUSTER_SPEC="[]")))

@@ -241,7 +241,7 @@ def test_a_run_that_is_told_to_stop_while_its_model_is_judged_stops(
 ) -> None:
     judge = main.evaluate
 
-    def told(*asked: Any) -> Any:
+    def told(*asked: Any, **ranks: Any) -> Any:
         signal.raise_signal(signal.SIGTERM)
         return judge(*asked)
 
