@@ -8,8 +8,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from train.data import INTERACTIONS_FILE, Sequences, read_folder
+from train.data import Sequences, read_folder
 from train.problems import Refused
+from train.shards import INTERACTIONS_FILE
 from train.storage import open_folder
 
 from tests.bench.train import results
