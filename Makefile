@@ -34,7 +34,7 @@ BACKEND = $(PY) -c 'import yaml; print(yaml.safe_load(open("Pulumi.$(STACK).yaml
 # Imports without bytecode are several times slower: let Python write it even where the shell forbids it.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve bench-train bench-data bench-memory bench-checkpoint permissions chaos chaos-train schema mutate lock clean
+.PHONY: help up stop down doctor plan repair policy policy-pack submit status recommend console install check format test test-unit conformance kfp-samples bench-start bench-cloud bench-warm bench-serve bench-train bench-data bench-memory bench-checkpoint bench-ranks permissions chaos chaos-train schema mutate lock clean
 
 help: ## List the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -158,6 +158,9 @@ $(PEERS_STAMP): requirements/peers.txt $(STAMP)
 	$(VENV)/bin/uv venv --quiet --clear --python 3.11 $(PEERS)
 	$(VENV)/bin/uv pip install --quiet --python $(PEERS)/bin/python -r requirements/peers.txt
 	@touch $@
+
+bench-ranks: install ## Measure how many targets a second one rank, two threads and two ranks learn
+	@$(PY) -m tests.bench.ranks
 
 bench-checkpoint: install ## Measure what checkpoints cost a training, and what it costs to continue from one
 	@$(PY) -m tests.bench.checkpoint
