@@ -9,6 +9,7 @@ from there to the bucket where CHECKPOINT_DIR is one. On return the newest one o
 process that starts again on its machine has lost nothing even where the bucket was out of reach.
 """
 
+import io
 import json
 import os
 import shutil
@@ -34,6 +35,7 @@ KEPT = 3
 # Checkpoints may take this share of one core, whichever thread works for them.
 _SHARE = 0.015
 _NICE = 5
+_ALONE = "alone-"  # how a history is called that began while the bucket was out of reach
 
 
 class Saved(NamedTuple):
@@ -130,15 +132,23 @@ class Checkpoints:
             return
         first = self._far or self._near
         lineage = first.lineage()
-        self._lineage = lineage or uuid.uuid4().hex
+        self._lineage = lineage or self._left_here() or uuid.uuid4().hex
         if not lineage:
             entries = first.entries()
             try:
                 first.begin(self._lineage, entries)
             except Exception as error:
+                self._lineage = _ALONE + self._lineage.removeprefix(_ALONE)
                 self._warn(f"checkpoints cannot be stored in {self._uri}: {error}")
         if self._far is not None and self._near.lineage() != self._lineage:
             shutil.rmtree(self._near_folder.path, ignore_errors=True)
+
+    def _left_here(self) -> str:
+        """The history of this machine's copies where the bucket does not say which is its own: it was out of reach when
+        they began, or its index was lost. Where the bucket's folder is empty, somebody wants to begin anew.
+        """
+        here = self._near.lineage() if self._far is not None else ""
+        return here if here.startswith(_ALONE) or (self._far is not None and self._far.holds_any()) else ""
 
     def _newest(self, held: list[tuple[Entry, CheckpointFolder]]) -> Saved | None:
         for entry, place in held:
@@ -157,15 +167,34 @@ class Checkpoints:
         self._join()
         self._serial += 1
         name = file_name(step=step, serial=self._serial)
-        with self._near_folder.writing(name) as partial:
-            torch.save({"identity": identity, "state": self._copy}, partial)
-        file = self._near_folder.path / name
-        entry = Entry(name, step, self._serial, sha256_of(file))
-        self._near.commit(entry, lineage=self._lineage, file=None)
-        if self._far is not None:
-            self._far.commit(entry, lineage=self._lineage, file=file)
+        content = {"identity": identity, "state": self._copy}
+        try:
+            entry = self._write_here(content, name, step)
+        except OSError as error:
+            if self._far is None:
+                raise
+            self._warn(f"no copy of a checkpoint on this machine ({error}): it goes to the bucket alone")
+            self._write_there(self._far, content, name, step)
+        else:
+            if self._far is not None:
+                self._far.commit(entry, lineage=self._lineage, file=self._near_folder.path / name)
         self.written_in = time.thread_time() - begun_cpu
         self._stored(step, time.monotonic() - begun)
+
+    def _write_here(self, content: dict[str, Any], name: str, step: int) -> Entry:
+        with self._near_folder.writing(name) as partial:
+            torch.save(content, partial)
+        entry = Entry(name, step, self._serial, sha256_of(self._near_folder.path / name))
+        self._near.commit(entry, lineage=self._lineage, file=None)
+        return entry
+
+    def _write_there(self, far: CheckpointFolder, content: dict[str, Any], name: str, step: int) -> None:
+        """To the bucket by way of memory."""
+        buffer = io.BytesIO()
+        torch.save(content, buffer)
+        far.folder.write(name, buffer.getvalue())
+        entry = Entry(name, step, self._serial, sha256(buffer.getvalue()).hexdigest())
+        far.commit(entry, lineage=self._lineage, file=None)
 
 
 class Cadence:
@@ -230,7 +259,8 @@ def _is_finite(value: Any) -> bool:
 def _scratch(uri: str) -> str:
     """This machine's place for the checkpoints of a bucket's folder."""
     name = sha256(f"{storage_emulator()} {uri}".encode()).hexdigest()[:24]
-    return str(Path(tempfile.gettempdir()) / "recsys-checkpoints" / name)
+    user = os.getuid() if hasattr(os, "getuid") else 0
+    return str(Path(tempfile.gettempdir()) / f"recsys-checkpoints-{user}" / name)
 
 
 def _step_back() -> None:

@@ -20,8 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from train.problems import Problem, refuse_if
+from train.steadiness import STEPS_A_WINDOW
 from train.storage import Folder, LocalFolder
 
+_STRETCH = 2 * STEPS_A_WINDOW
 LATEST_FILE = "latest.json"
 _FORMAT = 2
 _FIRST_FORMAT_ENTRY = {"file", "step", "sha256"}
@@ -60,9 +62,15 @@ class CheckpointFolder:
         entries = [entry, *(other for other in self.entries() if other.file != entry.file)]
         if file is not None:
             self.folder.copy_in(entry.file, file)
-        self.begin(lineage, entries[: self._kept])
-        for old in entries[self._kept :]:
-            self.folder.delete(old.file)
+        kept = {each.file for each in (*entries[: self._kept], *_to_go_back_to(entries))}
+        self.begin(lineage, [each for each in entries if each.file in kept])
+        for old in entries:
+            if old.file not in kept:
+                self.folder.delete(old.file)
+
+    def holds_any(self) -> bool:
+        """Whether anything of a run lies there, readable or not."""
+        return bool(self.folder.names())
 
     def entries(self) -> list[Entry]:
         """Newest first."""
@@ -82,8 +90,10 @@ class CheckpointFolder:
             yield file if file is not None and sha256_of(file) == entry.sha256 else None
 
     def sweep(self, named: set[str]) -> None:
-        """Removes files of writes that were cut off before the index named them."""
+        """Removes files of writes that were cut off, before the index named them or amid the writing."""
         try:
+            if isinstance(self.folder, LocalFolder):
+                self.folder.remove_partial()
             for name in self._step_files():
                 if name not in named:
                     self.folder.delete(name)
@@ -130,6 +140,15 @@ class CheckpointFolder:
         with tempfile.TemporaryDirectory(prefix="checkpoint-") as scratch:
             file = Path(scratch) / name
             yield file if self.folder.copy_out(name, file) else None
+
+
+def _to_go_back_to(entries: list[Entry]) -> list[Entry]:
+    """Of entries, newest first, the first of the newest stretch of steps and of the one before: a loss is seen to
+    diverge a window of steps late, when the newest states may all be of after it began.
+    """
+    stretches = [entry.step // _STRETCH for entry in entries]
+    wanted = {stretches[0], stretches[0] - 1}
+    return [entries[len(stretches) - 1 - stretches[::-1].index(each)] for each in wanted if each in stretches]
 
 
 def _format_of(index: dict[str, Any]) -> Any:

@@ -101,6 +101,8 @@ def read_folder(folder: Folder, *, memory_map: bool | None = None) -> Sequences:
         log = _EventLog(subject, events, memory_map=memory_map)
         for shard in shards:
             file = shard.open()
+            if events and not file.metadata.num_rows:
+                continue  # an export's empty shard, which may not even know its types
             refuse_if("data", _missing_columns(shard.uri, file.schema_arrow.names))
             log.expect(file.schema_arrow)
             for batch in shard.batches(file, INTERACTION_COLUMNS):
@@ -140,6 +142,15 @@ def sequences(table: pa.Table, *, fingerprint: str, subject: str, memory_map: bo
     return log.sequences(fingerprint=fingerprint)
 
 
+def _clock(kind: Any) -> str:
+    """What orders times: their kind and unit. Neither a width nor a zone does, which tell the same moments."""
+    if pa.types.is_timestamp(kind):
+        return kind.unit
+    if pa.types.is_integer(kind) and kind != pa.uint64():
+        return "integer"
+    return "float" if pa.types.is_floating(kind) else str(kind)
+
+
 class _EventLog:
     """Batches of events on their way to sequences: checked one by one, and refused together once all were seen."""
 
@@ -153,7 +164,7 @@ class _EventLog:
     def expect(self, schema: pa.Schema) -> None:
         """Refuses events whose times are of another type than earlier ones: their order would be arbitrary."""
         kinds = [] if self._schema is None else [self._schema.field("timestamp").type, schema.field("timestamp").type]
-        if kinds and kinds[0] != kinds[1]:
+        if kinds and _clock(kinds[0]) != _clock(kinds[1]):
             rule = f"must be of one type in all shards: {kinds[0]} in the first, {kinds[1]} in another"
             raise Refused("data", [Problem("timestamp", str(kinds[1]), rule, "Write the shards by one export")])
         self._schema = schema
@@ -215,7 +226,11 @@ def _sortable(times: pa.Array) -> np.ndarray:
         times = times.cast(pa.timestamp("us"))
     if pa.types.is_timestamp(times.type):
         times = times.cast(pa.int64())
-    return times.to_numpy()
+    if pa.types.is_integer(times.type) and times.type != pa.uint64():
+        times = times.cast(pa.int64())
+    elif pa.types.is_floating(times.type):
+        times = times.cast(pa.float64())
+    return times.to_numpy(zero_copy_only=False)
 
 
 def _missing_columns(subject: str, present: list[str]) -> list[Problem]:

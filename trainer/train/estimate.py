@@ -98,7 +98,9 @@ def _training(
     width = settings.members * settings.width
     scored = min(data.items, settings.negatives or data.items)
     parts["counts"] = float(sum(part.numel() * part.element_size() for part in model.successors.buffers()))
-    parts["activations"] = float(settings.batch_tokens * width * (settings.layers + 1) * _ACTIVATIONS * _FLOAT)
+    parts["activations"] = float(
+        settings.batch_tokens / (settings.accumulate * ranks) * width * (settings.layers + 1) * _ACTIVATIONS * _FLOAT
+    )
     parts["logits"] = 3.0 * _FLOAT * max(_LOGITS_AT_ONCE, 64 * scored)
     parts["evaluation"] = 4.0 * _FLOAT * max(_SCORES_AT_ONCE, data.items)
     return parts

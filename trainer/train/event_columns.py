@@ -7,6 +7,7 @@ vocabularies. Owns: the indices of ids, the columns' place, the stable order. Do
 
 # pyright: reportAttributeAccessIssue=false
 
+import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc  # its functions are made at run time
+
+from train.problems import Problem, Refused
 
 _AT_ONCE = 1 << 20
 _LEAST_MERGED = 1 << 18
@@ -24,7 +27,20 @@ def column_of(size: int, dtype: Any, scratch: Path | None) -> np.ndarray:
     if scratch is None or not size:
         return np.empty(size, dtype=dtype)
     with tempfile.NamedTemporaryFile(dir=scratch) as file:  # the mapping outlives the name
+        _take_room(file.fileno(), size * np.dtype(dtype).itemsize, scratch)
         return np.memmap(file, dtype=dtype, mode="w+", shape=(size,))
+
+
+def _take_room(descriptor: int, size: int, scratch: Path) -> None:
+    """On the disk before it is mapped: a page that finds none when it is written ends the process without a word."""
+    if not hasattr(os, "posix_fallocate"):
+        return
+    try:
+        os.posix_fallocate(descriptor, 0, size)
+    except OSError as error:
+        fix = "Let TMPDIR name a folder of a larger disk, or take a machine with more memory"
+        rule = f"has no room for a column of {size / 1e9:.2f} GB ({error.strerror})"
+        raise Refused("data", [Problem("TMPDIR", str(scratch), rule, fix)]) from error
 
 
 class Vocabulary:

@@ -4,6 +4,7 @@ Owns: putting model, checkpoints and loop together, and what a SIGTERM leaves. D
 (loop.py), or what becomes of the model (main.py).
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
@@ -35,8 +36,17 @@ class Fitting(NamedTuple):
     checkpoints: Checkpoints
 
 
-def prepared(run: Run, sequences: Sequences, settings: Settings, start: warm_start.Start) -> Fitting:
-    """On a checkpoint's terms where the run has one, else on these."""
+def prepared(
+    run: Run,
+    sequences: Sequences,
+    settings: Settings,
+    start: warm_start.Start,
+    *,
+    fits: Callable[[Settings], None] = lambda _settings: None,
+) -> Fitting:
+    """On a checkpoint's terms where the run has one, else on these. `fits` may refuse the settings before they cost
+    anything.
+    """
     checkpoints = Checkpoints(
         open_folder(join(run.environment.checkpoint_dir, run.environment.run_id)),
         warn=run.log.warning,
@@ -54,6 +64,7 @@ def prepared(run: Run, sequences: Sequences, settings: Settings, start: warm_sta
     )
     if saved is not None:
         terms = _kept(run, saved.identity, terms)
+    fits(terms.settings)
     model = new_model(sequences, terms.settings, None if saved else start.champion).to(run.device)
     loop = _loop(run, model, sequences, terms, checkpoints)
     if saved is not None:
@@ -91,7 +102,7 @@ def _loop(run: Run, model: NextItemModel, sequences: Sequences, terms: Terms, ch
     def save(state: dict[str, Any], step: int) -> None:
         if not run.ranks.is_first:
             return
-        is_last = bool(run.told_to_stop or loop.progress.stopped_by)
+        is_last = bool(run.told_to_stop or loop.is_interrupted or loop.progress.stopped_by)
         checkpoints.save(state, step=step, identity=identity, wait=is_last)
 
     def rewind(step: int) -> dict[str, Any] | None:

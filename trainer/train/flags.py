@@ -29,9 +29,13 @@ def add_run_flags(result: argparse.ArgumentParser) -> None:
     result.add_argument(
         "--processes", type=int, default=1, help="ranks on this machine, each with its threads (on GPUs: one for each)"
     )
-    result.add_argument("--checkpoint-seconds", type=float, default=30.0, help="most time between checkpoints")
-    result.add_argument("--checkpoint-steps", type=int, default=0, help="most steps between them (default: any number)")
-    result.add_argument("--checkpoint-keep", type=int, default=KEPT, help="how many of the newest are kept")
+    result.add_argument(
+        "--checkpoint-seconds", type=float, default=30.0, help="time between checkpoints; more where they are dear"
+    )
+    result.add_argument("--checkpoint-steps", type=int, default=0, help="steps between them (default: any number)")
+    result.add_argument(
+        "--checkpoint-keep", type=int, default=KEPT, help="how many of the newest are kept, beside two older"
+    )
     result.add_argument(
         "--health-port", type=int, help="serve /healthz and /metrics (default: HEALTH_PORT, else nothing)"
     )

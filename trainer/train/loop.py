@@ -86,6 +86,7 @@ class TrainingLoop:
         self._steps_an_epoch = max(1, len(self._epoch))  # about: each epoch cuts its windows elsewhere
         self._budget = self._budget_of(sequences, seconds)
         self._has_stepped = False
+        self.is_interrupted = False  # by a signal to any of the ranks
         self.progress = Progress(total_steps=self._budget.most_steps, next_evaluation=self._budget.evaluate_every)
 
     def _budget_of(self, sequences: Sequences, seconds: float) -> Budget:
@@ -119,6 +120,7 @@ class TrainingLoop:
         try:
             self._train_steadily(started)
         except Interrupted:
+            self.is_interrupted = True
             self._save_now()
             raise
         self._save_now()
@@ -127,7 +129,7 @@ class TrainingLoop:
 
     def _train_steadily(self, started: float) -> None:
         if not self.progress.step:
-            self._save_now()  # there is always a state to go back to
+            self._save_now()  # a state to go back to
         while True:
             try:
                 return self._train(started)
@@ -184,7 +186,7 @@ class TrainingLoop:
 
     def state(self) -> dict[str, Any]:
         """Everything that the rest of the run depends on, as plain tensors and strings."""
-        cuda = torch.cuda.get_rng_state_all() if self._device.type == "cuda" else []
+        cuda = [torch.cuda.get_rng_state(self._device)] if self._device.type == "cuda" else []
         return {
             "parameters": [parameter.detach() for parameter in self._model.parameters()],
             "average": self._average.values,
@@ -205,8 +207,8 @@ class TrainingLoop:
         self._learner.load_state_dict(state["optimizer"])
         self._loss_sum.copy_(state["loss_sum"])
         torch.set_rng_state(state["random"].cpu())
-        if state["random_cuda"]:
-            torch.cuda.set_rng_state_all(state["random_cuda"])
+        if state["random_cuda"] and self._device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"][0].cpu(), self._device)
         self.progress = Progress.model_validate(json.loads(state["progress"]))
         self._epoch = self._batches.epoch(self.progress.epoch)
         self._use_a_larger_budget()

@@ -13,7 +13,8 @@ _MEMORY_FILES = (
         "sys/fs/cgroup/memory/memory.stat",
     ),
 )
-_CACHE = ("inactive_file", "total_inactive_file")  # what the kernel takes back when it is short
+# What the kernel takes back when it is short: files that were read, or are mapped.
+_CACHES = (("inactive_file", "active_file"), ("total_inactive_file", "total_active_file"))
 
 
 def free_memory(root: Path = Path("/")) -> int:
@@ -23,7 +24,7 @@ def free_memory(root: Path = Path("/")) -> int:
         most, taken = _number(root / limit), _number(root / used)
         if most is not None and taken is not None:
             numbers = _named_numbers(root / stat)
-            cache = max(numbers.get(name, 0) for name in _CACHE)
+            cache = max(sum(numbers.get(name, 0) for name in names) for names in _CACHES)
             free = min(free, max(0, most - taken + cache))
     return free
 

@@ -112,7 +112,7 @@ def _train(run: Run) -> int:
     places = {"MODEL_DIR": run.environment.model_dir, "CHECKPOINT_DIR": run.environment.checkpoint_dir}
     unwritable = [
         problem
-        for name, uri in (places.items() if run.ranks.is_first else ())
+        for name, uri in (places.items() if run.ranks.is_first and not run.flags.estimate else ())
         for problem in _unwritable(name, join(uri, run.environment.run_id))
     ]
     refuse_if("environment", unwritable)
@@ -126,12 +126,11 @@ def _train(run: Run) -> int:
     )
     settings = warm_start.settings_of(start, warm_start.asked_settings(run.flags), resolved)
     run.log.info("data", data=data.model_dump(), fingerprint=sequences.fingerprint)
-    expected = _estimate(run, sequences, data, settings)
     if run.flags.estimate:
-        sys.stdout.write(table(expected))
+        sys.stdout.write(table(_estimate(run, sequences, data, settings)))
         return 0
     run.log.info(f"start: {start.mode}, since {start.reason}", start=start.mode, champion=start.uri)
-    fitting = prepared(run, sequences, settings, start)
+    fitting = prepared(run, sequences, settings, start, fits=partial(_refuse_too_large, run, sequences, data))
     settings = fitting.terms.settings
     run.log.info(
         "settings",
@@ -174,16 +173,21 @@ def _ended(run: Run, fitting: Fitting, sequences: Sequences) -> int:
 
 
 def _estimate(run: Run, sequences: Sequences, data: Statistics, settings: Settings) -> Estimate:
-    """What the run will need; refused where the machine does not have it."""
-    device = run.device
-    on_accelerator = device.type == "cuda"
+    """What the run will need."""
     sizes = tuple(feature.size for feature in sequences.features)
-    found = estimate(data, settings, on_accelerator=on_accelerator, feature_sizes=sizes)
+    on_accelerator = run.device.type == "cuda"
+    ranks = run.ranks.size
+    found = estimate(data, settings, on_accelerator=on_accelerator, ranks=ranks, feature_sizes=sizes)
     run.log.info("estimate", estimate=found.described())
-    accelerator_free = float(torch.cuda.mem_get_info(device)[0]) if on_accelerator else 0.0
-    if not run.flags.estimate:
-        refuse_if("memory", too_large(found, host_free=free_memory(), accelerator_free=accelerator_free))
     return found
+
+
+def _refuse_too_large(run: Run, sequences: Sequences, data: Statistics, settings: Settings) -> None:
+    """Refuses a run for which the machine has not enough; its ranks on this machine share what is free."""
+    found = _estimate(run, sequences, data, settings)
+    accelerator_free = float(torch.cuda.mem_get_info(run.device)[0]) if run.device.type == "cuda" else 0.0
+    host_free = free_memory() / max(1, run.flags.processes)
+    refuse_if("memory", too_large(found, host_free=host_free, accelerator_free=accelerator_free))
 
 
 def _unwritable(name: str, uri: str) -> list[Problem]:

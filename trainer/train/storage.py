@@ -113,10 +113,18 @@ class LocalFolder:
         """
         self.path.mkdir(parents=True, exist_ok=True)
         partial = self.path / f".{name}.partial"
-        yield partial
-        with partial.open("rb") as written:
-            os.fsync(written.fileno())
-        partial.replace(self.path / name)
+        try:
+            yield partial
+            with partial.open("rb") as written:
+                os.fsync(written.fileno())
+            partial.replace(self.path / name)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    def remove_partial(self) -> None:
+        """Files that a process which was killed was writing."""
+        for partial in self.path.glob(".*.partial"):
+            partial.unlink(missing_ok=True)
 
     def names(self) -> list[str]:
         if not self.path.is_dir():

@@ -25,11 +25,31 @@ def saved(folder: Path, *steps: int, warnings: list[str] | None = None, **option
     return checkpoints
 
 
-def test_the_newest_checkpoint_is_loaded_and_two_are_kept(tmp_path: Path) -> None:
-    newest = saved(tmp_path, 1, 2, 3).load()
+def steps_in(folder: Path) -> list[int]:
+    return [int(name.split("-")[1]) for name in LocalFolder(str(folder)).names() if name != LATEST_FILE]
+
+
+def test_the_newest_is_loaded_and_two_are_kept_beside_the_first_of_this_hundred_steps_and_of_the_one_before(
+    tmp_path: Path,
+) -> None:
+    checkpoints = saved(tmp_path, 1, 101, 150, 201, 202, 203, 204)
+
+    newest, older = checkpoints.load(), checkpoints.load(at_most_step=199)
+
     assert newest is not None
-    assert int(newest.state["step"]) == 3
-    assert LocalFolder(str(tmp_path)).names() == [LATEST_FILE, "step-000000002-000002.pt", "step-000000003-000003.pt"]
+    assert older is not None
+    assert (int(newest.state["step"]), int(older.state["step"])) == (204, 101)
+    assert steps_in(tmp_path) == [101, 201, 203, 204]
+
+
+def test_what_a_killed_or_failed_write_left_is_removed(tmp_path: Path) -> None:
+    checkpoints = saved(tmp_path, 1)
+    (tmp_path / ".step-000000002-000002.pt.partial").write_bytes(b"half")
+    checkpoints.load()
+    folder = LocalFolder(str(tmp_path))
+    with pytest.raises(ZeroDivisionError), folder.writing("step") as partial:
+        partial.write_bytes(b"half" * (1 // 0))
+    assert list(tmp_path.glob(".*")) == []
 
 
 @pytest.mark.parametrize("damage", ["cut", "altered", "missing"])
@@ -75,8 +95,7 @@ def test_without_a_readable_index_the_newest_whole_file_is_taken(tmp_path: Path,
     assert int(newest.state["step"]) == 2
     assert [LATEST_FILE in warning for warning in warnings] == ([] if index is None else [True])
     saved(tmp_path, 5)
-    names = LocalFolder(str(tmp_path)).names()
-    assert names == [LATEST_FILE, "step-000000002-000002.pt", "step-000000005-000003.pt"]
+    assert steps_in(tmp_path) == [1, 2, 5]
 
 
 def test_no_checkpoint_is_none_and_a_broken_index_warns(tmp_path: Path) -> None:

@@ -28,9 +28,16 @@ class Bucket:
 
     def copy_in(self, name: str, file: Path) -> None:
         assert self.open.wait(30)
+        self._reach()
+        self._inner.copy_in(name, file)
+
+    def write(self, name: str, content: bytes) -> None:
+        self._reach()
+        self._inner.write(name, content)
+
+    def _reach(self) -> None:
         if self.is_out_of_reach:
             raise ConnectionError("no route")
-        self._inner.copy_in(name, file)
 
 
 class Place:
@@ -101,6 +108,43 @@ def test_what_the_bucket_could_not_take_is_continued_from_on_the_same_machine(pl
     save(again, 3)
     assert again.flush()
     assert [name.split("-")[1] for name in files(place.far) if name != LATEST_FILE] == ["000000001", "000000003"]
+
+
+@pytest.mark.parametrize("index", ["damaged", "lost"])
+def test_a_bucket_that_lost_its_index_does_not_cost_what_this_machine_has(place: Place, index: str) -> None:
+    checkpoints = place.process()
+    save(checkpoints, 1)
+    checkpoints.flush()
+    place.bucket.is_out_of_reach = True
+    save(checkpoints, 2)
+    checkpoints.flush()
+    place.bucket.is_out_of_reach = False
+    (place.far / LATEST_FILE).unlink() if index == "lost" else (place.far / LATEST_FILE).write_text("{")
+    assert loaded_step(place.process()) == 2
+
+
+def test_a_bucket_that_is_out_of_reach_from_the_start_does_not_cost_what_this_machine_has(place: Place) -> None:
+    place.bucket.is_out_of_reach = True
+    checkpoints = place.process()
+    checkpoints.load()
+    save(checkpoints, 1)
+    checkpoints.flush()
+    place.bucket.is_out_of_reach = False
+    again = place.process()
+    assert loaded_step(again) == 1
+    save(again, 2)
+    assert again.flush()
+    assert loaded_step(place.process()) == 2
+
+
+def test_a_machine_that_has_no_room_leaves_the_bucket_its_checkpoints(place: Place) -> None:
+    place.near.write_text("in the way")
+    checkpoints = place.process()
+    checkpoints.load()
+    save(checkpoints, 1)
+    assert checkpoints.flush()
+    assert "it goes to the bucket alone" in place.warnings[-1]
+    assert loaded_step(place.process()) == 1
 
 
 @pytest.mark.parametrize("lost", ["near", "far"])

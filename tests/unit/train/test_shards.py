@@ -127,3 +127,34 @@ def test_values_of_a_category_column_that_no_event_has_are_no_items() -> None:
     read = sequences(pa.table({"user_id": [1, 1], "item_id": items, "timestamp": [1, 2]}), fingerprint="", subject="t")
     assert read.catalog.to_pylist() == ["a", "c"]
     assert read.items_N.tolist() == [1, 0]
+
+
+def test_an_empty_shard_and_other_widths_and_zones_of_time_are_read(tmp_path: Path) -> None:
+    """As exports write them: no rows and no types, or the same moments in another zone."""
+    empty = pa.table({name: pa.nulls(0) for name in ("user_id", "item_id", "timestamp")})
+    utc, berlin = (pa.array([1, 2], pa.timestamp("us", zone)) for zone in ("UTC", "Europe/Berlin"))
+    for number, times in enumerate((utc, None, berlin)):
+        table = empty if times is None else pa.table({"user_id": ["u", "v"], "item_id": ["a", "b"], "timestamp": times})
+        pq.write_table(table, tmp_path / f"interactions-{number}.parquet")
+    read = read_folder(open_folder(str(tmp_path)))
+    assert read.times_N.tolist() == [1, 1, 2, 2]
+
+
+def test_numbers_of_any_width_are_one_kind_of_time(tmp_path: Path) -> None:
+    for number, (kind, time) in enumerate(((pa.int32(), 7), (pa.int64(), 1 << 40))):
+        table = pa.table({"user_id": [1], "item_id": [number], "timestamp": pa.array([time], kind)})
+        pq.write_table(table, tmp_path / f"interactions-{number}.parquet")
+    assert read_folder(open_folder(str(tmp_path))).times_N.tolist() == [7, 1 << 40]
+
+
+def test_a_disk_without_room_for_mapped_columns_is_refused_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.posix_fallocate", no_room)
+    table = pa.table({"user_id": [1], "item_id": [1], "timestamp": [1]})
+    pq.write_table(table, tmp_path / "interactions.parquet")
+    with pytest.raises(Refused, match=r"TMPDIR.*has no room for a column of 0.00 GB \(No space left on device\)"):
+        read_folder(open_folder(str(tmp_path)), memory_map=True)
